@@ -1,0 +1,42 @@
+"""The contract of an image encoder."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from refsam_zoo.registry import Registry
+from refsam_zoo.types import ImageFeatures
+
+
+class ImageEncoder(nn.Module):
+    """Turns preprocessed frames into a 256-channel map and the maps on the way there.
+
+    Attributes:
+        image_size: Side S of the square input, in pixels.
+        stride: Pixels per grid cell: h = w = S / stride.
+        width: Channels of the intermediate maps' last entry (the transformer's width).
+        intermediate_widths: Channels of each intermediate map, in order.
+        pixel_mean: Mean of R, G, B in 0..255, subtracted before encoding.
+        pixel_std: Standard deviation of R, G, B in 0..255.
+    """
+
+    image_size: int
+    stride: int
+    width: int
+    intermediate_widths: tuple[int, ...]
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def forward(self, images: Tensor) -> ImageFeatures:
+        """Encodes frames.
+
+        Args:
+            images: float `[B, 3, S, S]`, normalised with `pixel_mean` and `pixel_std`, padding zero.
+
+        Returns:
+            `ImageFeatures` with final `[B, 256, h, w]`.
+        """
+        raise NotImplementedError
+
+
+IMAGE_ENCODERS: Registry[ImageEncoder] = Registry("image encoder")

@@ -1,0 +1,89 @@
+"""Typed tables from a short name to a class: one for each swappable part of the model.
+
+The name of a class *is* the name a user types, so that jsonargparse resolves `--model.image_encoder vit_l` by its own
+rule for short class names, shows and checks the class's own options, and accepts any class of the right base by its
+import path without registration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from refsam_zoo.errors import InputError, nearest_name
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a reader of the zoo table wants to know about an entry.
+
+    Attributes:
+        family: The architecture's name.
+        weights: Where pretrained weights come from, or "none".
+        licence: SPDX identifier of the weights' licence, or "-".
+        paper: arXiv identifier, or "-".
+    """
+
+    family: str
+    weights: str = "none"
+    licence: str = "-"
+    paper: str = "-"
+
+
+class Registry(Generic[T]):
+    """Name -> class for one role.
+
+    Args:
+        role: What the entries are, as a user reads it: "image encoder".
+    """
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        self._entries: dict[str, tuple[type[T], ModelCard]] = {}
+
+    def register(self, card: ModelCard) -> Callable[[C], C]:
+        """Makes a class known under its own name.
+
+        Raises:
+            ValueError: The name is taken or not lower case.
+        """
+
+        def add(cls: C) -> C:
+            name = cls.__name__
+            if name != name.lower():
+                raise ValueError(f"the name of a registered {self.role} is lower case, not '{name}'")
+            if name in self._entries:
+                raise ValueError(f"a {self.role} named '{name}' is registered already")
+            self._entries[name] = (cls, card)
+            return cls
+
+        return add
+
+    def get(self, name: str) -> type[T]:
+        """Gives the class of a name.
+
+        Raises:
+            InputError: Unknown name; the message suggests the nearest one.
+        """
+        if name not in self._entries:
+            raise InputError(f"unknown {self.role} '{name}'{nearest_name(name, self._entries)}")
+        return self._entries[name][0]
+
+    def build(self, name: str, **options: Any) -> T:
+        """Builds an entry; errors of its constructor come through unchanged."""
+        return self.get(name)(**options)
+
+    def card(self, name: str) -> ModelCard:
+        """Gives the card of a name."""
+        self.get(name)
+        return self._entries[name][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries

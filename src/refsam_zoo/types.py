@@ -1,0 +1,134 @@
+"""What walks through the house: `Referral` -> `Clip` -> `ClipBatch` -> features -> masks.
+
+Axes, named once: B clips (videos), N expressions over all clips of a batch, T frames, H and W pixels of the original
+frames, h and w cells of an image encoder's grid, L text tokens, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from torch import Tensor
+
+
+class MaskSource(Protocol):
+    """Where the ground-truth masks of one referral come from. Implementations are small picklable data classes."""
+
+    def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """Reads the masks of some frames.
+
+        Args:
+            positions: Positions in `Referral.frames`.
+            size: Height and width of the video's frames; masks of another size are an `InputError`.
+
+        Returns:
+            Masks, bool `[len(positions), H, W]`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """Where the pixels of a video are.
+
+    Attributes:
+        path: A folder of frames (`<frame name>.jpg` or `.png`) or a video file.
+        indices: For a video file, the decoder's index of each entry of `Referral.frames`; None means 0, 1, 2, ...
+    """
+
+    path: Path
+    indices: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Referral:
+    """One sentence about one video: the only thing a data set is turned into.
+
+    Attributes:
+        video_id: Name of the video, unique in the data set.
+        expression_id: Name of the expression, unique in the video.
+        expression: The sentence.
+        object_ids: Ids of the objects it names; empty where the target is absent.
+        frames: Names of the annotated frames in temporal order.
+        source: Where the pixels are.
+        masks: Where the ground truth is; None for test sets without one.
+        tags: Facts for breakdowns of a result, for instance `{"kind": "motion"}`.
+    """
+
+    video_id: str
+    expression_id: str
+    expression: str
+    object_ids: tuple[int, ...]
+    frames: tuple[str, ...]
+    source: VideoSource
+    masks: MaskSource | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Clip:
+    """Some frames of one video with E expressions about it.
+
+    Attributes:
+        frames: RGB, uint8 `[T, H, W, 3]`.
+        frame_names: T names.
+        referrals: The E referrals asked about, all of the same video.
+        expressions: E sentences; augmentation may have rewritten them (left and right swapped).
+        masks: bool `[E, T, H, W]`; None without ground truth.
+        first: Whether the clip starts its video (or is a training clip): no track token comes in.
+        repeated: Whether the clip only pads a process's share in distributed evaluation; never scored or written.
+    """
+
+    frames: np.ndarray
+    frame_names: tuple[str, ...]
+    referrals: tuple[Referral, ...]
+    expressions: tuple[str, ...]
+    masks: np.ndarray | None
+    first: bool = True
+    repeated: bool = False
+
+
+@dataclass
+class ClipBatch:
+    """B clips of T frames with N expressions in all.
+
+    Attributes:
+        frames: RGB, uint8 `[B, T, 3, H, W]`, zero-padded at the bottom and right to the largest clip.
+        sizes: B pairs of height and width before padding.
+        expressions: N sentences.
+        clip_index: int64 `[N]`, the clip each expression speaks about, ascending.
+        masks: bool `[N, T, H, W]`, padded like the frames; None without ground truth.
+        clips: The B clips it was made of, without pixels (`frames` and `masks` emptied), for names and tags.
+    """
+
+    frames: Tensor
+    sizes: list[tuple[int, int]]
+    expressions: list[str]
+    clip_index: Tensor
+    masks: Tensor | None
+    clips: list[Clip]
+
+
+class Tokens(NamedTuple):
+    """Tokenised sentences: ids int64 `[N, L]`, mask bool `[N, L]` with True on real tokens."""
+
+    ids: Tensor
+    mask: Tensor
+
+
+class TextFeatures(NamedTuple):
+    """Encoded sentences: words float `[N, L, C]`, mask bool `[N, L]` with True on real tokens."""
+
+    words: Tensor
+    mask: Tensor
+
+
+class ImageFeatures(NamedTuple):
+    """Encoded frames: final float `[B, 256, h, w]`, intermediate a list of float `[B, h, w, width]` maps."""
+
+    final: Tensor
+    intermediate: list[Tensor]
