@@ -1,0 +1,50 @@
+# Needs Python >= 3.10, git and make; everything else goes into one virtual environment.
+#   make setup VENV=path                 use (or make) another environment; a torch + torchvision that work are kept
+#   make setup PYTHON=python3.12         choose the interpreter
+#   make setup SYSTEM_SITE_PACKAGES=1    keep a torch + torchvision pair that the interpreter already has
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.refsam-zoo
+TYPING = build/typing/refsam_zoo
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$name && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint typing bench docs clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Make .venv and install everything into it
+	@echo "The environment is $(VENV); refsam-zoo is $(BIN)/refsam-zoo."
+
+$(STAMP): setup.cfg pyproject.toml scripts/setup_environment.py
+	$(if $(PYTHON),,$(error no Python >= 3.10 found; install one or name it: make PYTHON=/path/to/python3))
+	$(PYTHON) scripts/setup_environment.py $(VENV) $(if $(SYSTEM_SITE_PACKAGES),--system-site-packages)
+	@touch $@
+
+demo: setup ## Generate RefShapes, train and test the demo model, draw the results into runs/demo
+	$(BIN)/refsam-zoo fit --config configs/demo.yaml
+	$(BIN)/refsam-zoo test --config configs/demo.yaml --ckpt_path runs/demo/checkpoints/best.ckpt
+
+test: setup ## Run the tests and print their coverage
+	$(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
+
+lint: setup typing ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typing: setup ## Check types, with data_modules/ where its import name says
+	@rm -rf $(TYPING) && mkdir -p $(TYPING)
+	@ln -s $(CURDIR)/src/refsam_zoo/* $(CURDIR)/data_modules $(TYPING)
+	MYPYPATH=build/typing $(BIN)/mypy -p refsam_zoo
+
+bench: setup ## Measure the claims of the README at a small size
+	$(BIN)/python benchmarks/run_all.py
+
+docs: setup ## Write the API reference into build/docs
+	$(BIN)/pdoc --docformat google --output-directory build/docs refsam_zoo refsam_zoo.data_modules
+
+clean: ## Remove what builds and checks left; keeps .venv, data/ and runs/
+	rm -rf build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+	find src data_modules tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +
