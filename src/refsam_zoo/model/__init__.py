@@ -1,1 +1,1 @@
-
+"""RefSAM and its swappable parts."""

@@ -1,0 +1,119 @@
+"""SAM's image encoder (arXiv 2304.02643), from the segment_anything package, in Meta's three sizes and a small one."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from segment_anything.modeling import ImageEncoderViT
+from torch import Tensor, nn
+
+from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix, warn_random_weights
+from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.registry import ModelCard
+from refsam_zoo.types import ImageFeatures
+
+
+class SamImageEncoder(ImageEncoder):
+    """A SAM ViT whose global-attention blocks also give their token maps.
+
+    The layers are those of `segment_anything.modeling.ImageEncoderViT` under `self.vit`, with its key names. The
+    intermediate maps are the outputs of every global-attention block but the last (RefSAM, Fig. 2: three maps).
+
+    Args:
+        checkpoint: Meta's `sam_vit_*.pth`, or any file with its `image_encoder.*` keys; None means random weights.
+        image_size: Side of the square input in pixels, a multiple of the patch size. Positions are made for this
+            size; a checkpoint must have the same.
+    """
+
+    depth: ClassVar[int]
+    heads: ClassVar[int]
+    global_blocks: ClassVar[tuple[int, ...]]
+    width: int
+    stride: int = 16
+    window: ClassVar[int] = 14
+    weights_sha256: ClassVar[str | None] = None
+
+    def __init__(self, checkpoint: Path | None = None, image_size: int = 1024) -> None:
+        super().__init__()
+        self.image_size = image_size
+        self.vit = ImageEncoderViT(
+            img_size=image_size,
+            patch_size=self.stride,
+            embed_dim=self.width,
+            depth=self.depth,
+            num_heads=self.heads,
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            use_rel_pos=True,
+            window_size=self.window,
+            global_attn_indexes=self.global_blocks,
+        )
+        self.intermediate_widths = (self.width,) * (len(self.global_blocks) - 1)
+        if checkpoint is None:
+            warn_random_weights(f"image encoder {type(self).__name__}")
+        else:
+            state = select_prefix(load_state_dict(checkpoint, self.weights_sha256), "image_encoder.")
+            load_into(self.vit, state, f"{checkpoint} (image_encoder)")
+
+    def forward(self, images: Tensor) -> ImageFeatures:
+        """Encodes frames; see `ImageEncoder.forward`."""
+        tokens = self.vit.patch_embed(images) + self.vit.pos_embed
+        intermediate = []
+        for index, block in enumerate(self.vit.blocks):
+            tokens = block(tokens)
+            if index in self.global_blocks[:-1]:
+                intermediate.append(tokens)
+        return ImageFeatures(self.vit.neck(tokens.permute(0, 3, 1, 2)), intermediate)
+
+
+def _card(size: str) -> ModelCard:
+    return ModelCard(f"SAM ViT-{size}", "Meta, segment-anything", "Apache-2.0", "2304.02643")
+
+
+@IMAGE_ENCODERS.register(_card("B"))
+class vit_b(SamImageEncoder):
+    """SAM ViT-B: 12 blocks of width 768, 89.7 M parameters. Options as in `SamImageEncoder`."""
+
+    width, depth, heads, global_blocks = 768, 12, 12, (2, 5, 8, 11)
+    weights_sha256 = "01ec64"
+
+
+@IMAGE_ENCODERS.register(_card("L"))
+class vit_l(SamImageEncoder):
+    """SAM ViT-L: 24 blocks of width 1024, 308.3 M parameters. Options as in `SamImageEncoder`."""
+
+    width, depth, heads, global_blocks = 1024, 24, 16, (5, 11, 17, 23)
+    weights_sha256 = "0b3195"
+
+
+@IMAGE_ENCODERS.register(_card("H"))
+class vit_h(SamImageEncoder):
+    """SAM ViT-H: 32 blocks of width 1280, 637.0 M parameters. Options as in `SamImageEncoder`."""
+
+    width, depth, heads, global_blocks = 1280, 32, 16, (7, 15, 23, 31)
+    weights_sha256 = "4b8939"
+
+
+@IMAGE_ENCODERS.register(ModelCard("SAM ViT, small", "none: trained by the demo"))
+class vit_tiny(SamImageEncoder):
+    """A SAM ViT for work on a CPU: 4 blocks of width 192, patches of 8 pixels, 128 x 128 input.
+
+    Args:
+        checkpoint: A file with `image_encoder.*` keys; None means random weights.
+        image_size: Side of the square input in pixels, a multiple of 8.
+    """
+
+    width, depth, heads, global_blocks = 192, 4, 6, (0, 1, 2, 3)
+    stride = 8
+
+    def __init__(self, checkpoint: Path | None = None, image_size: int = 128) -> None:
+        super().__init__(checkpoint, image_size)
+        if checkpoint is None:
+            # The package leaves positions at zero for a checkpoint to fill; from scratch they must break the symmetry.
+            nn.init.trunc_normal_(self.vit.pos_embed, std=0.02)
+            with torch.no_grad():
+                for block in self.vit.blocks:
+                    block.attn.rel_pos_h.normal_(std=0.02)
+                    block.attn.rel_pos_w.normal_(std=0.02)

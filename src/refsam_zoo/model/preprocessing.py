@@ -1,0 +1,58 @@
+"""Frames to network input and logits back to frames, as SAM does it (segment_anything: ResizeLongestSide, Sam)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.transforms.v2 import functional as transforms
+
+
+def resized(size: tuple[int, int], image_size: int) -> tuple[int, int]:
+    """Height and width after resizing the longer side to `image_size`, rounded half up."""
+    scale = image_size / max(size)
+    return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
+
+
+def preprocess(
+    frames: Tensor, sizes: Sequence[tuple[int, int]], image_size: int, mean: Sequence[float], std: Sequence[float]
+) -> Tensor:
+    """Resizes (bilinear, antialiased), normalises and pads to a square.
+
+    Args:
+        frames: RGB, uint8 `[B, 3, H, W]`, padded at the bottom and right.
+        sizes: B pairs of height and width before padding.
+        image_size: Side S of the square, in pixels.
+        mean: Mean of R, G, B in 0..255.
+        std: Standard deviation of R, G, B in 0..255.
+
+    Returns:
+        float32 `[B, 3, S, S]`, zero where padded.
+    """
+    mean_, std_ = (torch.tensor(v, device=frames.device).view(3, 1, 1) for v in (mean, std))
+    images = torch.zeros(len(frames), 3, image_size, image_size, device=frames.device)
+    for size in sorted(set(sizes)):
+        of_size = [i for i, other in enumerate(sizes) if other == size]
+        height, width = resized(size, image_size)
+        small = transforms.resize(frames[of_size, :, : size[0], : size[1]], [height, width], antialias=True)
+        images[of_size, :, :height, :width] = (small.float() - mean_) / std_
+    return images
+
+
+def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int) -> Tensor:
+    """Resizes the decoder's logits to the frames they came from: up to the square, without its padding, to the frame.
+
+    Args:
+        low_res_logits: float `[N, 4h, 4w]`.
+        size: Height and width of the frames.
+        image_size: Side of the network's square input.
+
+    Returns:
+        float `[N, H, W]`.
+    """
+    square = F.interpolate(low_res_logits.unsqueeze(1), (image_size, image_size), mode="bilinear", align_corners=False)
+    height, width = resized(size, image_size)
+    square = square[..., :height, :width]
+    return F.interpolate(square, size, mode="bilinear", align_corners=False).squeeze(1)

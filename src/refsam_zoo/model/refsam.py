@@ -1,0 +1,161 @@
+"""RefSAM (arXiv 2307.00997), top to bottom as in the paper's figure of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, Language, SparsePrompt
+from refsam_zoo.model.image_encoders import ImageEncoder
+from refsam_zoo.model.mask_decoder import MaskDecoder, build_prompt_encoder
+from refsam_zoo.model.preprocessing import preprocess, restore
+from refsam_zoo.model.text_encoders import TextEncoder
+from refsam_zoo.model.tracking import Tracker
+from refsam_zoo.types import ClipBatch, ImageFeatures
+
+
+@dataclass
+class EncodedFrames:
+    """B frames as the decoder sees them; computed once, whatever the number of sentences.
+
+    Attributes:
+        image: Image embedding of unit length per pixel, float `[B, 256, h, w]`.
+        maps: The dense prompt's image half, each float `[B, 256, h, w]`.
+    """
+
+    image: Tensor
+    maps: list[Tensor]
+
+    def select(self, index: Tensor | slice) -> EncodedFrames:
+        """Picks frames, for instance one per expression."""
+        return EncodedFrames(self.image[index], [part[index] for part in self.maps])
+
+
+@dataclass
+class Segmentation:
+    """Masks of N expressions in one frame each.
+
+    Attributes:
+        low_res_logits: float `[N, 4h, 4w]`; above zero is the object.
+        iou: Predicted mask quality, float `[N]`. RefSAM trains no head for it.
+        track_token: For the next frame, float `[N, 1, 256]`; None without a tracker.
+    """
+
+    low_res_logits: Tensor
+    iou: Tensor
+    track_token: Tensor | None
+
+
+class RefSAM(nn.Module):
+    """Referring video object segmentation: image encoder + text encoder -> prompts -> SAM's mask decoder -> next frame.
+
+    Args:
+        image_encoder: Encodes frames.
+        text_encoder: Encodes sentences.
+        cross_modal: Projects text features into SAM's embedding space.
+        sparse_prompt: Makes prompt tokens of the words.
+        dense_prompt: Makes a prompt map of words and image.
+        mask_decoder: SAM's decoder.
+        tracker: Carries the target to the next frame.
+    """
+
+    def __init__(
+        self,
+        image_encoder: ImageEncoder,
+        text_encoder: TextEncoder,
+        cross_modal: CrossModalMLP,
+        sparse_prompt: SparsePrompt,
+        dense_prompt: DensePrompt,
+        mask_decoder: MaskDecoder,
+        tracker: Tracker,
+    ) -> None:
+        super().__init__()
+        cross_modal.connect(text_encoder.width)
+        dense_prompt.connect(image_encoder.intermediate_widths)
+        self.image_encoder = image_encoder
+        self.text_encoder = text_encoder
+        self.cross_modal = cross_modal
+        self.sparse_prompt = sparse_prompt
+        self.dense_prompt = dense_prompt
+        self.prompt_encoder = build_prompt_encoder(
+            image_encoder.image_size, image_encoder.image_size // image_encoder.stride
+        )
+        self.mask_decoder = mask_decoder
+        self.tracker = tracker
+
+    def encode_images(self, frames: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> EncodedFrames:
+        """Encodes frames, each once for all sentences.
+
+        Args:
+            frames: RGB, uint8 `[B, 3, H, W]`.
+            sizes: B pairs of height and width before padding; None means no frame is padded.
+        """
+        encoder = self.image_encoder
+        if sizes is None:
+            sizes = [(frames.shape[-2], frames.shape[-1])] * len(frames)
+        images = preprocess(frames, sizes, encoder.image_size, encoder.pixel_mean, encoder.pixel_std)
+        features = encoder(images)
+        features = ImageFeatures(F.normalize(features.final, dim=1), features.intermediate)
+        return EncodedFrames(features.final, self.dense_prompt.maps(features))
+
+    def encode_text(self, expressions: Sequence[str]) -> Language:
+        """Encodes sentences, identical ones once.
+
+        Args:
+            expressions: N sentences.
+        """
+        distinct = list(dict.fromkeys(expressions))
+        device = self.prompt_encoder.no_mask_embed.weight.device
+        tokens = self.text_encoder.tokenize(distinct)
+        language = self.cross_modal(self.text_encoder(type(tokens)(*(part.to(device) for part in tokens))))
+        index = torch.tensor([distinct.index(expression) for expression in expressions], device=device)
+        return Language(*(part[index] for part in language))
+
+    def segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None = None) -> Segmentation:
+        """Segments one time step.
+
+        Args:
+            frames: The frame of each expression: N frames.
+            language: N sentences.
+            track_token: What the previous time step gave; None at the first.
+        """
+        sparse = self.sparse_prompt(frames.image, language)
+        dense = self.dense_prompt(frames.image, frames.maps, language)
+        if dense is None:
+            dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None].expand_as(frames.image)
+        mask = None if bool(language.mask.all()) else language.mask
+        if track_token is not None:
+            sparse = torch.cat([sparse, track_token], dim=1)
+            mask = None if mask is None else F.pad(mask, (0, 1), value=True)
+        decoded = self.mask_decoder(frames.image, self.prompt_encoder.get_dense_pe(), dense, sparse, mask)
+        return Segmentation(decoded.low_res_logits, decoded.iou, self.tracker(decoded.mask_token, track_token))
+
+    def restore(self, low_res_logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """Resizes logits float `[N, 4h, 4w]` to frames of height and width `size`: float `[N, H, W]`."""
+        return restore(low_res_logits, size, self.image_encoder.image_size)
+
+    def forward(self, batch: ClipBatch) -> tuple[Tensor, Tensor | None]:
+        """Segments clips, all frames encoded in one batch and each once.
+
+        Args:
+            batch: B clips of T frames with N expressions.
+
+        Returns:
+            Low-resolution logits, float `[N, T, 4h, 4w]`, and the track token after the last frame, `[N, 1, 256]`.
+        """
+        steps = batch.frames.shape[1]
+        encoded = self.encode_images(
+            batch.frames.flatten(0, 1), [size for size in batch.sizes for _ in range(steps)]
+        )
+        language = self.encode_text(batch.expressions)
+        logits, track_token = [], None
+        for step in range(steps):
+            frames = encoded.select(batch.clip_index * steps + step)
+            segmentation = self.segment(frames, language, track_token)
+            track_token = segmentation.track_token
+            logits.append(segmentation.low_res_logits)
+        return torch.stack(logits, dim=1), track_token

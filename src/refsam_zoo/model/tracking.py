@@ -1,0 +1,74 @@
+"""Implicit Tracking: the decoder's mask token of one frame becomes a prompt token of the next (RefSAM, section 3)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
+from refsam_zoo.registry import ModelCard, Registry
+
+
+class Tracker(nn.Module):
+    """Carries the target from frame to frame as one token."""
+
+    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor | None:
+        """Makes the token that the decoder reads at the next frame.
+
+        Args:
+            mask_token: The decoder's output for the mask token, float `[N, 1, 256]`.
+            track_token: What the previous frame gave, float `[N, 1, 256]`; None at the first frame.
+
+        Returns:
+            float `[N, 1, 256]`, or None where nothing is carried.
+        """
+        raise NotImplementedError
+
+
+TRACKERS: Registry[Tracker] = Registry("tracker")
+
+
+@TRACKERS.register(ModelCard("RefSAM", paper="2307.00997"))
+class track_mlp(Tracker):
+    """The paper's Implicit Tracking Module: a three-layer MLP on the mask token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [nn.Linear(EMBEDDING_WIDTH, EMBEDDING_WIDTH) for _ in range(3)]
+        self.layers = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+
+    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
+        """Projects the mask token; see `Tracker.forward`."""
+        return self.layers(mask_token)
+
+
+@TRACKERS.register(ModelCard("RefSAM, released code"))
+class query_interaction(Tracker):
+    """The released code's tracker, the query interaction module of MOTR (arXiv 2105.03247) on a sequence of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.self_attn = nn.MultiheadAttention(EMBEDDING_WIDTH, 8, batch_first=True)
+        self.linear1 = nn.Linear(EMBEDDING_WIDTH, 4 * EMBEDDING_WIDTH)
+        self.linear2 = nn.Linear(4 * EMBEDDING_WIDTH, EMBEDDING_WIDTH)
+        self.linear_feat1 = nn.Linear(EMBEDDING_WIDTH, 4 * EMBEDDING_WIDTH)
+        self.linear_feat2 = nn.Linear(4 * EMBEDDING_WIDTH, EMBEDDING_WIDTH)
+        self.norm1 = nn.LayerNorm(EMBEDDING_WIDTH)
+        self.norm2 = nn.LayerNorm(EMBEDDING_WIDTH)
+        self.norm_feat = nn.LayerNorm(EMBEDDING_WIDTH)
+
+    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
+        """Updates the mask token plus the previous track token; see `Tracker.forward`."""
+        token = mask_token if track_token is None else mask_token + track_token
+        attended = self.norm1(token + self.self_attn(token, token, token, need_weights=False)[0])
+        attended = self.norm2(attended + self.linear2(F.relu(self.linear1(attended))))
+        # the residual is the input token, as released, not the attended one
+        return self.norm_feat(token + self.linear_feat2(F.relu(self.linear_feat1(attended))))
+
+
+@TRACKERS.register(ModelCard("RefSAM, ablation"))
+class no_tracker(Tracker):
+    """Every frame on its own."""
+
+    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> None:
+        """Carries nothing; see `Tracker.forward`."""
