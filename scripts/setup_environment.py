@@ -22,11 +22,16 @@ def answers(python: Path, code: str) -> bool:
     return python.exists() and subprocess.run([python, "-c", code], capture_output=True).returncode == 0
 
 
+def refuse_other_folders(venv: Path) -> None:
+    """Stops before a folder that holds something else, the system's own Python above all, is made an environment."""
+    is_environment = any((venv / name).exists() for name in ("pyvenv.cfg", "conda-meta"))
+    if venv.exists() and any(venv.iterdir()) and not is_environment:
+        sys.exit(f"error: {venv} is neither empty nor a virtual environment; nothing was changed")
+
+
 def create(venv: Path, python: Path, *options: str) -> None:
     """Makes the environment with pip in it; repairs one that was left half made, keeps a whole one."""
-    if python.exists() and not any((venv / name).exists() for name in ("pyvenv.cfg", "conda-meta")):
-        sys.exit(f"error: {venv} is not a virtual environment; nothing was installed")
-    if answers(python, "import pip"):
+    if answers(python, "import pip") or (answers(python, "") and run(python, "-m", "ensurepip")):
         print(f"Using the environment {venv}")
     # Debian's python3 comes without ensurepip; where the interpreter itself has a pip, that one helps out.
     elif not run(sys.executable, "-m", "venv", *options, venv) and not (
@@ -67,6 +72,7 @@ def main() -> None:
     arguments = parser.parse_args()
     venv = (CHECKOUT / arguments.venv).absolute()
     python = venv / "bin" / "python"
+    refuse_other_folders(venv)
     create(venv, python, *(["--system-site-packages"] if arguments.system_site_packages else []))
     install(venv, python)
     check(python)
