@@ -1,0 +1,99 @@
+"""J and F over a data set as a torchmetrics metric that no number of processes changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
+
+
+class SampleScores(NamedTuple):
+    """Scores of S samples in ascending order of their ids.
+
+    Attributes:
+        samples: int64 `[S]`, ids.
+        frames: int64 `[S]`, number of frames scored.
+        j: float64 `[S]` in 0..1, region similarity averaged over the frames.
+        f: float64 `[S]` in 0..1, contour accuracy averaged over the frames.
+        area: float64 `[S]`, ground-truth pixels per frame.
+    """
+
+    samples: np.ndarray
+    frames: np.ndarray
+    j: np.ndarray
+    f: np.ndarray
+    area: np.ndarray
+
+
+def sample_id(video_id: str, expression_id: str) -> int:
+    """Names a sample by a number that every process finds by itself: 63 bits of a hash of its ids."""
+    digest = hashlib.blake2b(f"{video_id}\0{expression_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+class RegionContourMetric(Metric):
+    """Region similarity J and contour accuracy F of each sample, averaged over its frames.
+
+    A sample is an expression about a video. The state is one row of integer counts per frame, 72 bytes, so the order
+    of updates and the share of each process leave no trace in the result: rows are gathered, sorted and, where a
+    distributed sampler has repeated a sample, counted once. All arithmetic after that is float64 on the CPU.
+    """
+
+    full_state_update = False
+    rows: list[Tensor] | Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.add_state("rows", default=[], dist_reduce_fx="cat")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets every sample."""
+        super().reset()
+        # A process without samples must bring a state of the right type and width to the gathering.
+        self.rows = [torch.empty(0, 2 + len(COUNTS), dtype=torch.int64, device=self.device)]
+
+    def update(self, samples: Sequence[int], frames: Sequence[int], predictions: Tensor, masks: Tensor) -> None:
+        """Adds some frames of some samples; both masks empty counts as J = F = 1.
+
+        Args:
+            samples: N ids, see `sample_id`.
+            frames: T positions in the video, the same for all samples.
+            predictions: bool `[N, T, H, W]`.
+            masks: bool `[N, T, H, W]`, the ground truth.
+        """
+        keys = np.stack(np.meshgrid(samples, frames, indexing="ij"), axis=-1).reshape(-1, 2)
+        counts = count_pixels(_flat_frames(predictions), _flat_frames(masks))
+        rows = np.concatenate([keys.astype(np.int64), counts], axis=1)
+        assert isinstance(self.rows, list)
+        self.rows.append(torch.from_numpy(rows).to(self.device))
+
+    def compute(self) -> SampleScores:
+        """Scores every sample seen by any process."""
+        # The smallest of repeated rows is kept: an arbitrary choice, but the same one on every process.
+        rows = np.unique(dim_zero_cat(self.rows).cpu().numpy(), axis=0)
+        first = np.ones(len(rows), bool)
+        first[1:] = (np.diff(rows[:, :2], axis=0) != 0).any(axis=1)
+        rows = rows[first]
+        samples, starts = np.unique(rows[:, 0], return_index=True)
+        per_sample = np.split(rows[:, 2:], starts[1:]) if len(samples) else []
+        return SampleScores(
+            samples,
+            np.array([len(counts) for counts in per_sample], np.int64),
+            np.array([region_similarity(counts).mean() for counts in per_sample]),
+            np.array([contour_accuracy(counts).mean() for counts in per_sample]),
+            np.array([counts[:, COUNTS.index("true_area")].mean() for counts in per_sample]),
+        )
+
+
+def _flat_frames(masks: Tensor) -> np.ndarray:
+    """Brings masks `[N, T, H, W]` to the CPU as bool `[N * T, H, W]`."""
+    return masks.detach().to("cpu", torch.bool).flatten(0, 1).numpy()
