@@ -1,1 +1,1 @@
-
+"""Training: the LightningModule, its losses and its optimiser."""

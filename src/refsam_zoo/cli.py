@@ -1,0 +1,85 @@
+"""The command line: the only file that knows every room. Imports nothing heavy before it knows the command."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from refsam_zoo.errors import InputError, nearest_name
+
+TRAINER_COMMANDS = {
+    "fit": "train a model",
+    "validate": "score a checkpoint on the validation split",
+    "test": "score a checkpoint on the test splits and write tables and pictures",
+    "predict": "write the masks of a whole data set",
+}
+"""Commands of LightningCLI, configured by `--config` files."""
+
+COMMANDS = {
+    "segment": ("refsam_zoo.inference.segment:segment", "segment your own video by sentences"),
+    "synthesize": ("refsam_zoo.synthesis.command:synthesize_command", "write the RefShapes data set"),
+    "list": ("refsam_zoo.zoo:print_zoo", "print the zoo as a table"),
+}
+"""Commands that are plain functions: name -> ("module:function", what it does)."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        args: Arguments after the program's name; None takes those of the process.
+
+    Returns:
+        Exit code: 0 done, 2 bad input. A defect leaves with a traceback, exit code 1.
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    command = arguments[0] if arguments else "--help"
+    try:
+        if command in ("-h", "--help"):
+            print(_help())
+        elif command == "--version":
+            from refsam_zoo import __version__
+
+            print(f"refsam-zoo {__version__}")
+        elif command in TRAINER_COMMANDS:
+            from refsam_zoo.training.cli import run_trainer
+
+            run_trainer(arguments)
+        elif command in COMMANDS:
+            _run_function(command, arguments[1:])
+        else:
+            raise InputError(f"unknown command '{command}'{nearest_name(command, {**TRAINER_COMMANDS, **COMMANDS})}")
+    except InputError as error:
+        print(f"refsam-zoo: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("refsam-zoo: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has gone, as in `refsam-zoo list | head`; Python would complain once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _help() -> str:
+    lines = ["usage: refsam-zoo COMMAND [options]", "", "Referring video object segmentation.", ""]
+    for title, commands in (
+        ("training and evaluation (Lightning):", TRAINER_COMMANDS),
+        ("tools:", {name: text for name, (_, text) in COMMANDS.items()}),
+    ):
+        lines += [title, *(f"  {name:<12} {text}" for name, text in commands.items()), ""]
+    return "\n".join([*lines, "refsam-zoo COMMAND --help lists a command's options."])
+
+
+def _run_function(command: str, arguments: list[str]) -> None:
+    from refsam_zoo.parser import OneLineParser
+
+    module, name = COMMANDS[command][0].split(":")
+    function = getattr(importlib.import_module(module), name)
+    parser = OneLineParser(prog=f"refsam-zoo {command}", description=function.__doc__.splitlines()[0])
+    parser.add_function_arguments(function, as_positional=True)
+    options = parser.instantiate_classes(parser.parse_args(arguments))
+    function(**options.as_dict())

@@ -1,0 +1,40 @@
+"""A parser whose errors are one line, with the nearest valid name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.registry import Registry
+
+ROLES: dict[str, Registry[Any]] = {}
+"""Option name -> the registry whose names it takes; filled by whoever imports the registries."""
+
+
+class OneLineErrors(ArgumentParser):
+    """Raises `InputError` instead of printing usage and leaving."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # type: ignore[override]
+        """Turns a parsing error into an `InputError`."""
+        raise InputError(self._explain(" ".join(message.split()))) from ex
+
+    def _explain(self, message: str) -> str:
+        wrong_name = re.search(r'key "([\w.]+)":.*?(?:import path string|Import path .*?):? ?\'?([\w./-]+)\'?$', message)
+        if wrong_name:
+            key, name = wrong_name.groups()
+            registry = ROLES.get(key.rsplit(".", 1)[-1])
+            if registry is not None and "." not in name:
+                return f"--{key}: unknown {registry.role} '{name}'{nearest_name(name, registry)}"
+        unknown = re.match(r"unrecognized arguments: (--[\w.]+)", message, flags=re.IGNORECASE)
+        if unknown:
+            valid = [option for option in self._option_string_actions if option.startswith("--")]
+            close = nearest_name(unknown[1], valid).split(" (valid")[0]
+            return f"unknown option '{unknown[1]}'{close}; {self.prog} --help lists them"
+        return message
+
+
+class OneLineParser(OneLineErrors):
+    """The parser of a command that is a plain function."""

@@ -1,0 +1,145 @@
+"""fit, validate, test and predict: LightningCLI with RefSAM's defaults and run folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+
+import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.callback import EvaluationCallback
+from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
+from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+from refsam_zoo.model.text_encoders import TEXT_ENCODERS
+from refsam_zoo.model.tracking import TRACKERS
+from refsam_zoo.model.tuners import TUNERS
+from refsam_zoo.parser import ROLES, OneLineErrors
+from refsam_zoo.training.module import ReferringSegmentation
+
+ROLES.update(
+    image_encoder=IMAGE_ENCODERS,
+    text_encoder=TEXT_ENCODERS,
+    tuner=TUNERS,
+    text_tuner=TUNERS,
+    sparse_prompt=SPARSE_PROMPTS,
+    dense_prompt=DENSE_PROMPTS,
+    tracker=TRACKERS,
+)
+
+
+class _Parser(OneLineErrors, LightningArgumentParser):
+    """LightningCLI's parser with one-line errors."""
+
+
+class _SaveConfig(SaveConfigCallback):
+    """Writes the whole configuration into the run folder, a file per command, and to the logger once."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Names the file before the base class writes it."""
+        self.save_to_log_dir = False
+        super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Runs on rank zero only."""
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = "config.yaml" if stage == "fit" else f"config_{stage}.yaml"
+        self.parser.save(self.config, folder / name, skip_none=False, overwrite=True, multifile=False)
+        if trainer.logger is not None:
+            trainer.logger.log_hyperparams({"config": self.config.as_dict()})
+
+
+class RefSAMCLI(LightningCLI):
+    """LightningCLI with RefSAM's parts by short name, two checkpoint callbacks and the J&F evaluation."""
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Makes a parser with one-line errors."""
+        kwargs.setdefault("dump_header", ["refsam-zoo"])
+        return _Parser(**kwargs)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the callbacks every run has, and the defaults of RefSAM's parts."""
+        parser.add_lightning_class_args(EvaluationCallback, "evaluation")
+        parser.add_lightning_class_args(ModelCheckpoint, "best_checkpoint")
+        parser.add_lightning_class_args(ModelCheckpoint, "last_checkpoint")
+        parser.set_defaults(
+            {
+                "best_checkpoint.filename": "best",
+                "best_checkpoint.monitor": "val/jf",
+                "best_checkpoint.mode": "max",
+                "best_checkpoint.auto_insert_metric_name": False,
+                "last_checkpoint.filename": "last",
+                "last_checkpoint.every_n_epochs": 1,
+                "last_checkpoint.enable_version_counter": False,
+                "model.tuner": "adapter",
+                "model.text_tuner": "frozen",
+                "model.cross_modal": "CrossModalMLP",
+                "model.sparse_prompt": "word_tokens",
+                "model.dense_prompt": "hierarchical_dense_attention",
+                "model.mask_decoder": "refsam_zoo.model.mask_decoder.MaskDecoder",
+                "model.tracker": "track_mlp",
+                "model.loss": "MaskLoss",
+            }
+        )
+
+    def _parse_ckpt_path(self) -> None:
+        """Leaves the configuration alone: a checkpoint's hyper-parameters never override files and flags."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Fills in what depends on the machine and on the run folder."""
+        options = self._get(self.config_init, "trainer")
+        folder = Path(options["default_root_dir"])
+        for name in ("best_checkpoint", "last_checkpoint"):
+            self._get(self.config_init, name).dirpath = str(folder / "checkpoints")
+        if self.subcommand == "fit" and not options["fast_dev_run"]:
+            _refuse_earlier_run(folder, self._get(self.config_init, "ckpt_path"))
+        if options["logger"] in (None, True):
+            kwargs["logger"] = CSVLogger(folder, name="", version="") if self.subcommand == "fit" else False
+        if options["precision"] is None:
+            kwargs["precision"] = "bf16-mixed" if _has_bfloat16() else "32-true"
+        trainer = super().instantiate_trainer(**kwargs)
+        if trainer.logger is not None and self.subcommand == "fit":
+            trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
+        return trainer
+
+
+def _has_bfloat16() -> bool:
+    """Whether bfloat16 is computed by the hardware: a recent GPU, or a CPU with AMX."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_amx_tile_supported()
+
+
+def _refuse_earlier_run(folder: Path, checkpoint: str | None) -> None:
+    earlier = folder / "checkpoints"
+    if checkpoint is None and earlier.is_dir() and any(earlier.iterdir()):
+        raise InputError(
+            f"{folder} holds an earlier run; give another --trainer.default_root_dir, or continue it with "
+            f"--ckpt_path {earlier / 'last.ckpt'}"
+        )
+
+
+def run_trainer(arguments: list[str]) -> None:
+    """Runs one of LightningCLI's commands.
+
+    Args:
+        arguments: The command and its options.
+
+    Raises:
+        InputError: Something the user gave is wrong.
+    """
+    RefSAMCLI(
+        ReferringSegmentation,
+        LightningDataModule,
+        subclass_mode_data=True,
+        save_config_callback=_SaveConfig,
+        seed_everything_default=0,
+        trainer_defaults={"default_root_dir": "runs/default", "use_distributed_sampler": False, "logger": True},
+        args=arguments,
+    )

@@ -1,0 +1,66 @@
+"""RefSAM's training loss: dice plus focal, averaged over frames and expressions."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Dice loss of each mask.
+
+    Args:
+        logits: float `[..., H, W]`.
+        masks: float `[..., H, W]` in 0..1.
+
+    Returns:
+        `1 - (2 sum(p y) + 1) / (sum p + sum y + 1)`, float `[...]`.
+    """
+    probabilities, masks = logits.sigmoid().flatten(-2), masks.flatten(-2)
+    overlap = (probabilities * masks).sum(-1)
+    return 1 - (2 * overlap + 1) / (probabilities.sum(-1) + masks.sum(-1) + 1)
+
+
+def focal_loss(logits: Tensor, masks: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """Sigmoid focal loss (arXiv 1708.02002) of each mask, averaged over its pixels.
+
+    Args:
+        logits: float `[..., H, W]`.
+        masks: float `[..., H, W]` in 0..1.
+        alpha: Weight of the object's pixels; the background's is `1 - alpha`.
+        gamma: Exponent that quiets easy pixels.
+
+    Returns:
+        float `[...]`.
+    """
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+    probabilities = logits.sigmoid()
+    missed = probabilities + masks - 2 * probabilities * masks
+    weights = alpha * masks + (1 - alpha) * (1 - masks)
+    return (weights * missed**gamma * cross_entropy).flatten(-2).mean(-1)
+
+
+class MaskLoss(nn.Module):
+    """Dice plus focal loss.
+
+    Args:
+        dice_weight: Weight of the dice loss.
+        focal_weight: Weight of the focal loss.
+    """
+
+    def __init__(self, dice_weight: float = 1.0, focal_weight: float = 1.0) -> None:
+        super().__init__()
+        self.dice_weight = dice_weight
+        self.focal_weight = focal_weight
+
+    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
+        """Averages over all masks.
+
+        Args:
+            logits: float `[..., H, W]`.
+            masks: `[..., H, W]` in 0..1 of any dtype.
+        """
+        masks = masks.to(logits.dtype)
+        return (
+            self.dice_weight * dice_loss(logits, masks) + self.focal_weight * focal_loss(logits, masks)
+        ).mean()

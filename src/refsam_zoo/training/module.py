@@ -1,0 +1,127 @@
+"""The LightningModule: composes RefSAM of its parts, trains it on clips and runs it over videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.inference.predictor import Predictor, VideoState
+from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
+from refsam_zoo.model.image_encoders import ImageEncoder
+from refsam_zoo.model.mask_decoder import MaskDecoder, load_sam_decoder
+from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.text_encoders import TextEncoder
+from refsam_zoo.model.tracking import Tracker
+from refsam_zoo.model.tuners import Tuner
+from refsam_zoo.training.losses import MaskLoss
+from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
+from refsam_zoo.types import ClipBatch
+
+
+class ReferringSegmentation(LightningModule):
+    """RefSAM under Lightning.
+
+    Args:
+        image_encoder: Image encoder by name or class path.
+        text_encoder: Text encoder by name or class path.
+        tuner: What is trained of the image encoder.
+        text_tuner: What is trained of the text encoder.
+        cross_modal: Projection of text features into SAM's embedding space.
+        sparse_prompt: Prompt tokens made of the words.
+        dense_prompt: Prompt map made of words and image.
+        mask_decoder: SAM's mask decoder.
+        tracker: What is carried from frame to frame.
+        decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded, usually the image
+            encoder's file; None means random weights.
+        loss: Training loss.
+        learning_rates: Learning rate of each part.
+        schedule: Learning-rate schedule.
+        weight_decay: AdamW's weight decay of matrices.
+    """
+
+    def __init__(
+        self,
+        image_encoder: ImageEncoder,
+        text_encoder: TextEncoder,
+        tuner: Tuner,
+        text_tuner: Tuner,
+        cross_modal: CrossModalMLP,
+        sparse_prompt: SparsePrompt,
+        dense_prompt: DensePrompt,
+        mask_decoder: MaskDecoder,
+        tracker: Tracker,
+        loss: MaskLoss,
+        decoder_checkpoint: Path | None = None,
+        learning_rates: LearningRates = LearningRates(),  # noqa: B008  a dataclass default shows in --help
+        schedule: Schedule = Schedule(),  # noqa: B008
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.model = RefSAM(
+            tuner.apply(image_encoder),
+            text_tuner.apply(text_encoder),
+            cross_modal,
+            sparse_prompt,
+            dense_prompt,
+            mask_decoder,
+            tracker,
+        )
+        if decoder_checkpoint is not None:
+            load_sam_decoder(self.model.prompt_encoder, mask_decoder, decoder_checkpoint)
+        mask_decoder.freeze_unused()
+        self.loss = loss
+        self.learning_rates = learning_rates
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self._predictor = Predictor(self.model)
+        self._state: VideoState | None = None
+
+    def training_step(self, batch: ClipBatch, batch_index: int) -> Tensor:
+        """Segments clips and compares every frame; the gradient flows back through the track token."""
+        assert batch.masks is not None
+        logits, track_token = self.model(batch)
+        size = batch.frames.shape[-2:]
+        if len(set(batch.sizes)) == 1:
+            restored = self.model.restore(logits.flatten(0, 1), size).unflatten(0, logits.shape[:2])
+            loss = self.loss(restored, batch.masks)
+        else:
+            losses = []
+            for row, clip in enumerate(batch.clip_index.tolist()):
+                height, width = batch.sizes[clip]
+                losses.append(
+                    self.loss(self.model.restore(logits[row], (height, width)), batch.masks[row, :, :height, :width])
+                )
+            loss = torch.stack(losses).mean()
+        if track_token is not None:
+            loss = loss + 0.0 * track_token.sum()  # DDP wants every parameter in the graph, also in one-frame clips
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.expressions))
+        return loss
+
+    def validation_step(self, batch: ClipBatch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
+        """Segments the next window of a video; callbacks score `predictions`, bool `[N, T, H, W]`."""
+        predictions, self._state = self._predictor.window(batch, self._state)
+        return {"predictions": predictions}
+
+    test_step = validation_step
+    predict_step = validation_step
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Makes AdamW with a group per part, and the schedule."""
+        optimizer = build_optimizer(self.model, self.learning_rates, self.weight_decay)
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = build_schedule(optimizer, self.schedule, total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses the checkpoint of another model.
+
+        Raises:
+            InputError: Keys or shapes differ; the message lists them.
+        """
+        describe_mismatch(self, checkpoint.get("state_dict", {}))

@@ -1,0 +1,77 @@
+"""One learning rate per part of RefSAM, warm-up and decay."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+
+@dataclass
+class LearningRates:
+    """Learning rate of each part; the defaults are the paper's."""
+
+    cross_modal: float = 1e-4
+    """The Cross-Modal MLP."""
+    sparse_prompt: float = 1e-4
+    """The sparse prompt, where it has parameters."""
+    dense_prompt: float = 1e-4
+    """(Hierarchical) Dense Attention."""
+    mask_decoder: float = 1e-6
+    """SAM's mask decoder; at 1e-4 a pretrained one stalls."""
+    tracker: float = 1e-4
+    """The Implicit Tracking Module."""
+    image_encoder: float = 1e-4
+    """What the tuner trains in the image encoder."""
+    text_encoder: float = 1e-4
+    """What the text tuner trains in the text encoder."""
+
+
+@dataclass
+class Schedule:
+    """How the learning rates change over a run."""
+
+    kind: Literal["constant", "cosine"] = "constant"
+    """Shape after warm-up: the paper's constant rate, or half a cosine down to zero at the last step."""
+    warmup_steps: int = 0
+    """Steps over which the rates rise linearly from zero."""
+
+    def factor(self, step: int, total_steps: int) -> float:
+        """Gives the factor on all learning rates at a step."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if self.kind == "constant":
+            return 1.0
+        done = (step - self.warmup_steps) / max(1, total_steps - self.warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def build_optimizer(model: nn.Module, rates: LearningRates, weight_decay: float) -> torch.optim.AdamW:
+    """Makes AdamW over what is trained, a group per part; vectors (biases, norms) do not decay.
+
+    Args:
+        model: A `RefSAM`; its children are named like the fields of `LearningRates`.
+        rates: Learning rates.
+        weight_decay: Decay of matrices.
+    """
+    groups = []
+    for part in fields(rates):
+        trained = [p for p in getattr(model, part.name).parameters() if p.requires_grad]
+        for name, chosen, decay in (
+            (part.name, [p for p in trained if p.ndim > 1], weight_decay),
+            (f"{part.name}_vectors", [p for p in trained if p.ndim <= 1], 0.0),
+        ):
+            if chosen:
+                groups.append(
+                    {"params": chosen, "lr": getattr(rates, part.name), "weight_decay": decay, "name": name}
+                )
+    return torch.optim.AdamW(groups)
+
+
+def build_schedule(optimizer: torch.optim.Optimizer, schedule: Schedule, total_steps: int) -> LambdaLR:
+    """Makes the learning-rate schedule of a run of `total_steps` optimiser steps."""
+    return LambdaLR(optimizer, lambda step: schedule.factor(step, total_steps))

@@ -1,0 +1,164 @@
+"""The zoo from Python and as a table: `create_model`, `list_models`, `model_info`."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import torch
+
+from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP, DensePrompt, SparsePrompt
+from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.text_encoders import TEXT_ENCODERS, TextEncoder
+from refsam_zoo.model.tracking import TRACKERS, Tracker
+from refsam_zoo.model.tuners import TUNERS, Tuner
+from refsam_zoo.registry import ModelCard, Registry
+
+T = TypeVar("T")
+_PREFIX = "refsam_"
+
+
+def create_model(
+    name: str = "refsam_vit_b",
+    text_encoder: str | TextEncoder = "roberta_base",
+    tuner: str | Tuner = "adapter",
+    text_tuner: str | Tuner = "frozen",
+    sparse_prompt: str | SparsePrompt = "word_tokens",
+    dense_prompt: str | DensePrompt = "hierarchical_dense_attention",
+    tracker: str | Tracker = "track_mlp",
+    image_encoder: ImageEncoder | None = None,
+    hidden_layers: int = 1,
+) -> RefSAM:
+    """Composes a RefSAM; every part is a short name, an import path `package.module.Class` or a ready object.
+
+    Args:
+        name: `refsam_<image encoder>`.
+        text_encoder: Text encoder.
+        tuner: What is trained of the image encoder.
+        text_tuner: What is trained of the text encoder.
+        sparse_prompt: Prompt tokens made of the words.
+        dense_prompt: Prompt map made of words and image.
+        tracker: What is carried from frame to frame.
+        image_encoder: A ready image encoder, for instance `vit_b(checkpoint=...)`; replaces the one in `name`.
+        hidden_layers: Hidden layers of the Cross-Modal MLP.
+
+    Returns:
+        The model in evaluation mode, with random weights where no part was given a checkpoint.
+
+    Raises:
+        InputError: A name is unknown; the message suggests the nearest one.
+    """
+    if image_encoder is None:
+        if name.removeprefix(_PREFIX) not in IMAGE_ENCODERS and "." not in name:
+            raise InputError(f"unknown model '{name}'{nearest_name(name, list_models())}")
+        image_encoder = _part(IMAGE_ENCODERS, name.removeprefix(_PREFIX))
+    text = _part(TEXT_ENCODERS, text_encoder)
+    return RefSAM(
+        _part(TUNERS, tuner).apply(image_encoder),
+        _part(TUNERS, text_tuner).apply(text),
+        CrossModalMLP(hidden_layers),
+        _part(SPARSE_PROMPTS, sparse_prompt),
+        _part(DENSE_PROMPTS, dense_prompt),
+        MaskDecoder(),
+        _part(TRACKERS, tracker),
+    ).eval()
+
+
+def _part(registry: Registry[T], value: str | T) -> T:
+    if not isinstance(value, str):
+        return value
+    if "." not in value:
+        return registry.build(value)
+    module, _, attribute = value.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"cannot import the {registry.role} '{value}': {error}") from error
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Lists model names that match a shell pattern, such as `*vit*`."""
+    return fnmatch.filter([_PREFIX + name for name in IMAGE_ENCODERS], pattern)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Facts about an entry of the zoo.
+
+    Attributes:
+        role: "image encoder", "text encoder", ...
+        name: Short name.
+        card: Family, weights, licence and paper.
+        parameters: Parameters of an encoder; None where they depend on what it is applied to.
+        image_size: Side of an image encoder's input in pixels, else None.
+    """
+
+    role: str
+    name: str
+    card: ModelCard
+    parameters: int | None
+    image_size: int | None
+
+
+def model_info(name: str) -> ModelInfo:
+    """Tells the facts about an entry of any registry, or about a model's image encoder.
+
+    Raises:
+        InputError: Unknown name.
+    """
+    short = name.removeprefix(_PREFIX)
+    for registry in _REGISTRIES:
+        if short in registry:
+            return _info(registry, short)
+    raise InputError(f"unknown name '{name}'{nearest_name(short, [n for r in _REGISTRIES for n in r])}")
+
+
+_REGISTRIES: Sequence[Registry[Any]] = (
+    IMAGE_ENCODERS,
+    TEXT_ENCODERS,
+    TUNERS,
+    SPARSE_PROMPTS,
+    DENSE_PROMPTS,
+    TRACKERS,
+)
+
+
+def _info(registry: Registry[Any], name: str) -> ModelInfo:
+    parameters = image_size = None
+    if registry in (IMAGE_ENCODERS, TEXT_ENCODERS):
+        with torch.device("meta"):  # shapes without memory
+            encoder = registry.build(name)
+        parameters = sum(parameter.numel() for parameter in encoder.parameters())
+        image_size = getattr(encoder, "image_size", None)
+    return ModelInfo(registry.role, name, registry.card(name), parameters, image_size)
+
+
+def print_zoo(pattern: str = "*", form: Literal["text", "markdown"] = "text") -> None:
+    """Prints the zoo as a table.
+
+    Args:
+        pattern: Shell pattern of the names to list.
+        form: Aligned text or a Markdown table.
+    """
+    header = ("role", "name", "family", "image size", "parameters", "weights", "licence", "paper")
+    rows = [header]
+    for registry in _REGISTRIES:
+        for name in fnmatch.filter(registry, pattern):
+            info = _info(registry, name)
+            millions = "" if info.parameters is None else f"{info.parameters / 1e6:.1f} M"
+            card = info.card
+            size = str(info.image_size or "")
+            rows.append((info.role, name, card.family, size, millions, card.weights, card.licence, card.paper))
+    if form == "markdown":
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
+        lines.insert(1, "|" + "---|" * len(header))
+    else:
+        widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    print("\n".join(lines))
