@@ -1,1 +1,1 @@
-
+"""Streaming inference, and writers of masks and overlays."""
