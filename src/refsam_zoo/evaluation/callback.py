@@ -1,0 +1,204 @@
+"""Evaluation of the expressions that go by in `validate` and `test`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.examples import Example, ExampleKeeper
+from refsam_zoo.evaluation.metric import RegionContourMetric, sample_id
+from refsam_zoo.evaluation.report import write_report
+from refsam_zoo.evaluation.results import ExpressionResult, MeanScore
+from refsam_zoo.types import Clip, ClipBatch
+
+T = TypeVar("T")
+
+_EXAMPLES_OF_EACH_SORT = 3
+
+
+class Description(NamedTuple):
+    """What the table says of an expression besides its score."""
+
+    video_id: str
+    expression_id: str
+    expression: str
+    tags: dict[str, str]
+
+
+class EvaluationCallback(Callback):
+    """Measures J, F and J&F per expression, logs their means and, after `test`, writes a report.
+
+    The module's `validation_step` and `test_step` return `{"predictions": bool [N, T, H, W]}` at the size of the
+    batch's masks; the batch is a `ClipBatch`. Each dataloader is a subset, named by the data module's `subset_names`;
+    the first is the main one. Logged, in 0..1: `val/j`, `val/f`, `val/jf` and the highest so far, `val/jf_best`;
+    `test/j`, `test/f`, `test/jf` and the same per subset, `test/<subset>/jf`.
+
+    Args:
+        output: Folder that gets `evaluation/`; by default the logger's folder, or the trainer's root.
+    """
+
+    def __init__(self, output: Path | None = None) -> None:
+        self.output = output
+        self.best = 0.0
+        self.metrics: list[RegionContourMetric] = []
+        self.descriptions: list[dict[int, Description]] = []
+        self.examples = ExampleKeeper()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Remembers the best J&F, so that a resumed run goes on from it."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up the best J&F of the run that is resumed."""
+        self.best = state_dict["best"]
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts counting."""
+        batches = trainer.num_sanity_val_batches if trainer.sanity_checking else trainer.num_val_batches
+        self._start(len(batches), pl_module)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts counting."""
+        self._start(len(trainer.num_test_batches), pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: ClipBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Counts the pixels of a batch."""
+        self._count(outputs["predictions"], batch, dataloader_idx)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: ClipBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Counts the pixels of a batch and looks for frames worth showing, in the main subset."""
+        self._count(outputs["predictions"], batch, dataloader_idx)
+        if dataloader_idx == 0:
+            self.examples.add(_examples(outputs["predictions"], batch))
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the means."""
+        tables = self._tables(trainer)
+        if trainer.sanity_checking:
+            return
+        for position, (subset, table) in enumerate(tables.items()):
+            _log(pl_module, "val" if position == 0 else f"val/{subset}", table)
+        main = MeanScore.of(next(iter(tables.values()))).jf
+        self.best = max(self.best, main)
+        pl_module.log("val/jf_best", self.best)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the means and writes the report."""
+        tables = self._tables(trainer)
+        for position, (subset, table) in enumerate(tables.items()):
+            if position == 0:
+                _log(pl_module, "test", table)
+            _log(pl_module, f"test/{subset}", table)
+        folder = self.output or Path(trainer.log_dir or trainer.default_root_dir)
+        candidates = _gathered(self.examples.examples)
+        if trainer.is_global_zero and not getattr(trainer, "fast_dev_run", False):
+            self.examples.examples = []
+            for part in candidates:
+                self.examples.add(part)
+            rows = [row for table in tables.values() for row in table]
+            examples = self.examples.worst_median_best(_EXAMPLES_OF_EACH_SORT)
+            written = write_report(folder / "evaluation", rows, examples, folder / "metrics.csv")
+            rank_zero_info(f"Evaluation written to {written}")
+
+    def _start(self, subsets: int, pl_module: LightningModule) -> None:
+        self.metrics = [RegionContourMetric().to(pl_module.device) for _ in range(subsets)]
+        self.descriptions = [{} for _ in range(subsets)]
+        self.examples = ExampleKeeper()
+
+    def _count(self, predictions: Tensor, batch: ClipBatch, subset: int) -> None:
+        for clip, (height, width), rows in _scored_clips(batch):
+            assert batch.masks is not None
+            part = rows, slice(len(clip.frame_names)), slice(height), slice(width)
+            positions = {name: position for position, name in enumerate(clip.referrals[0].frames)}
+            samples = [sample_id(referral.video_id, referral.expression_id) for referral in clip.referrals]
+            frames = [positions[name] for name in clip.frame_names]
+            self.metrics[subset].update(samples, frames, predictions[part], batch.masks[part])
+            for sample, referral, expression in zip(samples, clip.referrals, clip.expressions, strict=True):
+                description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
+                self.descriptions[subset][sample] = description
+
+    def _tables(self, trainer: Trainer) -> dict[str, list[ExpressionResult]]:
+        """Gathers what all processes have counted: subset -> its rows, ordered by video and expression."""
+        names = getattr(getattr(trainer, "datamodule", None), "subset_names", None) or ["test"]
+        if len(names) < len(self.metrics):
+            names = [*names, *(f"subset_{position}" for position in range(len(names), len(self.metrics)))]
+        tables = {}
+        for name, metric, descriptions in zip(names, self.metrics, self.descriptions, strict=False):
+            known = {sample: text for part in _gathered(descriptions) for sample, text in part.items()}
+            tables[name] = _table(name, metric, known)
+        return tables
+
+
+def _scored_clips(batch: ClipBatch) -> Iterator[tuple[Clip, tuple[int, int], Tensor]]:
+    """Yields the clips that count, with their height and width and the indices of their expressions in the batch."""
+    if batch.masks is None:
+        video = batch.clips[0].referrals[0].video_id
+        raise InputError(f"video '{video}' has no ground truth to be evaluated against; 'predict' only writes masks")
+    for position, (clip, size) in enumerate(zip(batch.clips, batch.sizes, strict=True)):
+        if not clip.repeated:
+            yield clip, size, torch.nonzero(batch.clip_index == position).flatten()
+
+
+def _examples(predictions: Tensor, batch: ClipBatch) -> Iterator[Example]:
+    """Makes an example of the middle frame of each expression of a batch."""
+    for clip, (height, width), rows in _scored_clips(batch):
+        assert batch.masks is not None
+        middle = len(clip.frame_names) // 2
+        position = batch.clips.index(clip)
+        frame = batch.frames[position, middle, :, :height, :width].permute(1, 2, 0).cpu().numpy()
+        for row, referral, expression in zip(rows.tolist(), clip.referrals, clip.expressions, strict=True):
+            prediction, mask = (
+                masks[row, middle, :height, :width].cpu().numpy() for masks in (predictions, batch.masks)
+            )
+            sample = sample_id(referral.video_id, referral.expression_id)
+            name = clip.frame_names[middle]
+            yield Example.of(sample, referral.video_id, name, expression, frame, prediction, mask)
+
+
+def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Description]) -> list[ExpressionResult]:
+    scores = metric.compute()
+    columns = (scores.samples, scores.frames, scores.area, scores.j, scores.f)
+    rows = []
+    for sample, frames, area, j, f in zip(*(column.tolist() for column in columns), strict=True):
+        video_id, expression_id, expression, tags = descriptions[sample]
+        rows.append(ExpressionResult(subset, video_id, expression_id, expression, frames, area, j, f, tags))
+    return sorted(rows, key=lambda row: (row.video_id, row.expression_id))
+
+
+def _log(pl_module: LightningModule, prefix: str, table: list[ExpressionResult]) -> None:
+    score = MeanScore.of(table)
+    for name, value in (("j", score.j), ("f", score.f), ("jf", score.jf)):
+        # Every process has computed the same mean of all rows: there is nothing left to synchronise.
+        pl_module.log(f"{prefix}/{name}", value, rank_zero_only=False)
+
+
+def _gathered(value: T) -> list[T]:
+    """Collects the values of all processes."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [value]
+    values: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values

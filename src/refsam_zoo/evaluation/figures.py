@@ -1,0 +1,115 @@
+"""Pictures of a run: its curves, and the frames it did worst, middling and best on."""
+
+from __future__ import annotations
+
+import csv
+import textwrap
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refsam_zoo.evaluation.examples import Example
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PREDICTION_COLOUR = "#ff7f0e"
+_TRUTH_COLOUR = "#00e5ff"
+
+
+def draw_examples(groups: Sequence[tuple[str, Sequence[Example]]], path: Path) -> None:
+    """Draws one row per group, each frame with the outlines of prediction and ground truth under its sentence."""
+    from matplotlib.lines import Line2D
+
+    columns = max(len(examples) for _, examples in groups)
+    aspect = float(np.median([np.divide(*example.mask.shape) for _, examples in groups for example in examples]))
+    figure = _new_figure(4.0 * columns, (4.0 * aspect + 0.65) * len(groups) + 0.45)
+    rows = figure.subplots(len(groups), columns, squeeze=False)
+    for (name, examples), row in zip(groups, rows, strict=True):
+        for axes in row:
+            axes.set_axis_off()
+        for example, axes in zip(examples, row, strict=False):
+            _draw_example(axes, name, example)
+    handles = [Line2D([], [], color=_PREDICTION_COLOUR, lw=2), Line2D([], [], color=_TRUTH_COLOUR, lw=2, ls="--")]
+    figure.legend(handles, ["prediction", "ground truth"], loc="outside lower center", ncols=2, frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def draw_curves(metrics_csv: Path, path: Path) -> bool:
+    """Draws the losses and the J&F of a run over its steps.
+
+    Args:
+        metrics_csv: The file of Lightning's `CSVLogger`.
+        path: The picture to write.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    curves = _read_curves(metrics_csv)
+    panels = {
+        "loss": {name: points for name, points in curves.items() if "loss" in name},
+        "J&F": {name: points for name, points in curves.items() if name.endswith("/jf")},
+    }
+    panels = {title: lines for title, lines in panels.items() if lines}
+    if not panels:
+        return False
+    figure = _new_figure(5.5 * len(panels), 3.6)
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for name, points in sorted(lines.items()):
+            axes.plot(*zip(*points, strict=True), label=name, lw=1.5, marker="." if len(points) < 40 else "")
+        axes.set(xlabel="step", title=title)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="small")
+    figure.savefig(path, dpi=110)
+    return True
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    """Makes a figure, sizes in inches, that knows nothing of windows or of other figures."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _draw_example(axes: Axes, group: str, example: Example) -> None:
+    axes.imshow(example.frame)
+    _outline(axes, example.mask, _TRUTH_COLOUR, "--")
+    _outline(axes, example.prediction, _PREDICTION_COLOUR, "-")
+    sentence = textwrap.shorten(example.expression.replace("$", r"\$"), 90, placeholder="…")
+    axes.set_title("\n".join(textwrap.wrap(f"“{sentence}”", 48)), fontsize=9.5)
+    label = f"{group} · J&F {100 * example.jf:.1f}"
+    axes.text(0.015, 0.97, label, transform=axes.transAxes, va="top", fontsize=8.5, color="white", bbox=_LABEL_BOX)
+    source = f"{example.video_id} / {example.frame_name}".replace("$", r"\$")
+    axes.text(0.985, 0.03, source, transform=axes.transAxes, ha="right", fontsize=7, color="white", bbox=_LABEL_BOX)
+
+
+_LABEL_BOX = {"boxstyle": "round,pad=0.3", "facecolor": "black", "edgecolor": "none", "alpha": 0.6}
+
+
+def _outline(axes: Axes, mask: np.ndarray, colour: str, style: str) -> None:
+    """Draws the outline of a mask, closed where it runs along the border of the image."""
+    if not mask.any():
+        return
+    x, y = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)
+    closed = np.pad(mask, 1).astype(float)
+    axes.contour(x, y, closed, levels=[0.5], colors="black", linewidths=2.8, alpha=0.5)
+    axes.contour(x, y, closed, levels=[0.5], colors=colour, linewidths=1.6, linestyles=style)
+
+
+def _read_curves(metrics_csv: Path) -> dict[str, list[tuple[int, float]]]:
+    """Reads name -> (step, value) pairs; cells a step did not log are empty."""
+    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    with metrics_csv.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            for name, value in row.items():
+                if value and name not in ("step", "epoch"):
+                    curves[name].append((int(row["step"]), float(value)))
+    return dict(curves)

@@ -1,0 +1,62 @@
+"""The folder a test run leaves behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation import figures, results
+from refsam_zoo.evaluation.examples import Example
+from refsam_zoo.evaluation.results import ExpressionResult
+
+
+def write_report(
+    folder: Path,
+    rows: Sequence[ExpressionResult],
+    examples: Sequence[tuple[str, Sequence[Example]]] = (),
+    metrics_csv: Path | None = None,
+) -> Path:
+    """Writes tables and pictures, all of them or none; an earlier report is left alone.
+
+    Files: `per_expression.csv`, `summary.json`, `summary.md`, `examples.png` if there are examples, `curves.png` if
+    the run's metrics are given and hold any.
+
+    Args:
+        folder: Where to; if there is one already, the next free name of `folder-2`, `folder-3`, ... is taken.
+        rows: One row per expression.
+        examples: What `ExampleKeeper.worst_median_best` chose.
+        metrics_csv: The file of Lightning's `CSVLogger`; may be absent.
+
+    Returns:
+        The folder that was written.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    partial = folder.with_name(f".{folder.name}-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        try:
+            results.write_csv(rows, partial / "per_expression.csv")
+            results.write_json(rows, partial / "summary.json")
+            results.write_markdown(rows, partial / "summary.md")
+            if examples:
+                figures.draw_examples(examples, partial / "examples.png")
+            if metrics_csv is not None and metrics_csv.is_file():
+                figures.draw_curves(metrics_csv, partial / "curves.png")
+            return partial.rename(_free_name(folder))
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"cannot write the report to '{folder}': {error.strerror or error}") from error
+
+
+def _free_name(folder: Path) -> Path:
+    """Gives the folder, or the first of `folder-2`, `folder-3`, ... that does not exist."""
+    candidate, number = folder, 2
+    while candidate.exists():
+        candidate, number = folder.with_name(f"{folder.name}-{number}"), number + 1
+    return candidate

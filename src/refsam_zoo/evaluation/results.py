@@ -1,0 +1,154 @@
+"""The table every number comes from: one row per expression, and what is averaged from it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+CONTROL_SUBSET = "text_blind"
+"""The subset whose sentences were exchanged between videos: what a model scores without understanding them."""
+
+
+@dataclass(frozen=True)
+class ExpressionResult:
+    """The score of one expression.
+
+    Attributes:
+        subset: Which part of the data set it belongs to.
+        video_id: Name of the video.
+        expression_id: Name of the expression, unique in the video.
+        expression: The sentence the model was given.
+        frames: Number of frames scored.
+        area: Ground-truth pixels per frame.
+        j: Region similarity averaged over the frames, 0..1.
+        f: Contour accuracy averaged over the frames, 0..1.
+        tags: Facts for breakdowns, for instance `{"kind": "motion"}`.
+    """
+
+    subset: str
+    video_id: str
+    expression_id: str
+    expression: str
+    frames: int
+    area: float
+    j: float
+    f: float
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def jf(self) -> float:
+        """J&F, the mean of J and F."""
+        return (self.j + self.f) / 2
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """J and F averaged over expressions, each counted once (the rule of MeViS and Ref-YouTube-VOS), 0..1."""
+
+    expressions: int
+    j: float
+    f: float
+
+    @property
+    def jf(self) -> float:
+        """J&F, the mean of J and F."""
+        return (self.j + self.f) / 2
+
+    @classmethod
+    def of(cls, results: Sequence[ExpressionResult]) -> MeanScore:
+        """Averages; not a number where there is nothing to average."""
+        if not results:
+            return cls(0, float("nan"), float("nan"))
+        j, f = (float(np.mean(values)) for values in zip(*((result.j, result.f) for result in results), strict=True))
+        return cls(len(results), j, f)
+
+
+def by_subset(results: Iterable[ExpressionResult]) -> dict[str, list[ExpressionResult]]:
+    """Groups results by subset, in order of appearance."""
+    return _grouped((result.subset, result) for result in results)
+
+
+def by_tag(results: Iterable[ExpressionResult], tag: str) -> dict[str, list[ExpressionResult]]:
+    """Groups the results that carry a tag by its value, in alphabetical order."""
+    return dict(sorted(_grouped((result.tags[tag], result) for result in results if tag in result.tags).items()))
+
+
+def write_csv(results: Sequence[ExpressionResult], path: Path) -> None:
+    """Writes one line per expression; scores in 0..1, in full precision."""
+    tags = sorted({tag for result in results for tag in result.tags})
+    header = ["subset", "video_id", "expression_id", "expression", *tags, "frames", "area", "j", "f", "jf"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for result in results:
+            ids = [result.subset, result.video_id, result.expression_id, result.expression]
+            scores = [result.frames, result.area, result.j, result.f, result.jf]
+            writer.writerow([*ids, *(result.tags.get(tag, "") for tag in tags), *scores])
+
+
+def summary(results: Sequence[ExpressionResult]) -> dict[str, object]:
+    """Averages per subset, per kind within it, and the distance to the text-blind control; scores in 0..1."""
+    subsets = {
+        name: {
+            **_score_entry(part),
+            "kinds": {kind: _score_entry(members) for kind, members in by_tag(part, "kind").items()},
+        }
+        for name, part in by_subset(results).items()
+    }
+    return {"subsets": subsets, "gap_to_text_blind": gap_to_control(results)}
+
+
+def gap_to_control(results: Sequence[ExpressionResult]) -> float | None:
+    """J&F of the first subset minus that of the text-blind control, -1..1; None without a control."""
+    groups = by_subset(results)
+    if CONTROL_SUBSET not in groups:
+        return None
+    main = next(iter(groups.values()))
+    return MeanScore.of(main).jf - MeanScore.of(groups[CONTROL_SUBSET]).jf
+
+
+def write_json(results: Sequence[ExpressionResult], path: Path) -> None:
+    """Writes `summary` as JSON."""
+    path.write_text(json.dumps(summary(results), indent=2) + "\n", encoding="utf-8")
+
+
+def write_markdown(results: Sequence[ExpressionResult], path: Path) -> None:
+    """Writes the summary as tables for reading; scores in points of 100, as papers print them."""
+    groups = by_subset(results)
+    lines = ["# Evaluation", "", *_markdown_table("subset", groups)]
+    gap = gap_to_control(results)
+    if gap is not None:
+        main = next(iter(groups))
+        lines += ["", f"`{CONTROL_SUBSET}` is the same model asked with the sentences of other videos: what does not"]
+        lines += [f"beat it has learned nothing of language. `{main}` is {100 * gap:+.1f} points away from it."]
+    for name, part in groups.items():
+        kinds = by_tag(part, "kind")
+        if kinds:
+            lines += ["", f"## {name} by kind", "", *_markdown_table("kind", kinds)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _grouped(pairs: Iterable[tuple[str, ExpressionResult]]) -> dict[str, list[ExpressionResult]]:
+    groups: dict[str, list[ExpressionResult]] = {}
+    for name, result in pairs:
+        groups.setdefault(name, []).append(result)
+    return groups
+
+
+def _score_entry(results: Sequence[ExpressionResult]) -> dict[str, float]:
+    score = MeanScore.of(results)
+    return {"expressions": score.expressions, "jf": score.jf, "j": score.j, "f": score.f}
+
+
+def _markdown_table(heading: str, groups: dict[str, list[ExpressionResult]]) -> list[str]:
+    lines = [f"| {heading} | expressions | J&F | J | F |", "|---|---:|---:|---:|---:|"]
+    for name, members in groups.items():
+        score = MeanScore.of(members)
+        points = " | ".join(f"{100 * value:.1f}" for value in (score.jf, score.j, score.f))
+        lines.append(f"| {name} | {score.expressions} | {points} |")
+    return lines
