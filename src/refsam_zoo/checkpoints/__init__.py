@@ -1,1 +1,1 @@
-
+"""Weights files: verified loading, official files in and out, small tuner files."""

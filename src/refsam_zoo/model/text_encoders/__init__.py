@@ -1,1 +1,11 @@
+"""Text encoders: one file per family; every module of this folder is imported, so a new entry is one new file."""
 
+import importlib
+import pkgutil
+
+from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["TEXT_ENCODERS", "TextEncoder"]

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
 from refsam_zoo.types import TextFeatures, Tokens
+
+_logger = logging.getLogger(__name__)
 
 
 class TextEncoder(nn.Module):
     """Turns sentences into one feature per token.
 
+    A subclass sets the attributes and implements `token_ids` and `forward`. A registered one also takes the options
+    `checkpoint: Path | None` (None: random weights, said once by a warning; nothing is ever downloaded) and
+    `layers: int | None` (only the first so many transformer layers; None: all), so that `layers=1` alone builds it
+    small for tests and dry runs.
+
     Attributes:
         width: Channels of a token's feature.
+        max_tokens: Tokens of the longest sentence, special tokens included; longer ones are cut.
+        pad_id: Id that fills shorter sentences.
     """
 
     width: int
+    max_tokens: int
+    pad_id: int
 
-    def tokenize(self, expressions: Sequence[str]) -> Tokens:
-        """Tokenises sentences, padded to the longest. Runs on the CPU.
-
-        Returns:
-            `Tokens` with ids int64 `[N, L]` and mask bool `[N, L]`.
-
-        Raises:
-            InputError: A sentence is empty.
-        """
+    def token_ids(self, expression: str) -> list[int]:
+        """Gives the ids of one sentence of any length, special tokens included, the last one ending it."""
         raise NotImplementedError
 
     def forward(self, tokens: Tokens) -> TextFeatures:
@@ -37,6 +45,45 @@ class TextEncoder(nn.Module):
             `TextFeatures` with words float `[N, L, width]`; what stands at padding is unspecified.
         """
         raise NotImplementedError
+
+    def tokenize(self, expressions: Sequence[str]) -> Tokens:
+        """Tokenises sentences, padded on the right to the longest. Runs on the CPU.
+
+        Returns:
+            `Tokens` with ids int64 `[N, L]` and mask bool `[N, L]`, L at most `max_tokens`.
+
+        Raises:
+            InputError: A sentence is empty.
+        """
+        sentences = [self._checked_ids(expression) for expression in expressions]
+        lengths = torch.tensor([len(ids) for ids in sentences])
+        ids = nn.utils.rnn.pad_sequence(
+            [torch.tensor(ids) for ids in sentences], batch_first=True, padding_value=self.pad_id
+        )
+        return Tokens(ids, torch.arange(ids.shape[1]) < lengths[:, None])
+
+    def train(self, mode: bool = True) -> TextEncoder:
+        """Switches to training mode, unless nothing in here is trained: a frozen encoder's dropout is only noise."""
+        return super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
+
+    def _checked_ids(self, expression: str) -> list[int]:
+        if not expression.strip():
+            raise InputError("an expression is empty; it must say what to segment")
+        ids = self.token_ids(expression)
+        if len(ids) <= self.max_tokens:
+            return ids
+        _warn_truncated(expression, len(ids), self.max_tokens)
+        return [*ids[: self.max_tokens - 1], ids[-1]]
+
+
+@functools.cache
+def _warn_truncated(expression: str, tokens: int, limit: int) -> None:
+    _logger.warning("an expression of %d tokens is cut to %d: '%.60s...'", tokens, limit, expression)
+
+
+def key_padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Makes the bias that keeps attention off padding: float `[N, 1, L]` from bool `[N, L]`, zero or minus infinity."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, float("-inf"))[:, None]
 
 
 TEXT_ENCODERS: Registry[TextEncoder] = Registry("text encoder")

@@ -1,0 +1,197 @@
+"""Reading weights files and putting them into modules: verified, strict, and all or nothing."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from refsam_zoo.errors import InputError
+
+_logger = logging.getLogger(__name__)
+
+StateDict = dict[str, Tensor]
+
+_NOT_A_CHECKPOINT = {
+    b"version https://git-lfs": "a Git LFS pointer; fetch the real file with 'git lfs pull'",
+    b"<": "an HTML or XML page, so the download went wrong",
+}
+_WRAPPERS = ("state_dict", "model", "model_state_dict")
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A published weights file, as data.
+
+    Attributes:
+        name: The file's published name.
+        sha256: Its SHA-256 in hexadecimal, or as much of the beginning as its publisher gives; None if unknown.
+        source: Who publishes it and where to look, without an address.
+        licence: SPDX identifier.
+    """
+
+    name: str
+    sha256: str | None
+    source: str
+    licence: str
+
+    def load(self, path: Path) -> StateDict:
+        """Reads `path`; under its published name a file must also have the published hash.
+
+        A file of another name, for instance a fine-tuned model, is taken as it is: its keys and shapes are checked
+        where it is loaded.
+
+        Raises:
+            InputError: As `load_state_dict`.
+        """
+        if not path.exists():
+            raise InputError(f"{path}: no such weights file; get '{self.name}' from {self.source}")
+        return load_state_dict(path, self.sha256 if path.name == self.name else None)
+
+
+def load_state_dict(path: Path | str, sha256: str | None = None) -> StateDict:
+    """Reads the tensors of a weights file without running code from it.
+
+    Args:
+        path: A `.safetensors` file, or anything `torch.save` wrote that holds only tensors and plain values. One
+            level of wrapping (`state_dict`, `model`) is removed.
+        sha256: What the file's SHA-256 must begin with, in hexadecimal.
+
+    Returns:
+        Names and tensors, on the CPU.
+
+    Raises:
+        InputError: No such file, another hash, or not a weights file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file; download it there or give the path of the one you have")
+    _refuse_impostor(path)
+    if sha256 is not None:
+        verify_sha256(path, sha256)
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, AttributeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"{path}: cannot be read as a PyTorch state dict, which is what is needed: {reason}"
+        ) from error
+    return _unwrap(content, path)
+
+
+def load_into(module: nn.Module, state_dict: StateDict, what: str) -> None:
+    """Loads every tensor into its place, or none.
+
+    Args:
+        module: Takes the weights.
+        state_dict: Exactly the module's names and shapes.
+        what: Where the weights come from, for the message: "sam_vit_b_01ec64.pth (image_encoder)".
+
+    Raises:
+        InputError: Unknown, missing or differently shaped names, a few of each and their number. The module is
+            unchanged.
+    """
+    own = module.state_dict()
+    complaints = [
+        _enumerate("missing", [name for name in own if name not in state_dict]),
+        _enumerate("unknown", [name for name in state_dict if name not in own]),
+        _enumerate(
+            "of another shape",
+            [
+                f"{name} {list(tensor.shape)} instead of {list(own[name].shape)}"
+                for name, tensor in state_dict.items()
+                if name in own and tensor.shape != own[name].shape
+            ],
+        ),
+    ]
+    if any(complaints):
+        raise InputError(f"{what} does not fit {type(module).__name__}: {'; '.join(filter(None, complaints))}")
+    module.load_state_dict(state_dict)
+
+
+def select_prefix(state_dict: StateDict, prefix: str) -> StateDict:
+    """Picks the part of a model's state dict that belongs to one component.
+
+    Args:
+        state_dict: Names of a whole model, or of the component alone.
+        prefix: The component's prefix with its dot: "image_encoder.".
+
+    Returns:
+        The tensors under the prefix, their names without it; all tensors where no name has the prefix.
+    """
+    part = {name.removeprefix(prefix): tensor for name, tensor in state_dict.items() if name.startswith(prefix)}
+    return part or state_dict
+
+
+def verify_sha256(path: Path, sha256: str) -> None:
+    """Compares a file's SHA-256 with the beginning it should have.
+
+    Raises:
+        InputError: Another hash.
+    """
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            hasher.update(chunk)
+    digest = hasher.hexdigest()
+    if not digest.startswith(sha256):
+        raise InputError(
+            f"{path}: the SHA-256 begins with {digest[: len(sha256)]}, not {sha256}: "
+            "the file is damaged or another one; download it again"
+        )
+
+
+@functools.cache
+def warn_random_weights(component: str) -> None:
+    """Warns, once per component and process, that it starts from random weights.
+
+    Args:
+        component: What has no checkpoint, as a user knows it: "image encoder vit_b".
+    """
+    _logger.warning("%s: no checkpoint given, its weights are random", component)
+
+
+def _refuse_impostor(path: Path) -> None:
+    with path.open("rb") as file:
+        beginning = file.read(64).lstrip()
+    if not beginning:
+        raise InputError(f"{path}: the file is empty; download it again")
+    for signature, what in _NOT_A_CHECKPOINT.items():
+        if beginning.startswith(signature):
+            raise InputError(f"{path}: not a weights file but {what}")
+
+
+def _read_safetensors(path: Path) -> StateDict:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a complete safetensors file ({error}); download it again") from error
+
+
+def _unwrap(content: object, path: Path) -> StateDict:
+    if isinstance(content, dict):
+        for wrapper in _WRAPPERS:
+            if isinstance(content.get(wrapper), dict):
+                content = content[wrapper]
+                break
+    if not isinstance(content, dict) or not content or not all(isinstance(item, Tensor) for item in content.values()):
+        raise InputError(f"{path}: holds no state dict (a dictionary of names and tensors)")
+    return dict(content)
+
+
+def _enumerate(complaint: str, names: list[str], shown: int = 3) -> str:
+    if not names:
+        return ""
+    more = f", and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{len(names)} {complaint}: {', '.join(names[:shown])}{more}"

@@ -1,0 +1,130 @@
+"""CLIP's text towers (arXiv 2103.00020) from the open_clip package: OpenAI's, LAION's and a small one of our own."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from refsam_zoo.checkpoints.loading import StateDict, load_into, load_state_dict, select_prefix, warn_random_weights
+from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
+from refsam_zoo.registry import ModelCard
+from refsam_zoo.types import TextFeatures, Tokens
+
+if TYPE_CHECKING:
+    from open_clip.tokenizer import SimpleTokenizer
+    from open_clip.transformer import TextTransformer
+
+VOCABULARY = 49408
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> SimpleTokenizer:
+    from open_clip.tokenizer import SimpleTokenizer
+
+    return SimpleTokenizer()
+
+
+class ClipTextEncoder(TextEncoder):
+    """An open_clip text transformer without pooling and projection: the last layer's normalised token features.
+
+    Args:
+        checkpoint: A CLIP model in open_clip's format (`open_clip_pytorch_model.bin`, `.safetensors`, or LAION's
+            `.pt`); only its text tower is read. None means random weights.
+        layers: Keep only the first so many transformer layers; None keeps all.
+        quick_gelu: CLIP's fast GELU, as in OpenAI's models. Models trained by open_clip mostly use the exact one.
+    """
+
+    max_tokens = 77
+    pad_id = 0
+    depth: ClassVar[int] = 12
+    heads: ClassVar[int]
+
+    def __init__(self, checkpoint: Path | None = None, layers: int | None = None, quick_gelu: bool = True) -> None:
+        super().__init__()
+        self.tower = self.build_tower(self.depth if layers is None else layers, quick_gelu)
+        if checkpoint is None:
+            warn_random_weights(f"text encoder {type(self).__name__}")
+        else:
+            state = _text_tower(load_state_dict(checkpoint), len(self.tower.transformer.resblocks))
+            load_into(self.tower, state, f"{checkpoint} (text tower)")
+
+    def build_tower(self, layers: int, quick_gelu: bool) -> TextTransformer:
+        """Makes the transformer with random weights."""
+        from open_clip.transformer import QuickGELU, TextTransformer
+
+        return TextTransformer(
+            context_length=self.max_tokens,
+            vocab_size=VOCABULARY,
+            width=self.width,
+            heads=self.heads,
+            layers=layers,
+            output_dim=None,
+            act_layer=QuickGELU if quick_gelu else nn.GELU,
+        )
+
+    def token_ids(self, expression: str) -> list[int]:
+        """Gives CLIP's byte-pair ids between its start and end tokens; case is ignored."""
+        tokenizer = _tokenizer()
+        return [tokenizer.sot_token_id, *tokenizer.encode(expression), tokenizer.eot_token_id]
+
+    def forward(self, tokens: Tokens) -> TextFeatures:
+        """Encodes tokens; see `TextEncoder.forward`."""
+        tower = self.tower
+        words = tower.token_embedding(tokens.ids) + tower.positional_embedding[: tokens.ids.shape[1]]
+        words = tower.transformer(words, attn_mask=self.attention_bias(tokens.mask, words.dtype))
+        return TextFeatures(tower.ln_final(words), tokens.mask)
+
+    def attention_bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor | None:
+        """Makes CLIP's causal mask, `[L, L]`; with padding on the right it also keeps real tokens off padding."""
+        return self.tower.attn_mask[: mask.shape[1], : mask.shape[1]].to(dtype)
+
+
+def _text_tower(state: StateDict, layers: int) -> StateDict:
+    """Picks the text tower from a whole CLIP model's state dict, in open_clip's plain or `text.` naming."""
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    state = select_prefix(state, "text.")
+    dropped = ("visual.", "logit_scale", "logit_bias", "text_projection", "attn_mask")
+    return {
+        name: tensor for name, tensor in state.items() if not name.startswith(dropped) and _block_index(name) < layers
+    }
+
+
+def _block_index(name: str) -> int:
+    parts = name.split(".")
+    return int(parts[2]) if name.startswith("transformer.resblocks.") else -1
+
+
+def _card(size: str) -> ModelCard:
+    return ModelCard(f"CLIP {size}, text tower", "OpenAI or LAION, in open_clip's format", "MIT", "2103.00020")
+
+
+@TEXT_ENCODERS.register(_card("ViT-B/32"))
+class clip_vit_b_32(ClipTextEncoder):
+    """CLIP ViT-B/32's text tower: 12 layers of width 512. Options as in `ClipTextEncoder`."""
+
+    width, heads = 512, 8
+
+
+@TEXT_ENCODERS.register(_card("ViT-B/16"))
+class clip_vit_b_16(ClipTextEncoder):
+    """CLIP ViT-B/16's text tower: 12 layers of width 512. Options as in `ClipTextEncoder`."""
+
+    width, heads = 512, 8
+
+
+@TEXT_ENCODERS.register(_card("ViT-L/14"))
+class clip_vit_l_14(ClipTextEncoder):
+    """CLIP ViT-L/14's text tower: 12 layers of width 768. Options as in `ClipTextEncoder`."""
+
+    width, heads = 768, 12
+
+
+@TEXT_ENCODERS.register(_card("ViT-L/14 at 336 pixels"))
+class clip_vit_l_14_336(ClipTextEncoder):
+    """CLIP ViT-L/14@336px's text tower: 12 layers of width 768. Options as in `ClipTextEncoder`."""
+
+    width, heads = 768, 12

@@ -1,0 +1,188 @@
+"""RoBERTa (arXiv 1907.11692), T5 (arXiv 1910.10683) and other encoders of the transformers package, always offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from refsam_zoo.checkpoints.loading import warn_random_weights
+from refsam_zoo.errors import InputError
+from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
+from refsam_zoo.registry import ModelCard
+from refsam_zoo.types import TextFeatures, Tokens
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+
+class HuggingFaceTextEncoder(TextEncoder):
+    """An encoder of the transformers package: the last hidden state of every token.
+
+    Args:
+        checkpoint: A folder as `save_pretrained` writes it: `config.json`, weights and tokenizer files. None means
+            random weights and a byte-level tokenizer (UTF-8 bytes as ids 3 to 258, as in ByT5, arXiv 2105.13626),
+            which need no file.
+        layers: Keep only the first so many transformer layers; None keeps all.
+    """
+
+    architecture: ClassVar[str] = "bert"
+    sizes: ClassVar[dict[str, int]] = {}
+
+    def __init__(self, checkpoint: Path | None = None, layers: int | None = None) -> None:
+        super().__init__()
+        from transformers import AutoModelForTextEncoding
+
+        config = self._random_config() if checkpoint is None else self._read_config(checkpoint)
+        if layers is not None:
+            config.num_hidden_layers = layers
+        self.width, self.pad_id, self.max_tokens = config.hidden_size, config.pad_token_id, 512
+        self.tokenizer: PreTrainedTokenizerBase | None = None
+        self.special_ids = [getattr(config, "bos_token_id", None), config.eos_token_id]
+        if checkpoint is None:
+            warn_random_weights(f"text encoder {type(self).__name__}")
+            self.model = AutoModelForTextEncoding.from_config(config)
+        else:
+            self.tokenizer = _read_tokenizer(checkpoint)
+            self.max_tokens = min(self.max_tokens, self.tokenizer.model_max_length)
+            self.model = _read_model(checkpoint, config)
+        if hasattr(self.model, "pooler"):
+            self.model.pooler = None
+
+    def token_ids(self, expression: str) -> list[int]:
+        """Gives the ids of the folder's tokenizer, or of bytes."""
+        if self.tokenizer is not None:
+            return list(self.tokenizer(expression, verbose=False)["input_ids"])
+        begin, end = ([] if token is None else [token] for token in self.special_ids)
+        return [*begin, *(byte + 3 for byte in expression.encode()), *end]
+
+    def forward(self, tokens: Tokens) -> TextFeatures:
+        """Encodes tokens; see `TextEncoder.forward`."""
+        output = self.model(input_ids=tokens.ids, attention_mask=tokens.mask.long())
+        return TextFeatures(output.last_hidden_state, tokens.mask)
+
+    def _random_config(self) -> PretrainedConfig:
+        from transformers import AutoConfig
+
+        return AutoConfig.for_model(self.architecture, **self.sizes)
+
+    def _read_config(self, folder: Path) -> PretrainedConfig:
+        from transformers import AutoConfig
+
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{folder}: no model folder with a 'config.json', as save_pretrained writes it")
+        try:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder / 'config.json'}: {_first_line(error)}") from error
+        if self.sizes:
+            self._check_sizes(config, folder)
+        return config
+
+    def _check_sizes(self, config: PretrainedConfig, folder: Path) -> None:
+        for key, value in {"model_type": self.architecture, **self.sizes}.items():
+            found = getattr(config, key, None)
+            if found != value:
+                raise InputError(f"{folder}: not a {type(self).__name__}: {key} is {found} instead of {value}")
+
+
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{folder}: cannot read the tokenizer files: {_first_line(error)}") from error
+
+
+def _read_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForTextEncoding
+
+    try:
+        model, report = AutoModelForTextEncoding.from_pretrained(
+            folder, config=config, local_files_only=True, output_loading_info=True, torch_dtype=torch.float32
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{folder}: cannot read the weights: {_first_line(error)}") from error
+    missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]
+    if missing:
+        raise InputError(f"{folder}: {len(missing)} weights are missing, the first is '{sorted(missing)[0]}'")
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def _roberta(size: str) -> ModelCard:
+    return ModelCard(f"RoBERTa {size}", f"FacebookAI/roberta-{size}, a local folder", "MIT", "1907.11692")
+
+
+def _t5(size: str) -> ModelCard:
+    return ModelCard(f"T5 {size}, encoder", f"google-t5/t5-{size}, a local folder", "Apache-2.0", "1910.10683")
+
+
+def _roberta_sizes(width: int, layers: int, heads: int) -> dict[str, int]:
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * width,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+    }
+
+
+@TEXT_ENCODERS.register(ModelCard("any encoder of the transformers package", "a local folder"))
+class hugging_face(HuggingFaceTextEncoder):
+    """Any text encoder the transformers package knows (BERT, XLM-RoBERTa, DeBERTa, mT5, ...), by its local folder.
+
+    Without a checkpoint a BERT-base of random weights. Options as in `HuggingFaceTextEncoder`.
+    """
+
+
+@TEXT_ENCODERS.register(_roberta("base"))
+class roberta_base(HuggingFaceTextEncoder):
+    """RoBERTa-base: 12 layers of width 768. Options as in `HuggingFaceTextEncoder`."""
+
+    architecture, sizes = "roberta", _roberta_sizes(768, 12, 12)
+
+
+@TEXT_ENCODERS.register(_roberta("large"))
+class roberta_large(HuggingFaceTextEncoder):
+    """RoBERTa-large: 24 layers of width 1024. Options as in `HuggingFaceTextEncoder`."""
+
+    architecture, sizes = "roberta", _roberta_sizes(1024, 24, 16)
+
+
+@TEXT_ENCODERS.register(_t5("small"))
+class t5_small(HuggingFaceTextEncoder):
+    """T5-small's encoder: 6 layers of width 512. Options as in `HuggingFaceTextEncoder`."""
+
+    architecture = "t5"
+    sizes: ClassVar = {"d_model": 512, "d_kv": 64, "d_ff": 2048, "num_heads": 8, "num_layers": 6}
+
+
+@TEXT_ENCODERS.register(_t5("base"))
+class t5_base(HuggingFaceTextEncoder):
+    """T5-base's encoder: 12 layers of width 768. Options as in `HuggingFaceTextEncoder`."""
+
+    architecture = "t5"
+    sizes: ClassVar = {"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_heads": 12, "num_layers": 12}
+
+
+@TEXT_ENCODERS.register(_t5("large"))
+class t5_large(HuggingFaceTextEncoder):
+    """T5-large's encoder: 24 layers of width 1024. Options as in `HuggingFaceTextEncoder`."""
+
+    architecture = "t5"
+    sizes: ClassVar = {"d_model": 1024, "d_kv": 64, "d_ff": 4096, "num_heads": 16, "num_layers": 24}
+
+
+@TEXT_ENCODERS.register(_t5("3b"))
+class t5_3b(HuggingFaceTextEncoder):
+    """T5-3B's encoder: 24 layers of width 1024, RefSAM's choice. Options as in `HuggingFaceTextEncoder`."""
+
+    architecture = "t5"
+    sizes: ClassVar = {"d_model": 1024, "d_kv": 128, "d_ff": 16384, "num_heads": 32, "num_layers": 24}
