@@ -48,7 +48,7 @@ def synthesize(root: Path, options: SynthesisOptions, workers: int = 1) -> None:
     Raises:
         InputError: The folder holds something else, or cannot be written.
     """
-    root = Path(root)
+    root = Path(root).resolve()
     if _is_there(root, options):
         return
     try:
@@ -70,17 +70,16 @@ def _is_there(root: Path, options: SynthesisOptions) -> bool:
         return False
     try:
         found = json.loads((root / RECORD).read_text(encoding="utf-8"))
-        options_found = dict(found["options"])
-        version = found["version"]
+        version, options_found = found["version"], found["options"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{root}: exists and is no RefShapes data set; name a new or empty folder") from error
-    for key, value in dataclasses.asdict(options).items():
-        if options_found.get(key) != value:
-            raise InputError(
-                f"{root}: holds RefShapes with {key} {options_found.get(key)}, not {value}; name another folder"
-            )
     if version != VERSION:
         raise InputError(f"{root}: holds RefShapes of version {version}, not {VERSION}; name another folder")
+    for key, value in dataclasses.asdict(options).items():
+        if options_found[key] != value:
+            raise InputError(
+                f"{root}: holds RefShapes with {key} {options_found[key]}, not {value}; name another folder"
+            )
     return True
 
 
@@ -196,4 +195,4 @@ def _write_mp4(path: Path, pictures: np.ndarray, fps: int) -> None:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -177,7 +177,8 @@ def choose_expressions(split: str, facts: SceneFacts, rng: np.random.Generator) 
     """Chooses what is asked about a scene.
 
     Args:
-        split: The hard tests ask for their own kind only, and only where the hard part is needed.
+        split: The hard tests ask for their own kind only, and only where the hard part is needed; elsewhere motion and
+            relation are needed where the scene allows.
         facts: Of the scene.
         rng: Draws among the provable expressions.
 
@@ -187,7 +188,10 @@ def choose_expressions(split: str, facts: SceneFacts, rng: np.random.Generator) 
     pool = [item for item in provable_expressions(facts) if _serves(split, item, facts)]
     chosen: list[Expression] = []
     for kind, wanted in _quota(split, rng).items():
-        chosen += _spread([item for item in pool if item.kind == kind], wanted, rng)
+        fitting = [item for item in pool if item.kind == kind]
+        if kind in ("motion", "relation"):
+            fitting = [item for item in fitting if item.rivals > 1] or fitting
+        chosen += _spread(fitting, wanted, rng)
     fewest = 4 if split in ("train", "val", "test") else 2
     return [chosen[index] for index in rng.permutation(len(chosen))] if len(chosen) >= fewest else []
 
@@ -235,7 +239,7 @@ def _spread(pool: list[Expression], wanted: int, rng: np.random.Generator) -> li
 
 
 def _weight(phrase: NounPhrase) -> int:
-    """Prefers the phrases people use: colour and shape, then all three words, then one."""
+    """Prefers the phrases people use: colour and shape, then all three words, then the rest."""
     if phrase.colour and phrase.shape:
         return 2 if phrase.size else 5
     return 1

@@ -138,16 +138,23 @@ def _agree(track: np.ndarray, pan: np.ndarray, seen: np.ndarray) -> tuple[str | 
     return (motions.pop() if len(motions) == 1 else None), (speeds.pop() if len(speeds) == 1 else None)
 
 
+def _length(path: np.ndarray) -> float:
+    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+
+
+def _rests(path: np.ndarray) -> bool:
+    return bool(np.linalg.norm(path - path[0], axis=1).max() <= _STILL)
+
+
 def _motion(path: np.ndarray) -> str | None:
     """Names a path, float `[n, 2]`; None where no word fits beyond doubt."""
-    if np.linalg.norm(path - path[0], axis=1).max() <= _STILL:
+    if _rests(path):
         return "still"
-    length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
-    (x, y) = travel = path[-1] - path[0]
     if _circles(path):
         return "circling"
-    distance = np.linalg.norm(travel)
-    if distance < _TRAVEL or length > 1.15 * distance or min(abs(travel)) > 0.3 * max(abs(travel)):
+    x, y = path[-1] - path[0]
+    length, distance = _length(path), np.hypot(x, y)
+    if distance < _TRAVEL or length > 1.15 * distance or min(abs(x), abs(y)) > 0.3 * max(abs(x), abs(y)):
         return None
     if abs(x) > abs(y):
         return "left" if x < 0 else "right"
@@ -165,9 +172,9 @@ def _circles(path: np.ndarray) -> bool:
 
 def _speed(path: np.ndarray, share: float) -> str | None:
     """Names the speed of a path seen for a share of the clip, by what its length would be over the whole clip."""
-    if np.linalg.norm(path - path[0], axis=1).max() <= _STILL:
+    if _rests(path):
         return "still"
-    length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum() / share
+    length = _length(path) / share
     if length >= _FAST:
         return "fast"
     return "slow" if length <= _SLOW else None
