@@ -32,6 +32,15 @@ class Description(NamedTuple):
     tags: dict[str, str]
 
 
+class ScoredClip(NamedTuple):
+    """A clip with frames uint8 `[T, 3, H, W]` and predictions and masks bool `[E, T, H, W]`, at its own size."""
+
+    clip: Clip
+    frames: Tensor
+    predictions: Tensor
+    masks: Tensor
+
+
 class EvaluationCallback(Callback):
     """Measures J, F and J&F per expression, logs their means and, after `test`, writes a report.
 
@@ -78,7 +87,8 @@ class EvaluationCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Counts the pixels of a batch."""
-        self._count(outputs["predictions"], batch, dataloader_idx)
+        for scored in _scored_clips(outputs["predictions"], batch):
+            self._count(scored, dataloader_idx)
 
     def on_test_batch_end(
         self,
@@ -90,9 +100,10 @@ class EvaluationCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Counts the pixels of a batch and looks for frames worth showing, in the main subset."""
-        self._count(outputs["predictions"], batch, dataloader_idx)
-        if dataloader_idx == 0:
-            self.examples.add(_examples(outputs["predictions"], batch))
+        for scored in _scored_clips(outputs["predictions"], batch):
+            self._count(scored, dataloader_idx)
+            if dataloader_idx == 0:
+                self.examples.add(_examples(scored))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the means."""
@@ -128,17 +139,15 @@ class EvaluationCallback(Callback):
         self.descriptions = [{} for _ in range(subsets)]
         self.examples = ExampleKeeper()
 
-    def _count(self, predictions: Tensor, batch: ClipBatch, subset: int) -> None:
-        for clip, (height, width), rows in _scored_clips(batch):
-            assert batch.masks is not None
-            part = rows, slice(len(clip.frame_names)), slice(height), slice(width)
-            positions = {name: position for position, name in enumerate(clip.referrals[0].frames)}
-            samples = [sample_id(referral.video_id, referral.expression_id) for referral in clip.referrals]
-            frames = [positions[name] for name in clip.frame_names]
-            self.metrics[subset].update(samples, frames, predictions[part], batch.masks[part])
-            for sample, referral, expression in zip(samples, clip.referrals, clip.expressions, strict=True):
-                description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
-                self.descriptions[subset][sample] = description
+    def _count(self, scored: ScoredClip, subset: int) -> None:
+        clip = scored.clip
+        positions = {name: position for position, name in enumerate(clip.referrals[0].frames)}
+        samples = [sample_id(referral.video_id, referral.expression_id) for referral in clip.referrals]
+        frames = [positions[name] for name in clip.frame_names]
+        self.metrics[subset].update(samples, frames, scored.predictions, scored.masks)
+        for sample, referral, expression in zip(samples, clip.referrals, clip.expressions, strict=True):
+            description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
+            self.descriptions[subset][sample] = description
 
     def _tables(self, trainer: Trainer) -> dict[str, list[ExpressionResult]]:
         """Gathers what all processes have counted: subset -> its rows, ordered by video and expression."""
@@ -152,30 +161,29 @@ class EvaluationCallback(Callback):
         return tables
 
 
-def _scored_clips(batch: ClipBatch) -> Iterator[tuple[Clip, tuple[int, int], Tensor]]:
-    """Yields the clips that count, with their height and width and the indices of their expressions in the batch."""
+def _scored_clips(predictions: Tensor, batch: ClipBatch) -> Iterator[ScoredClip]:
+    """Takes a batch apart into the clips that count, without their padding."""
     if batch.masks is None:
         video = batch.clips[0].referrals[0].video_id
         raise InputError(f"video '{video}' has no ground truth to be evaluated against; 'predict' only writes masks")
-    for position, (clip, size) in enumerate(zip(batch.clips, batch.sizes, strict=True)):
+    for position, (clip, (height, width)) in enumerate(zip(batch.clips, batch.sizes, strict=True)):
         if not clip.repeated:
-            yield clip, size, torch.nonzero(batch.clip_index == position).flatten()
+            length, own = len(clip.frame_names), batch.clip_index == position
+            frames = batch.frames[position, :length, :, :height, :width]
+            masks = (every[own, :length, :height, :width] for every in (predictions, batch.masks))
+            yield ScoredClip(clip, frames, *masks)
 
 
-def _examples(predictions: Tensor, batch: ClipBatch) -> Iterator[Example]:
-    """Makes an example of the middle frame of each expression of a batch."""
-    for clip, (height, width), rows in _scored_clips(batch):
-        assert batch.masks is not None
-        middle = len(clip.frame_names) // 2
-        position = batch.clips.index(clip)
-        frame = batch.frames[position, middle, :, :height, :width].permute(1, 2, 0).cpu().numpy()
-        for row, referral, expression in zip(rows.tolist(), clip.referrals, clip.expressions, strict=True):
-            prediction, mask = (
-                masks[row, middle, :height, :width].cpu().numpy() for masks in (predictions, batch.masks)
-            )
-            sample = sample_id(referral.video_id, referral.expression_id)
-            name = clip.frame_names[middle]
-            yield Example.of(sample, referral.video_id, name, expression, frame, prediction, mask)
+def _examples(scored: ScoredClip) -> Iterator[Example]:
+    """Makes an example of the middle frame for each expression."""
+    clip, frames, predictions, masks = scored
+    middle = len(frames) // 2
+    frame = frames[middle].permute(1, 2, 0).cpu().numpy()
+    pairs = torch.stack([predictions[:, middle], masks[:, middle]], dim=1).cpu().numpy()
+    for referral, expression, (prediction, mask) in zip(clip.referrals, clip.expressions, pairs, strict=True):
+        sample = sample_id(referral.video_id, referral.expression_id)
+        name = clip.frame_names[middle]
+        yield Example.of(sample, referral.video_id, name, expression, frame, prediction, mask)
 
 
 def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Description]) -> list[ExpressionResult]:
