@@ -27,7 +27,7 @@ RELATIONS = {"left of": (1, 0), "right of": (-1, 0), "above": (0, 1), "below": (
 
 _SEEN, _WHOLE, _HIDDEN = 0.5, 0.9, 0.4
 _SMALL, _BIG = 0.16, 0.2
-_STILL, _TRAVEL, _ROUND, _SLOW, _FAST = 0.01, 0.05, 0.04, 0.2, 0.28
+_STILL, _TRAVEL, _ROUND, _SLOW, _FAST = 0.01, 0.05, 0.04, 0.2, 0.3
 _BESIDE = 0.08
 
 
