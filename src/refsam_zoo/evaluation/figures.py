@@ -27,7 +27,7 @@ def draw_examples(groups: Sequence[tuple[str, Sequence[Example]]], path: Path) -
 
     columns = max(len(examples) for _, examples in groups)
     aspect = float(np.median([np.divide(*example.mask.shape) for _, examples in groups for example in examples]))
-    figure = _new_figure(4.0 * columns, (4.0 * aspect + 0.65) * len(groups) + 0.45)
+    figure = _new_figure(4.0 * columns, (4.0 * aspect + 0.5) * len(groups) + 0.4)
     rows = figure.subplots(len(groups), columns, squeeze=False)
     for (name, examples), row in zip(groups, rows, strict=True):
         for axes in row:
@@ -81,8 +81,8 @@ def _new_figure(width: float, height: float) -> Figure:
 
 def _draw_example(axes: Axes, group: str, example: Example) -> None:
     axes.imshow(example.frame)
-    _outline(axes, example.mask, _TRUTH_COLOUR, "--")
     _outline(axes, example.prediction, _PREDICTION_COLOUR, "-")
+    _outline(axes, example.mask, _TRUTH_COLOUR, "--")
     sentence = textwrap.shorten(example.expression.replace("$", r"\$"), 90, placeholder="…")
     axes.set_title("\n".join(textwrap.wrap(f"“{sentence}”", 48)), fontsize=9.5)
     label = f"{group} · J&F {100 * example.jf:.1f}"
