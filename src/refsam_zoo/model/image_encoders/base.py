@@ -38,5 +38,9 @@ class ImageEncoder(nn.Module):
         """
         raise NotImplementedError
 
+    def train(self, mode: bool = True) -> ImageEncoder:
+        """Switches to training mode, unless nothing in here is trained: a frozen encoder's dropout is only noise."""
+        return super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
+
 
 IMAGE_ENCODERS: Registry[ImageEncoder] = Registry("image encoder")

@@ -1,1 +1,11 @@
+"""Tuners: one file each; every module of this folder is imported, so a new entry is one new file."""
 
+import importlib
+import pkgutil
+
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["TUNERS", "Tuner"]

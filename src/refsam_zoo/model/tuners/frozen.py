@@ -1,0 +1,17 @@
+"""Nothing is trained."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
+from refsam_zoo.registry import ModelCard
+
+
+@TUNERS.register(ModelCard("frozen"))
+class frozen(Tuner):
+    """Trains nothing; encoders then stay in evaluation mode, so their dropout is off in training too."""
+
+    def apply(self, encoder: nn.Module) -> nn.Module:
+        """Freezes every parameter; see `Tuner.apply`."""
+        return encoder.requires_grad_(False).eval()

@@ -1,0 +1,17 @@
+"""Everything is trained."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
+from refsam_zoo.registry import ModelCard
+
+
+@TUNERS.register(ModelCard("full fine-tuning"))
+class full(Tuner):
+    """Trains every parameter of the encoder."""
+
+    def apply(self, encoder: nn.Module) -> nn.Module:
+        """Makes every parameter trainable; see `Tuner.apply`."""
+        return encoder.requires_grad_(True)

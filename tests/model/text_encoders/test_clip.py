@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.tokenizer import SimpleTokenizer
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.model.text_encoders.clip import clip_vit_b_32
+
+VISION = {"layers": 1, "width": 64, "patch_size": 32, "image_size": 32, "head_width": 32}
+TEXT = {"width": 512, "heads": 8, "layers": 2}
+SENTENCE = "a brown dog running to the left"
+
+
+@pytest.mark.parametrize("model_class", [CLIP, CustomTextCLIP])
+@pytest.mark.parametrize("quick_gelu", [True, False])
+def test_the_text_tower_of_a_clip_file_gives_clips_features(
+    tmp_path: Path, model_class: type[CLIP] | type[CustomTextCLIP], quick_gelu: bool
+) -> None:
+    torch.manual_seed(0)
+    clip = model_class(64, VISION, TEXT, quick_gelu=quick_gelu).eval()
+    torch.save(clip.state_dict(), tmp_path / "clip.pt")
+    encoder = clip_vit_b_32(tmp_path / "clip.pt", layers=2, quick_gelu=quick_gelu).eval()
+    projection = clip.text_projection if model_class is CLIP else clip.text.text_projection
+    with torch.no_grad():
+        expected = clip.encode_text(SimpleTokenizer()([SENTENCE]))
+        words = encoder(encoder.tokenize([SENTENCE])).words
+        torch.testing.assert_close(words[:, -1] @ projection, expected, atol=1e-5, rtol=0)
+        fewer = clip_vit_b_32(tmp_path / "clip.pt", layers=1, quick_gelu=quick_gelu).eval()
+        assert not torch.allclose(fewer(fewer.tokenize([SENTENCE])).words, words, atol=1e-2)
+
+
+def test_a_file_with_fewer_layers_is_refused(tmp_path: Path) -> None:
+    torch.save(CLIP(64, VISION, TEXT).state_dict(), tmp_path / "clip.pt")
+    with pytest.raises(InputError, match="clip.pt .*120 missing: transformer.resblocks.2"):
+        clip_vit_b_32(tmp_path / "clip.pt")
