@@ -7,11 +7,12 @@ frames, h and w cells of an image encoder's grid, L text tokens, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -111,6 +112,11 @@ class ClipBatch:
     clip_index: Tensor
     masks: Tensor | None
     clips: list[Clip]
+
+    def to(self, device: torch.device) -> ClipBatch:
+        """Moves the tensors; Lightning calls it."""
+        masks = None if self.masks is None else self.masks.to(device)
+        return replace(self, frames=self.frames.to(device), clip_index=self.clip_index.to(device), masks=masks)
 
 
 class Tokens(NamedTuple):

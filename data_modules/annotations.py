@@ -1,0 +1,131 @@
+"""Reading annotation files that nobody promises to be right: every error names the file and the key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from refsam_zoo.errors import InputError, nearest_name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value in an annotation file together with where it stands.
+
+    Attributes:
+        value: What was parsed.
+        file: The annotation file.
+        key: Dotted path of the value, empty for the whole file.
+    """
+
+    value: object
+    file: Path
+    key: str = ""
+
+    def fail(self, wrong: str) -> NoReturn:
+        """Raises an `InputError` that names file and key."""
+        raise InputError(f"{self.file}: {f'{self.key}: ' if self.key else ''}{wrong}")
+
+    def mapping(self) -> dict[str, object]:
+        """The value as a mapping."""
+        if not isinstance(self.value, dict):
+            self.fail(f"expected a mapping, got {_kind(self.value)}")
+        return self.value
+
+    def __getitem__(self, name: str) -> Entry:
+        mapping = self.mapping()
+        if name not in mapping:
+            self.fail(f"the key '{name}' is missing{nearest_name(name, list(mapping)[:20])}")
+        return self._child(mapping[name], name)
+
+    def get(self, name: str) -> Entry | None:
+        """The entry of a key, None where the key is absent."""
+        mapping = self.mapping()
+        return self._child(mapping[name], name) if name in mapping else None
+
+    def items(self) -> Iterator[tuple[str, Entry]]:
+        """Keys and entries of a mapping, in the order of the file."""
+        for name, value in self.mapping().items():
+            yield name, self._child(value, name)
+
+    def list(self) -> list[Entry]:
+        """The entries of a list."""
+        if not isinstance(self.value, list):
+            self.fail(f"expected a list, got {_kind(self.value)}")
+        return [self._child(value, str(place)) for place, value in enumerate(self.value)]
+
+    def text(self) -> str:
+        """A sentence: text that is not blank, its white space collapsed."""
+        if not isinstance(self.value, str):
+            self.fail(f"expected text, got {_kind(self.value)}")
+        words = self.value.split()
+        if not words:
+            self.fail("the text is empty")
+        return " ".join(words)
+
+    def name(self) -> str:
+        """Text that is safe as the name of a file: no separators, not `.` or `..`."""
+        if not isinstance(self.value, str):
+            self.fail(f"expected a name, got {_kind(self.value)}")
+        if not is_file_name(self.value):
+            self.fail(f"{_short(self.value)} cannot be the name of a file")
+        return self.value
+
+    def integer(self, smallest: int = 0, largest: int = 2**31 - 1) -> int:
+        """A whole number in a range, written as a number or as text."""
+        value = self.value
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.fail(f"expected a whole number, got {_short(value)}")
+        if not smallest <= value <= largest:
+            self.fail(f"{_short(value)} is not between {smallest} and {largest}")
+        return value
+
+    def _child(self, value: object, name: str) -> Entry:
+        return Entry(value, self.file, f"{self.key}.{name}" if self.key else name)
+
+
+def read_json(path: Path) -> Entry:
+    """Parses a JSON file.
+
+    Raises:
+        InputError: The file is missing, is not UTF-8 or not JSON, or an object in it has a key twice.
+    """
+    try:
+        return Entry(json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct), path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the annotation file: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text, byte {error.start} is wrong") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON: {_short(error)}") from error
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name stays in its folder on every system and can be written to disk."""
+    printable = name.isprintable() and not set(name) & set('/\\:*?"<>|')
+    return printable and name.strip(". ") != "" and len(name.encode(errors="replace")) <= 200
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {_short(twice)} stands twice in one object")
+    return mapping
+
+
+def _kind(value: object) -> str:
+    names = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else text[:77] + "..."

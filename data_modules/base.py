@@ -1,0 +1,182 @@
+"""What every data set has in common: options, splits, loaders. A data set adds its parser and its defaults."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from lightning.pytorch import LightningDataModule
+
+from refsam_zoo.data_modules.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
+from refsam_zoo.data_modules.loading import ClipLoader
+from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
+from refsam_zoo.data_modules.text_blind import mismatch_expressions
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import Referral
+from refsam_zoo.video.augmentation import Augmentation
+from refsam_zoo.video.clip_sampling import ClipSampling, NeighbourSampling
+
+TEXT_BLIND = "text_blind"
+ATTEMPTS = 10
+
+
+class ReferringDataModule(LightningDataModule):
+    """Referring video object segmentation data.
+
+    Training loaders give random clips as `ClipBatch`es. Evaluation loaders give whole videos as consecutive windows
+    with every expression, one window per batch; in several processes each gets whole videos.
+
+    Args:
+        root: Folder of the data set.
+        clip_frames: Frames per training clip.
+        expressions_per_clip: Sentences asked about a training clip; its frames are encoded once for all of them.
+        batch_size: Training clips per batch and process.
+        workers: Worker processes per loader.
+        clip_sampling: How the frames of a clip are picked; the paper's rule if not given.
+        augmentation: Changes training clips; none if not given.
+        unit: What a pass over the training data visits once: each `video` (sentences and frames are drawn), each
+            `expression`, or each (expression, `frame`) pair as in the official code.
+        epoch_length: Clips per training epoch over all processes; one pass if not given.
+        window: Most frames in an evaluation window.
+        seed: Decides order, frames, sentences and augmentation, whatever the number of workers.
+        text_blind: Whether testing repeats the main subset with sentences of other videos as a control.
+        on_bad_sample: Whether a missing or damaged file stops training, or costs one sample and one warning (at most
+            100 different ones). Evaluation always stops, since a score over less would be another number.
+
+    Attributes:
+        subset_names: Name of each test loader: the main subset, hard tests, and `text_blind`.
+    """
+
+    how_to_get: ClassVar[str] = "see the documentation of the data set"
+
+    def __init__(
+        self,
+        root: Path,
+        clip_frames: int = 3,
+        expressions_per_clip: int = 1,
+        batch_size: int = 1,
+        workers: int = 2,
+        clip_sampling: ClipSampling | None = None,
+        augmentation: Augmentation | None = None,
+        unit: Unit = "video",
+        epoch_length: int | None = None,
+        window: int = 8,
+        seed: int = 0,
+        text_blind: bool = True,
+        on_bad_sample: Literal["raise", "skip"] = "raise",
+    ) -> None:
+        super().__init__()
+        counts = {
+            "clip_frames": clip_frames,
+            "expressions_per_clip": expressions_per_clip,
+            "batch_size": batch_size,
+            "window": window,
+            "epoch_length": 1 if epoch_length is None else epoch_length,
+        }
+        for name, count in counts.items():
+            if count < 1:
+                raise InputError(f"{name} must be at least 1, not {count}")
+        self.root = Path(root)
+        self.clip_frames = clip_frames
+        self.expressions_per_clip = expressions_per_clip
+        self.batch_size = batch_size
+        self.workers = workers
+        self.clip_sampling = clip_sampling or NeighbourSampling()
+        self.augmentation = augmentation
+        self.unit: Unit = unit
+        self.epoch_length = epoch_length
+        self.window = window
+        self.seed = seed
+        self.text_blind = text_blind
+        self.on_bad_sample = on_bad_sample
+        self.subset_names: list[str] = []
+        self._referrals: dict[str, list[Referral]] = {}
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses what serves as `train`, `val`, `test` or `predict`, or a hard test of `hard_tests`.
+
+        Raises:
+            InputError: An annotation file is missing or wrong.
+        """
+        raise NotImplementedError
+
+    def hard_tests(self) -> Sequence[str]:
+        """Names of further test subsets that are there, empty by default."""
+        return ()
+
+    def setup(self, stage: str) -> None:
+        """Parses the annotation files that a stage needs.
+
+        Args:
+            stage: `fit`, `validate`, `test` or `predict`.
+
+        Raises:
+            InputError: The root is missing, or an annotation file is missing or wrong.
+        """
+        if not self.root.is_dir():
+            raise InputError(f"{self.root}: the data root is missing; {self.how_to_get}")
+        roles = {"fit": ["train", "val"], "validate": ["val"], "test": ["test"], "predict": ["predict"]}[stage]
+        for role in roles:
+            self._parse(role, needs_masks=role != "predict")
+        if stage == "test":
+            hard = [name for name in self.hard_tests() if self._parse(name, needs_masks=True)]
+            self.subset_names = ["test", *hard, *self._add_control()]
+
+    def train_dataloader(self) -> ClipLoader:
+        """Random clips."""
+        dataset = TrainingClips(
+            group_by_video(self._referrals["train"]),
+            unit=self.unit,
+            frames=self.clip_frames,
+            expressions=self.expressions_per_clip,
+            sampling=self.clip_sampling,
+            augmentation=self.augmentation,
+            seed=self.seed,
+            attempts=ATTEMPTS if self.on_bad_sample == "skip" else 1,
+        )
+        length = self.epoch_length or len(dataset)
+        sampler = TrainingSampler(len(dataset), length, self.seed, *self._process())
+        return ClipLoader(dataset, sampler, self.batch_size, self.workers, persistent=True)
+
+    def val_dataloader(self) -> ClipLoader:
+        """Windows of the validation videos."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> list[ClipLoader]:
+        """Windows of each test subset, in the order of `subset_names`."""
+        return [self._evaluation_loader(name) for name in self.subset_names]
+
+    def predict_dataloader(self) -> ClipLoader:
+        """Windows of the videos to predict, without ground truth where there is none."""
+        return self._evaluation_loader("predict")
+
+    def _parse(self, role: str, needs_masks: bool) -> list[Referral]:
+        found = self.referrals(role)
+        if not found:
+            raise InputError(f"{self.root}: no expressions for {role}")
+        if needs_masks and any(referral.masks is None for referral in found):
+            raise InputError(f"{self.root}: {role} needs ground-truth masks, but there are none")
+        self._referrals[role] = found
+        return found
+
+    def _add_control(self) -> list[str]:
+        if not self.text_blind:
+            return []
+        try:
+            self._referrals[TEXT_BLIND] = mismatch_expressions(self._referrals["test"], self.seed)
+        except InputError as error:
+            warnings.warn(str(error), stacklevel=2)
+            return []
+        return [TEXT_BLIND]
+
+    def _evaluation_loader(self, role: str) -> ClipLoader:
+        dataset = EvaluationWindows(group_by_video(self._referrals[role]), self.window)
+        return ClipLoader(dataset, VideoSampler(dataset.windows_per_video, *self._process()), workers=self.workers)
+
+    def _process(self) -> tuple[int, int]:
+        """Number of this process and of all processes."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size

@@ -1,0 +1,188 @@
+"""From referrals to clips and batches: the one place where videos are cut, read, augmented and collated."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from refsam_zoo.data_modules.samplers import Draw, Window
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import Clip, ClipBatch, Referral
+from refsam_zoo.video.augmentation import Augmentation
+from refsam_zoo.video.clip_sampling import ClipSampling
+from refsam_zoo.video.masks import read_masks
+from refsam_zoo.video.readers import open_video
+
+Unit = Literal["video", "expression", "frame"]
+
+
+@dataclass
+class Sample:
+    """What a worker hands over: a clip, or what was wrong with the input; problems of skipped items come along."""
+
+    clip: Clip | None
+    problems: tuple[str, ...] = ()
+
+
+def group_by_video(referrals: Iterable[Referral]) -> list[tuple[Referral, ...]]:
+    """Puts the referrals to the same frames of the same video together, in the order of their first one."""
+    videos: dict[tuple[object, ...], list[Referral]] = {}
+    for referral in referrals:
+        videos.setdefault((referral.video_id, referral.source, referral.frames), []).append(referral)
+    return [tuple(video) for video in videos.values()]
+
+
+def read_clip(referrals: Sequence[Referral], positions: Sequence[int]) -> Clip:
+    """Reads some frames of a video with the masks of some referrals to it.
+
+    Raises:
+        InputError: A frame or mask is missing or damaged.
+    """
+    source, names = referrals[0].source, referrals[0].frames
+    with open_video(source, names) as video:
+        frames, size = video.read(positions), video.size
+    masks = [referral.masks for referral in referrals if referral.masks is not None]
+    return Clip(
+        frames=frames,
+        frame_names=tuple(names[position] for position in positions),
+        referrals=tuple(referrals),
+        expressions=tuple(referral.expression for referral in referrals),
+        masks=read_masks(masks, positions, size) if len(masks) == len(referrals) else None,
+    )
+
+
+class TrainingClips(Dataset[Sample]):
+    """Random clips with ground truth.
+
+    Args:
+        videos: Referrals grouped by video, all with masks.
+        unit: What an item is: a video (sentences and anchor frame drawn), an expression (anchor frame drawn) or an
+            (expression, frame) pair, the official count.
+        frames: Frames per clip.
+        expressions: Sentences per clip, fewer where the video has fewer.
+        sampling: Picks the frames.
+        augmentation: Changes the clip; None for none.
+        seed: Decides every draw together with epoch and position.
+        attempts: Items tried in turn when the input is bad: 1 gives up at once.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[tuple[Referral, ...]],
+        unit: Unit,
+        frames: int,
+        expressions: int,
+        sampling: ClipSampling,
+        augmentation: Augmentation | None,
+        seed: int,
+        attempts: int = 1,
+    ) -> None:
+        self.videos = videos
+        self.items = _items(videos, unit)
+        self.frames = frames
+        self.expressions = expressions
+        self.sampling = sampling
+        self.augmentation = augmentation
+        self.seed = seed
+        self.attempts = attempts
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        problems: list[str] = []
+        for offset in range(self.attempts):
+            rng = np.random.default_rng((self.seed, draw.epoch, draw.position, offset))
+            try:
+                return Sample(self._clip((draw.item + offset) % len(self.items), rng), tuple(problems))
+            except InputError as error:
+                problems.append(str(error))
+        return Sample(None, tuple(problems))
+
+    def _clip(self, item: int, rng: np.random.Generator) -> Clip:
+        video, expression, anchor = self.items[item].tolist()
+        referrals = self.videos[video]
+        chosen = rng.permutation(len(referrals)).tolist()
+        if expression >= 0:
+            chosen = [expression, *(other for other in chosen if other != expression)]
+        length = len(referrals[0].frames)
+        anchor = anchor if anchor >= 0 else int(rng.integers(length))
+        positions = self.sampling.sample(anchor, length, self.frames, rng)
+        clip = read_clip([referrals[index] for index in chosen[: self.expressions]], positions)
+        return self.augmentation(clip, rng) if self.augmentation else clip
+
+
+class EvaluationWindows(Dataset[Sample]):
+    """Whole videos as consecutive windows, each with every expression of its video.
+
+    Args:
+        videos: Referrals grouped by video.
+        window: Most frames in a window.
+    """
+
+    def __init__(self, videos: Sequence[tuple[Referral, ...]], window: int) -> None:
+        self.videos = videos
+        self.window = window
+        self.windows_per_video = [-(-len(video[0].frames) // window) for video in videos]
+        self._first = list(itertools.accumulate(self.windows_per_video, initial=0))
+
+    def __len__(self) -> int:
+        return self._first[-1]
+
+    def __getitem__(self, window: Window) -> Sample:
+        video = int(np.searchsorted(self._first, window.item, side="right")) - 1
+        referrals = self.videos[video]
+        start = (window.item - self._first[video]) * self.window
+        stop = min(start + self.window, len(referrals[0].frames))
+        try:
+            clip = read_clip(referrals, range(start, stop))
+        except InputError as error:
+            return Sample(None, (str(error),))
+        return Sample(replace(clip, first=start == 0, repeated=window.repeated))
+
+
+def collate(clips: Sequence[Clip]) -> ClipBatch:
+    """Makes a batch of clips with the same number of frames, padded at the bottom and right to the largest."""
+    height = max(clip.frames.shape[1] for clip in clips)
+    width = max(clip.frames.shape[2] for clip in clips)
+    expressions = [sentence for clip in clips for sentence in clip.expressions]
+    frames = torch.zeros(len(clips), len(clips[0].frames), height, width, 3, dtype=torch.uint8)
+    with_masks = all(clip.masks is not None for clip in clips)
+    masks = torch.zeros(len(expressions), len(clips[0].frames), height, width, dtype=torch.bool) if with_masks else None
+    row = 0
+    for index, clip in enumerate(clips):
+        h, w = clip.frames.shape[1:3]
+        frames[index, :, :h, :w] = torch.from_numpy(clip.frames)
+        if masks is not None and clip.masks is not None:
+            masks[row : row + len(clip.masks), :, :h, :w] = torch.from_numpy(clip.masks)
+        row += len(clip.expressions)
+    return ClipBatch(
+        frames=frames.permute(0, 1, 4, 2, 3).contiguous(),
+        sizes=[(clip.frames.shape[1], clip.frames.shape[2]) for clip in clips],
+        expressions=expressions,
+        clip_index=torch.repeat_interleave(torch.tensor([len(clip.expressions) for clip in clips])),
+        masks=masks,
+        clips=[replace(clip, frames=clip.frames[:0, :0, :0], masks=None) for clip in clips],
+    )
+
+
+def _items(videos: Sequence[tuple[Referral, ...]], unit: Unit) -> np.ndarray:
+    """Rows of (video, expression, frame), -1 where it is drawn."""
+    if unit == "video":
+        rows = [(video, -1, -1) for video in range(len(videos))]
+    elif unit == "expression":
+        rows = [(video, number, -1) for video, said in enumerate(videos) for number in range(len(said))]
+    else:
+        rows = [
+            (video, number, frame)
+            for video, said in enumerate(videos)
+            for number in range(len(said))
+            for frame in range(len(said[0].frames))
+        ]
+    return np.array(rows, dtype=np.int32)

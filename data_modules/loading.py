@@ -1,0 +1,97 @@
+"""Loaders: batches out, and one clean line when the input is bad."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch.utils.data import DataLoader
+
+from refsam_zoo.data_modules.clips import EvaluationWindows, Sample, TrainingClips, collate
+from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import ClipBatch
+
+MOST_BAD_SAMPLES = 100
+
+
+@dataclass
+class Delivery:
+    """A batch on its way out of a worker, None where a clip could not be made, and all that went wrong on the way."""
+
+    batch: ClipBatch | None
+    problems: tuple[str, ...]
+
+    @staticmethod
+    def of(samples: Sequence[Sample]) -> Delivery:
+        """Collates samples."""
+        clips = [sample.clip for sample in samples if sample.clip is not None]
+        batch = collate(clips) if len(clips) == len(samples) else None
+        return Delivery(batch, tuple(problem for sample in samples for problem in sample.problems))
+
+
+class ClipLoader:
+    """Iterates over batches of clips made by worker processes.
+
+    Deliberately not a `DataLoader`: Lightning rebuilds those with samplers of its own, which count some evaluation
+    samples twice. An error in a worker reaches the user as the `InputError` it was, not wrapped in a traceback.
+
+    Args:
+        dataset: Clips or windows.
+        sampler: Decides order and share of this process.
+        batch_size: Clips per batch.
+        workers: Worker processes; 0 reads in this process.
+        persistent: Whether workers live on between epochs.
+
+    Attributes:
+        dataset: As given.
+        batch_sampler: Where Lightning finds the sampler whose `set_epoch` it calls.
+    """
+
+    def __init__(
+        self,
+        dataset: TrainingClips | EvaluationWindows,
+        sampler: TrainingSampler | VideoSampler,
+        batch_size: int = 1,
+        workers: int = 0,
+        persistent: bool = False,
+    ) -> None:
+        self.dataset = dataset
+        self._problems: set[str] = set()
+        self._loader: DataLoader[Sample] = DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=Delivery.of,
+            persistent_workers=persistent and workers > 0,
+            worker_init_fn=_start_worker,
+        )
+        self.batch_sampler = self._loader.batch_sampler
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        delivery: Delivery
+        for delivery in self._loader:
+            if delivery.batch is None:
+                raise InputError(delivery.problems[-1])
+            self._warn(delivery.problems)
+            yield delivery.batch
+
+    def _warn(self, problems: Sequence[str]) -> None:
+        for problem in problems:
+            if problem not in self._problems:
+                self._problems.add(problem)
+                warnings.warn(f"skipped: {problem} ({len(self._problems)} bad so far)", stacklevel=3)
+        if len(self._problems) > MOST_BAD_SAMPLES:
+            raise InputError(f"more than {MOST_BAD_SAMPLES} bad samples were skipped, the last one: {problems[-1]}")
+
+
+def _start_worker(worker: int) -> None:
+    # OpenCV's own threads multiply with the workers and may hang after a fork.
+    import cv2
+
+    cv2.setNumThreads(0)

@@ -1,0 +1,145 @@
+"""Ref-YouTube-VOS, and every data set written in its layout."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from refsam_zoo.data_modules.annotations import Entry, read_json
+from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import Referral, VideoSource
+from refsam_zoo.video.frame_folder import SUFFIXES
+from refsam_zoo.video.masks import PaletteMasks
+
+LARGEST_OBJECT_ID = 255
+
+
+class ReferYouTubeVOS(ReferringDataModule):
+    """Ref-YouTube-VOS.
+
+    The ground truth of its "valid" and "test" splits is not public. Validation and test therefore score a holdout of
+    training videos, chosen by a hash of their names; never call such a number a result on "valid". Prediction writes
+    masks for the 202 videos of "valid", those that "test" does not list as well, to be sent to the server.
+
+    Args:
+        holdout: Share of the training videos kept for validation and test, at least one video.
+        **kwargs: See `ReferringDataModule`.
+    """
+
+    how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
+
+    def __init__(self, root: Path, holdout: float = 0.05, **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+        if not 0 < holdout < 1:
+            raise InputError(f"holdout must be between 0 and 1, not {holdout}")
+        self.holdout = holdout
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses what serves as `train`, `val`, `test` (both the holdout) or `predict` ("valid")."""
+        if role == "predict":
+            return self._valid()
+        found = parse_refer_youtube_vos(self.root, "train")
+        held_out = hold_out({referral.video_id for referral in found}, self.holdout)
+        return [referral for referral in found if (referral.video_id in held_out) == (role != "train")]
+
+    def _valid(self) -> list[Referral]:
+        found = parse_refer_youtube_vos(self.root, "valid")
+        test = expressions_file(self.root, "test")
+        hidden = read_json(test)["videos"].mapping() if test.is_file() else {}
+        return [referral for referral in found if referral.video_id not in hidden]
+
+
+def hold_out(video_ids: set[str], share: float) -> set[str]:
+    """Picks videos by a hash of their names: at least one, at most all but one, the same on every machine."""
+    ranked = sorted(video_ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    count = max(1, min(round(share * len(ranked)), len(ranked) - 1))
+    return set(ranked[:count])
+
+
+def expressions_file(root: Path, split: str) -> Path:
+    """Where the sentences of a split are."""
+    return root / "meta_expressions" / split / "meta_expressions.json"
+
+
+def parse_refer_youtube_vos(root: Path, split: str) -> list[Referral]:
+    """Reads the sentences of a split.
+
+    Besides the official keys, an expression may have `obj_ids`, a list of object ids (empty for an absent target), in
+    the place of `obj_id`, and a `kind`, which becomes a tag.
+
+    Args:
+        root: Folder with `meta_expressions/<split>/meta_expressions.json` and
+            `<split>/{JPEGImages,Annotations}/<video>/<frame>.{jpg,png}`.
+        split: `train`, `valid`, `test` or another one in this layout.
+
+    Returns:
+        One referral per sentence, in the order of the file; without masks where no object is named.
+
+    Raises:
+        InputError: The file is missing or wrong, or a video or frame it names is missing.
+    """
+    found: list[Referral] = []
+    for video_id, video in read_json(expressions_file(root, split))["videos"].items():
+        found += parse_video(root / split, video_id, video)
+    return found
+
+
+def parse_video(folder: Path, video_id: str, video: Entry) -> list[Referral]:
+    """Reads the sentences about one video.
+
+    Args:
+        folder: Folder with `JPEGImages` and `Annotations`.
+        video_id: Name of the video.
+        video: Entry with `frames` and `expressions`.
+    """
+    Entry(video_id, video.file, video.key).name()
+    frames = tuple(frame.name() for frame in video["frames"].list())
+    pictures = folder / "JPEGImages" / video_id
+    _check_frames(video, pictures, frames)
+    return [
+        _parse_expression(expression_id, expression, video_id, frames, pictures, folder / "Annotations" / video_id)
+        for expression_id, expression in video["expressions"].items()
+    ]
+
+
+def _parse_expression(
+    expression_id: str, entry: Entry, video_id: str, frames: tuple[str, ...], pictures: Path, annotations: Path
+) -> Referral:
+    Entry(expression_id, entry.file, entry.key).name()
+    object_ids = _object_ids(entry)
+    kind = entry.get("kind")
+    return Referral(
+        video_id=video_id,
+        expression_id=expression_id,
+        expression=entry["exp"].text(),
+        object_ids=object_ids or (),
+        frames=frames,
+        source=VideoSource(pictures),
+        masks=None if object_ids is None else PaletteMasks(annotations, frames, object_ids),
+        tags={} if kind is None else {"kind": kind.text()},
+    )
+
+
+def _object_ids(entry: Entry) -> tuple[int, ...] | None:
+    several, one = entry.get("obj_ids"), entry.get("obj_id")
+    if several is not None:
+        return tuple(number.integer(1, LARGEST_OBJECT_ID) for number in several.list())
+    return None if one is None else (one.integer(1, LARGEST_OBJECT_ID),)
+
+
+def _check_frames(video: Entry, pictures: Path, frames: Sequence[str]) -> None:
+    if not frames:
+        video.fail("the list of its frames is empty")
+    if len(set(frames)) < len(frames):
+        video.fail("a frame is listed twice")
+    try:
+        there = {os.path.splitext(name)[0] for name in os.listdir(pictures) if name.lower().endswith(SUFFIXES)}
+    except OSError:
+        video.fail(f"its folder of frames is missing: {pictures}")
+    for frame in frames:
+        if frame not in there:
+            video.fail(f"frame {frame} is missing in {pictures}")

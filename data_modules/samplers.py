@@ -1,0 +1,88 @@
+"""Which item of a data set comes when, in one process or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Draw(NamedTuple):
+    """One training clip to make. Its chance depends on (seed, epoch, position) alone, not on workers or processes."""
+
+    epoch: int
+    position: int
+    item: int
+
+
+class TrainingSampler:
+    """Shuffled items, the same order for every number of processes; each process takes every world-th.
+
+    Args:
+        items: Items in the data set.
+        length: Items in an epoch; more than `items` goes on with another permutation.
+        seed: Decides the order together with the epoch.
+        rank: Number of this process.
+        world: Number of processes; the last round is filled up from the start of the epoch.
+    """
+
+    def __init__(self, items: int, length: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.items = items
+        self.length = length
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch; Lightning calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.length // self.world)
+
+    def __iter__(self) -> Iterator[Draw]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        rounds = -(-self.length // self.items)
+        order = np.concatenate([rng.permutation(self.items) for _ in range(rounds)])[: self.length]
+        for position in range(self.rank, len(self) * self.world, self.world):
+            yield Draw(self.epoch, position, int(order[position % self.length]))
+
+
+class Window(NamedTuple):
+    """One evaluation window to read."""
+
+    item: int
+    repeated: bool
+
+
+class VideoSampler:
+    """Whole videos in order for each process, the same number of steps in all of them.
+
+    A process whose share is shorter repeats its last window, marked `repeated`, so that collective operations in a
+    step meet; repeated windows are never scored or written.
+
+    Args:
+        windows: Number of windows of each video; windows of one video are consecutive items.
+        rank: Number of this process.
+        world: Number of processes.
+    """
+
+    def __init__(self, windows: Sequence[int], rank: int = 0, world: int = 1) -> None:
+        first = np.cumsum([0, *windows])
+        shares: list[list[int]] = [[] for _ in range(world)]
+        for video in sorted(range(len(windows)), key=lambda video: -windows[video]):
+            min(shares, key=len).extend(range(first[video], first[video + 1]))
+        self._share = sorted(shares[rank])
+        self._steps = max(len(share) for share in shares)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __iter__(self) -> Iterator[Window]:
+        for item in self._share:
+            yield Window(item, repeated=False)
+        last = self._share[-1] if self._share else 0
+        for _ in range(self._steps - len(self._share)):
+            yield Window(last, repeated=True)

@@ -1,0 +1,98 @@
+"""Ground-truth masks as data sets store them; each class is a `refsam_zoo.types.MaskSource`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import MaskSource
+from refsam_zoo.video.frame_folder import PILLOW_ERRORS
+
+
+@dataclass(frozen=True)
+class PaletteMasks:
+    """Indexed PNG files whose pixel values are object ids, as DAVIS and Ref-YouTube-VOS ship them.
+
+    Attributes:
+        folder: Where `<name>.png` are.
+        names: One name per frame of the referral.
+        object_ids: The mask is the union of these; empty for an absent target.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    object_ids: tuple[int, ...]
+
+    def read_ids(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """Reads the object id of every pixel, uint8 or wider `[T, H, W]`, 0 for background."""
+        return np.stack([read_indexed(self.folder / f"{self.names[position]}.png", size) for position in positions])
+
+    def select(self, ids: np.ndarray) -> np.ndarray:
+        """Turns ids `[T, H, W]` into the mask of this referral, bool `[T, H, W]`."""
+        if len(self.object_ids) == 1:
+            return ids == self.object_ids[0]
+        return np.isin(ids, self.object_ids)
+
+    def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """Reads masks, see `MaskSource.read`."""
+        return self.select(self.read_ids(positions, size))
+
+
+def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+    """Reads the masks of several referrals to the same frames; a PNG file they share is decoded once.
+
+    Args:
+        sources: E mask sources.
+        positions: T positions in `Referral.frames`.
+        size: Height and width of the video's frames.
+
+    Returns:
+        bool `[E, T, H, W]`.
+    """
+    masks = np.empty((len(sources), len(positions), *size), bool)
+    shared: dict[tuple[Path, tuple[str, ...]], np.ndarray] = {}
+    for row, source in enumerate(sources):
+        if isinstance(source, PaletteMasks):
+            key = (source.folder, source.names)
+            if key not in shared:
+                shared[key] = source.read_ids(positions, size)
+            masks[row] = source.select(shared[key])
+        else:
+            masks[row] = source.read(positions, size)
+    return masks
+
+
+def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Reads an indexed or grey PNG without expanding its palette.
+
+    Args:
+        path: The file.
+        size: Height and width it must have.
+
+    Returns:
+        Ids, an integer array `[H, W]`.
+
+    Raises:
+        InputError: Missing, damaged, of another size or a colour picture.
+    """
+    try:
+        with Image.open(path) as image:
+            if (image.height, image.width) != size:
+                raise InputError(
+                    f"{path}: the mask is {image.height}x{image.width} pixels, its frame {size[0]}x{size[1]}"
+                )
+            if image.mode not in ("P", "L", "1", "I", "I;16"):
+                raise InputError(f"{path}: a mask must be an indexed or grey PNG, this one has mode {image.mode}")
+            ids = np.asarray(image)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: the mask is missing") from error
+    except InputError:
+        raise
+    except PILLOW_ERRORS as error:
+        raise InputError(f"{path}: not a readable mask: {error}") from error
+    return ids.astype(np.uint8) if ids.dtype == bool else ids

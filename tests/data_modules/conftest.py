@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image
+
+SENTENCES = {"1": "the bright box on the left", "2": "the dark box"}
+TreeWriter = Callable[..., Path]
+
+
+def write_video(folder: Path, video: str, frames: int, height: int = 48, width: int = 64) -> list[str]:
+    """Two boxes that move over noise, with their masks."""
+    names = [f"{5 * number:05d}" for number in range(frames)]
+    rng = np.random.default_rng(len(video))
+    for time, name in enumerate(names):
+        ids = np.zeros((height, width), np.uint8)
+        ids[4:20, 4 + time : 24 + time] = 1
+        ids[26:44, 40 - time : 56 - time] = 2
+        picture = rng.integers(90, 110, (height, width, 3), dtype=np.uint8)
+        picture[ids == 1] = 230
+        picture[ids == 2] = 20
+        for kind in ("JPEGImages", "Annotations"):
+            (folder / kind / video).mkdir(parents=True, exist_ok=True)
+        (folder / "JPEGImages" / video / f"{name}.jpg").write_bytes(simplejpeg.encode_jpeg(picture, quality=95))
+        mask = Image.frombytes("P", (width, height), ids.tobytes())
+        mask.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0])
+        mask.save(folder / "Annotations" / video / f"{name}.png")
+    return names
+
+
+def write_tree(root: Path, split: str = "train", videos: dict[str, int] | None = None, truth: bool = True) -> Path:
+    """A data set in the layout of Ref-YouTube-VOS; `videos` maps names to numbers of frames."""
+    entries: dict[str, Any] = {}
+    for video, frames in (videos or {"aa": 5, "bb": 9, "cc": 3}).items():
+        names = write_video(root / split, video, frames)
+        expressions = {
+            number: {"exp": f"{sentence} of {video}", **({"obj_id": number} if truth else {})}
+            for number, sentence in SENTENCES.items()
+        }
+        entries[video] = {"expressions": expressions, "frames": names}
+    folder = root / "meta_expressions" / split
+    folder.mkdir(parents=True)
+    (folder / "meta_expressions.json").write_text(json.dumps({"videos": entries}))
+    return root
+
+
+@pytest.fixture
+def make_tree(tmp_path: Path) -> TreeWriter:
+    """Writes a split of a tiny data set below a root of the test."""
+
+    def make(split: str = "train", **options: Any) -> Path:
+        return write_tree(tmp_path / "data", split, **options)
+
+    return make

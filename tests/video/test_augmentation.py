@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refsam_zoo.types import Clip, Referral, VideoSource
+from refsam_zoo.video.augmentation import ClipAugmentation, mirror, swap_sides
+
+REFERRAL = Referral("v", "0", "the cat on the left", (1,), ("0",), VideoSource(Path("v")))
+
+
+def make_clip(frames: int = 4, height: int = 60, width: int = 90) -> Clip:
+    """Two targets that move over black: the frames show in red and green exactly what the masks say."""
+    masks = np.zeros((2, frames, height, width), bool)
+    for time in range(frames):
+        masks[0, time, 5:25, 5 + 4 * time : 30 + 4 * time] = True
+        masks[1, time, 35:55, 60 - 3 * time : 80 - 3 * time] = True
+    pictures = np.zeros((frames, height, width, 3), np.uint8)
+    pictures[..., 0][masks[0]] = 255
+    pictures[..., 1][masks[1]] = 255
+    names = tuple(str(time) for time in range(frames))
+    return Clip(pictures, names, (REFERRAL, REFERRAL), ("the cat on the left", "a dog"), masks)
+
+
+def agree(clip: Clip) -> float:
+    """Least share of the pixels, over expressions and frames, where thresholded colour and mask are the same."""
+    assert clip.masks is not None
+    shown = np.stack([clip.frames[..., 0] > 127, clip.frames[..., 1] > 127])
+    return float((shown == clip.masks).mean(axis=(2, 3)).min())
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_masks_follow_the_frames_exactly(seed: int) -> None:
+    clip = ClipAugmentation(flip=0.5, crop=1.0, colour=0.0)(make_clip(), np.random.default_rng(seed))
+    assert clip.frames.shape == (4, 60, 90, 3)
+    assert clip.masks is not None
+    assert clip.masks.shape == (2, 4, 60, 90)
+    assert clip.masks.dtype == bool
+    # Bilinear frames and nearest masks may differ by one pixel on the outline of an enlarged rectangle.
+    assert agree(clip) > 0.97
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_target_keeps_a_quarter_of_its_pixels(seed: int) -> None:
+    before = make_clip()
+    after = ClipAugmentation(flip=0, crop=1.0, scale=(0.3, 0.3), colour=0.0)(before, np.random.default_rng(seed))
+    assert before.masks is not None
+    assert after.masks is not None
+    # A window of 0.3 x 0.3 is enlarged 11 times, so a kept quarter is at least 2.7 times the pixels it was; where no
+    # window kept both targets the clip is whole.
+    assert np.all(after.masks.sum((1, 2, 3)) >= before.masks.sum((1, 2, 3)))
+
+
+def test_every_frame_of_a_clip_is_changed_alike() -> None:
+    still = make_clip(frames=1)
+    assert still.masks is not None
+    rng = np.random.default_rng(1)
+    still.frames[:] = rng.integers(0, 255, still.frames.shape, dtype=np.uint8)
+    clip = Clip(
+        np.repeat(still.frames, 5, 0), tuple("abcde"), still.referrals, still.expressions, np.repeat(still.masks, 5, 1)
+    )
+    for seed in range(10):
+        after = ClipAugmentation(flip=0.5, crop=0.5, colour=0.5, hue=0.1)(clip, np.random.default_rng(seed))
+        assert np.all(after.frames == after.frames[:1])
+        assert after.masks is not None
+        assert np.all(after.masks == after.masks[:, :1])
+
+
+def test_the_same_seed_gives_the_same_clip_and_another_seed_another() -> None:
+    augmentation = ClipAugmentation(colour=0.5, hue=0.1)
+    first, again, other = (augmentation(make_clip(), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.frames, again.frames)
+    assert first.expressions == again.expressions
+    assert not np.array_equal(first.frames, other.frames)
+
+
+def test_a_mirrored_clip_swaps_pixels_masks_and_words() -> None:
+    clip = make_clip()
+    assert clip.masks is not None
+    mirrored = mirror(clip)
+    np.testing.assert_array_equal(mirrored.frames, clip.frames[:, :, ::-1])
+    np.testing.assert_array_equal(mirrored.masks, clip.masks[..., ::-1])
+    assert mirrored.expressions == ("the cat on the right", "a dog")
+    assert mirrored.referrals[0].expression == "the cat on the left"
+
+
+def test_clips_without_ground_truth_are_augmented_too() -> None:
+    clip = make_clip()
+    clip.masks = None
+    after = ClipAugmentation(flip=1, crop=1, colour=0.3)(clip, np.random.default_rng(0))
+    assert after.masks is None
+    assert after.frames.shape == clip.frames.shape
+
+
+@pytest.mark.parametrize(
+    ("expression", "swapped"),
+    [
+        ("the left cat", "the right cat"),
+        ("Left of the right one", "Right of the left one"),
+        ("LEFT", "RIGHT"),
+        ("the leftmost and the rightmost", "the rightmost and the leftmost"),
+        ("moving leftwards", "moving rightwards"),
+        ("bottom-left, left-hand side", "bottom-right, right-hand side"),
+        ("the leftover is bright, copyright, upright", "the leftover is bright, copyright, upright"),
+        ("a dog", "a dog"),
+    ],
+)
+def test_sides_are_swapped_as_whole_words(expression: str, swapped: str) -> None:
+    assert swap_sides(expression) == swapped
+    assert swap_sides(swapped) == expression

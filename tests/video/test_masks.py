@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.video.masks import PaletteMasks, read_masks
+
+
+def write_mask(path: Path, ids: np.ndarray, mode: str = "P") -> None:
+    image = Image.fromarray(ids).convert("L") if mode == "L" else Image.frombytes("P", ids.shape[::-1], ids.tobytes())
+    if mode == "P":
+        # Ids 1 and 2 look alike and 3 looks like background: only the index tells them apart.
+        image.putpalette([0, 0, 0, 200, 0, 0, 200, 0, 0, 0, 0, 0])
+    image.save(path)
+
+
+@pytest.fixture
+def ids() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 4, (5, 20, 30), dtype=np.uint8)
+
+
+@pytest.fixture(params=["P", "L"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, ids: np.ndarray) -> Path:
+    for number, plane in enumerate(ids):
+        write_mask(tmp_path / f"{number}.png", plane, request.param)
+    return tmp_path
+
+
+NAMES = ("0", "1", "2", "3", "4")
+
+
+def test_ids_are_read_from_the_index_not_the_colour(folder: Path, ids: np.ndarray) -> None:
+    mask = PaletteMasks(folder, NAMES, (2,)).read([3, 1], (20, 30))
+    assert mask.dtype == bool
+    np.testing.assert_array_equal(mask, ids[[3, 1]] == 2)
+
+
+def test_several_objects_are_united_and_none_is_empty(folder: Path, ids: np.ndarray) -> None:
+    sources = [PaletteMasks(folder, NAMES, wanted) for wanted in [(1, 3), (), (2,)]]
+    masks = read_masks(sources, [0, 4], (20, 30))
+    expected = np.stack([np.isin(ids[[0, 4]], (1, 3)), np.zeros((2, 20, 30), bool), ids[[0, 4]] == 2])
+    np.testing.assert_array_equal(masks, expected)
+
+
+def test_a_mask_of_another_size_names_file_and_both_sizes(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"3\.png: the mask is 20x30 pixels, its frame 40x60"):
+        PaletteMasks(folder, NAMES, (1,)).read([3], (40, 60))
+
+
+def test_missing_damaged_and_colour_masks_are_refused_by_name(tmp_path: Path) -> None:
+    source = PaletteMasks(tmp_path, NAMES, (1,))
+    with pytest.raises(InputError, match=r"0\.png: the mask is missing"):
+        source.read([0], (8, 8))
+    Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
+    with pytest.raises(InputError, match=r"0\.png: .*mode RGB"):
+        source.read([0], (8, 8))
+    write_mask(tmp_path / "1.png", np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8))
+    data = (tmp_path / "1.png").read_bytes()
+    for cut in (0, 10, 60, len(data) // 2, len(data) - 30):
+        (tmp_path / "1.png").write_bytes(data[:cut])
+        with pytest.raises(InputError, match=r"1\.png: not a readable mask"):
+            source.read([1], (64, 64))
