@@ -25,7 +25,7 @@ SPEEDS = ("slow", "fast", "still")
 RELATIONS = {"left of": (1, 0), "right of": (-1, 0), "above": (0, 1), "below": (0, -1)}
 """Words of relation, and the direction (x, y) from the subject to the object it is compared with."""
 
-_SEEN, _WHOLE, _HIDDEN = 0.5, 0.9, 0.4
+_SEEN, _WHOLE, _HIDDEN = 0.5, 0.97, 0.6
 _SMALL, _BIG = 0.16, 0.2
 _STILL, _TRAVEL, _ROUND, _SLOW, _FAST = 0.01, 0.05, 0.04, 0.2, 0.3
 _BESIDE = 0.08
@@ -80,28 +80,20 @@ def measure(scene: Scene, sprites: list[Sprite], labels: np.ndarray) -> SceneFac
     size = scene.image_size
     count = len(sprites)
     areas = np.stack([np.bincount(label.ravel(), minlength=count + 1)[1:] for label in labels], axis=1)
-    whole = np.array([sprite.mask.sum() for sprite in sprites])[:, None]
+    full = np.array([sprite.mask.sum() for sprite in sprites])[:, None]
     inside = np.stack([_areas_inside(sprite, size) for sprite in sprites])
-    visible = areas / whole
-    covered = (inside - areas) / whole
+    visible = areas / full
+    covered = (inside - areas) / full
     tracks = np.stack([_centroids(sprite) for sprite in sprites]) / size
-    pan = scene.pan / size
     facts = []
     for index, thing in enumerate(scene.objects):
         seen = visible[index] >= _SEEN
-        clear = 2 * seen.sum() >= len(seen) and visible[index].max() >= _WHOLE
-        motion, speed = _agree(tracks[index], pan, seen)
+        whole = bool(visible[index].max() >= _WHOLE)
         extent = _extent(labels[visible[index].argmax()] == index + 1) / size
-        facts.append(
-            ObjectFacts(
-                look=thing.look,
-                size=_size(extent, whole=bool(visible[index].max() >= 0.99)),
-                motion=motion,
-                speed=speed,
-                clear=bool(clear),
-                occluded=bool(4 * (covered[index] >= 1 - _HIDDEN).sum() >= len(seen)),
-            )
-        )
+        motion, speed = _agree(tracks[index], scene.pan / size, seen)
+        clear = whole and bool(2 * seen.sum() >= len(seen))
+        occluded = bool(4 * (covered[index] >= _HIDDEN).sum() >= len(seen))
+        facts.append(ObjectFacts(thing.look, _size(extent, whole), motion, speed, clear, occluded))
     return SceneFacts(tuple(facts), _relations(tracks, visible >= _SEEN))
 
 
