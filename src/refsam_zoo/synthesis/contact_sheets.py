@@ -64,11 +64,12 @@ def _load(folder: Path, video: str, names: list[str]) -> tuple[np.ndarray, np.nd
 
 
 def _outlined(frames: np.ndarray, masks: list[np.ndarray]) -> np.ndarray:
-    """Draws targets (a list of bool `[T, H, W]`) into the middle one of the frames in which they show."""
+    """Draws targets (a list of bool `[T, H, W]`) into a frame near the middle in which they show well."""
     import cv2
 
-    shown = np.flatnonzero(np.any(masks, axis=(0, 2, 3))) if masks else np.arange(len(frames))
-    middle = shown[len(shown) // 2]
+    areas = np.sum(masks, axis=(0, 2, 3)) if masks else np.ones(len(frames))
+    shown = np.flatnonzero(4 * areas >= areas.max())
+    middle = shown[np.abs(shown - len(frames) // 2).argmin()]
     picture = frames[middle].copy()
     for mask in masks:
         outline, _ = cv2.findContours(mask[middle].astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)

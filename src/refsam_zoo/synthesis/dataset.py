@@ -24,7 +24,7 @@ from refsam_zoo.synthesis.videos import Video, make_video
 RECORD = "refshapes.json"
 """Name of the file at the root that says what was generated."""
 
-VERSION = 2
+VERSION = 3
 """Raised whenever equal options give other masks, expressions or file layouts than before."""
 
 PALETTE = bytes.fromhex("000000 e41a1c 4daf4a 377eb8 ffd92f 984ea3 ff7f00 17becf f781bf")
@@ -70,15 +70,15 @@ def _is_there(root: Path, options: SynthesisOptions) -> bool:
         return False
     try:
         found = json.loads((root / RECORD).read_text(encoding="utf-8"))
-        version, options_found = found["version"], found["options"]
+        version, options_found = found["version"], dict(found["options"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{root}: exists and is no RefShapes data set; name a new or empty folder") from error
     if version != VERSION:
         raise InputError(f"{root}: holds RefShapes of version {version}, not {VERSION}; name another folder")
     for key, value in dataclasses.asdict(options).items():
-        if options_found[key] != value:
+        if options_found.get(key) != value:
             raise InputError(
-                f"{root}: holds RefShapes with {key} {options_found[key]}, not {value}; name another folder"
+                f"{root}: holds RefShapes with {key} {options_found.get(key)}, not {value}; name another folder"
             )
     return True
 

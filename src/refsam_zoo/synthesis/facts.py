@@ -25,10 +25,12 @@ SPEEDS = ("slow", "fast", "still")
 RELATIONS = {"left of": (1, 0), "right of": (-1, 0), "above": (0, 1), "below": (0, -1)}
 """Words of relation, and the direction (x, y) from the subject to the object it is compared with."""
 
-_SEEN, _WHOLE, _HIDDEN = 0.5, 0.97, 0.6
-_SMALL, _BIG = 0.16, 0.2
-_STILL, _TRAVEL, _ROUND, _SLOW, _FAST = 0.01, 0.05, 0.04, 0.2, 0.3
-_BESIDE = 0.08
+_SEEN, _WHOLE, _HIDDEN = 0.5, 0.97, 0.6  # shares of the silhouette: visible, visible, covered
+_SMALL, _BIG = 0.16, 0.2  # at most, at least so far across; between them no word for the size
+_STILL, _TRAVEL = 0.01, 0.05  # at most so far from the start, at least so far from start to end
+_SLOW, _FAST = 0.2, 0.3  # at most, at least so long a way per clip
+_ROUND = 0.04  # least radius of a circle that is seen as one
+_BESIDE = 0.08  # least distance between centroids along the direction of a relation
 
 
 @dataclass(frozen=True)
