@@ -1,0 +1,56 @@
+"""Files of a result: named safely, written whole or not at all, never over an earlier result."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from refsam_zoo.errors import InputError
+
+
+def require_empty(folder: Path) -> None:
+    """Makes sure that a folder holds no earlier result.
+
+    Raises:
+        InputError: It is a file, holds something, or cannot be looked into.
+    """
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty; give a new folder, so that no earlier result is overwritten")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be an output folder: {error.strerror}") from error
+
+
+def output_path(folder: Path, *names: str, suffix: str = "") -> Path:
+    """Joins names that come from annotation files to a path inside a folder.
+
+    Args:
+        folder: The output folder.
+        names: One name per level, such as the ids of a video and an expression.
+        suffix: Appended to the last name.
+
+    Raises:
+        InputError: A name is not the plain name of one file or folder, for instance "../x".
+    """
+    for name in names:
+        if name in ("", ".", "..") or any(character in name for character in "/\\\0"):
+            raise InputError(f"{folder}: cannot write a file or folder named {name!r}; an id must be a plain name")
+    return folder.joinpath(*names[:-1], names[-1] + suffix)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file so that it is either there as a whole or not at all; makes its folder.
+
+    Raises:
+        InputError: The disk is full, the folder read-only, or the like.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,136 @@
+"""`refsam-zoo segment`: your own video, your own sentences."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.inference.mask_folder import MaskFolder
+from refsam_zoo.inference.output_files import output_path, require_empty, write_whole
+from refsam_zoo.inference.overlay import Overlay
+from refsam_zoo.inference.overlay_video import OverlayVideoWriter
+from refsam_zoo.inference.predictor import FrameMasks, Predictor
+from refsam_zoo.types import VideoSource
+from refsam_zoo.video.frame_folder import SUFFIXES
+from refsam_zoo.video.readers import VideoReader, open_video
+
+FRAMES_AT_ONCE = 4
+
+
+def segment(
+    video: Path,
+    expressions: Sequence[str],
+    checkpoint: Path,
+    output: Path,
+    device: str = "auto",
+    threshold: float = 0.0,
+) -> None:
+    """Segments a video by sentences, each frame encoded once for all of them.
+
+    Writes `masks/<video>/<number of the sentence>/<frame>.png`, `expressions.json`, `overlay.mp4` and `still.png`.
+
+    Args:
+        video: A video file or a folder of frames.
+        expressions: What to look for: one sentence per mask.
+        checkpoint: A checkpoint of `refsam-zoo fit`.
+        output: Folder for the result, empty or not there yet.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
+        threshold: Logit above which a pixel belongs to the object.
+
+    Raises:
+        InputError: No video, no sentence, an output folder with something in it, a checkpoint of another kind.
+    """
+    if not expressions:
+        raise InputError("no sentence was given; say in words what to segment")
+    for number, sentence in enumerate(expressions, 1):
+        if not sentence.strip():
+            raise InputError(f"sentence {number} is empty; say in words what to segment")
+    require_empty(output)
+    target = _device(device)
+    with open_video(VideoSource(video)) as reader:
+        from refsam_zoo.training.restoring import load_model  # takes seconds: after what a typing mistake can cause
+
+        model = load_model(checkpoint).to(target).eval()
+        segment_video(Predictor(model, threshold), reader, expressions, output)
+    print(f"{len(reader)} frames of {video}: masks/, overlay.mp4 and still.png are in {output}")
+
+
+def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: Path) -> None:
+    """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
+
+    Args:
+        predictor: Runs the model.
+        reader: The video.
+        expressions: N sentences.
+        output: Folder for the result.
+
+    Raises:
+        InputError: A frame is damaged, or the output cannot be written; the masks up to there are on disk.
+    """
+    name, frame_names = reader.path.resolve().stem, _frame_names(reader)
+    sentences = {str(number): sentence for number, sentence in enumerate(expressions, 1)}
+    listing = json.dumps({"video": name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
+    write_whole(output_path(output, "expressions.json"), listing.encode())
+    overlay, still = Overlay(reader.size, expressions), Still()
+    with ExitStack() as stack:
+        masks = stack.enter_context(MaskFolder(output / "masks"))
+        film = stack.enter_context(OverlayVideoWriter(output / "overlay.mp4", overlay.size, reader.fps))
+        found = predictor.stream(reader.stream(FRAMES_AT_ONCE), expressions)
+        for frame_name, segmented in zip(tqdm(frame_names, desc=name, unit="frame"), found, strict=True):
+            for number, mask in zip(sentences, segmented.masks, strict=True):
+                masks.write(name, number, frame_name, mask)
+            picture = overlay.draw(segmented.frame, segmented.masks)
+            film.write(picture)
+            still.consider(segmented, picture)
+    write_whole(output / "still.png", still.encode())
+
+
+class Still:
+    """Keeps the picture that shows most: the most expressions found, then the largest area."""
+
+    def __init__(self) -> None:
+        self._best: tuple[int, int] = (-1, -1)
+        self._picture = np.zeros((1, 1, 3), np.uint8)
+
+    def consider(self, segmented: FrameMasks, picture: np.ndarray) -> None:
+        """Keeps the picture, RGB, uint8 `[H, W, 3]`, if its masks are better than those before."""
+        areas = segmented.masks.sum((1, 2))
+        merit = int((areas > 0).sum()), int(areas.sum())
+        if merit > self._best:
+            self._best, self._picture = merit, picture
+
+    def encode(self) -> bytes:
+        """Makes a PNG file of the picture kept."""
+        content = io.BytesIO()
+        Image.fromarray(self._picture).save(content, "PNG")
+        return content.getvalue()
+
+
+def _frame_names(reader: VideoReader) -> list[str]:
+    """Names of pictures as they are; numbers for a video file and where names repeat."""
+    if reader.path.is_dir():
+        names = [path.stem for path in sorted(reader.path.iterdir()) if path.suffix.lower() in SUFFIXES]
+        if len(set(names)) == len(reader):
+            return names
+    return [f"{number:05d}" for number in range(len(reader))]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {name}: {reason}; use auto, cpu or cuda") from error
+    return device

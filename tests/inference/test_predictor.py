@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from refsam_zoo import create_model
+from refsam_zoo.errors import InputError
+from refsam_zoo.inference.predictor import Predictor
+from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
+
+SENTENCES = ["the red square", "a small green circle moving to the left", "the star"]
+
+
+@pytest.fixture(scope="module")
+def model() -> RefSAM:
+    torch.manual_seed(0)
+    return create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="frozen")
+
+
+@pytest.fixture(scope="module")
+def video() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, 40, 60, 3)).astype(np.uint8)
+
+
+def batches(video: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(video), size):
+        yield video[start : start + size].copy()
+
+
+def make_batch(videos: list[np.ndarray], sentences: list[list[str]], first: bool = True) -> ClipBatch:
+    height, width = (max(video.shape[axis] for video in videos) for axis in (1, 2))
+    frames = torch.zeros(len(videos), len(videos[0]), 3, height, width, dtype=torch.uint8)
+    clips = []
+    for index, (video, said) in enumerate(zip(videos, sentences, strict=True)):
+        frames[index, :, :, : video.shape[1], : video.shape[2]] = torch.from_numpy(video).permute(0, 3, 1, 2)
+        names = tuple(f"{number:05d}" for number in range(len(video)))
+        referrals = tuple(
+            Referral(f"video{index}", str(number), sentence, (1,), names, VideoSource(Path("frames")))
+            for number, sentence in enumerate(said)
+        )
+        clips.append(Clip(video[:0], names, referrals, tuple(said), None, first))
+    return ClipBatch(
+        frames=frames,
+        sizes=[(video.shape[1], video.shape[2]) for video in videos],
+        expressions=[sentence for said in sentences for sentence in said],
+        clip_index=torch.repeat_interleave(torch.tensor([len(said) for said in sentences])),
+        masks=None,
+        clips=clips,
+    )
+
+
+@torch.no_grad()
+def whole_clip_logits(model: RefSAM, video: np.ndarray) -> np.ndarray:
+    logits, _ = model(make_batch([video], [SENTENCES]))
+    size = video.shape[1:3]
+    return torch.stack([model.restore(step, size) for step in logits.unbind(1)], 1).numpy()
+
+
+def differing(masks: np.ndarray | torch.Tensor, expected: np.ndarray) -> float:
+    """Share of pixels; batches of other sizes may turn a few that lie on the threshold."""
+    return float((np.asarray(masks) != expected).mean())
+
+
+def streamed(predictor: Predictor, video: np.ndarray, size: int = 2) -> np.ndarray:
+    return np.stack([found.masks for found in predictor.stream(batches(video, size), SENTENCES)], 1)
+
+
+def test_stream_gives_what_the_whole_clip_gives(model: RefSAM, video: np.ndarray) -> None:
+    logits = whole_clip_logits(model, video)
+    # Between the logits of random weights, so that both classes are there and a lost track token shows.
+    threshold = float(np.median(logits))
+    predictor = Predictor(model, threshold)
+    clear = np.abs(logits - threshold) > 1e-4
+
+    masks = streamed(predictor, video)
+
+    assert masks.dtype == bool
+    assert masks.shape == (3, 6, 40, 60)
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(masks[clear], (logits > threshold)[clear])
+    each_alone = np.concatenate([streamed(predictor, video[step : step + 1]) for step in range(6)], 1)
+    np.testing.assert_array_equal(each_alone[:, 0][clear[:, 0]], masks[:, 0][clear[:, 0]])
+    assert (each_alone[:, 1:] != masks[:, 1:])[clear[:, 1:]].any(), "the track token was not carried"
+
+
+def test_each_frame_is_encoded_once_for_all_expressions(model: RefSAM, video: np.ndarray) -> None:
+    images, sentences = [], []
+    handles = [
+        model.image_encoder.register_forward_hook(lambda _, inputs, __: images.append(len(inputs[0]))),
+        model.text_encoder.register_forward_hook(lambda _, inputs, __: sentences.append(len(inputs[0].ids))),
+    ]
+    streamed(Predictor(model), video, size=4)
+    for handle in handles:
+        handle.remove()
+    assert images == [4, 2]
+    assert sentences == [3]
+
+
+def test_memory_does_not_depend_on_the_length(model: RefSAM) -> None:
+    frame = np.zeros((1, 16, 24, 3), np.uint8)
+    read: list[weakref.ref[np.ndarray]] = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            batch = frame.copy()
+            read.append(weakref.ref(batch))
+            yield batch
+
+    stream = Predictor(model).stream(endless(), SENTENCES)
+    for number in range(1, 9):
+        next(stream)
+        assert len(read) == number, "frames are read one batch at a time"
+        assert sum(batch() is not None for batch in read) <= 2, "batches that were shown are freed"
+
+
+def test_expressions_decoded_in_parts_give_the_same(model: RefSAM, video: np.ndarray) -> None:
+    together = streamed(Predictor(model), video)
+    in_parts = streamed(Predictor(model, expressions_at_once=2), video)
+    assert differing(together, in_parts) < 1e-3
+
+
+def test_windows_with_carried_state_give_what_the_stream_gives(model: RefSAM, video: np.ndarray) -> None:
+    threshold = float(np.median(whole_clip_logits(model, video)))
+    predictor = Predictor(model, threshold, frames_at_once=2)
+    expected = streamed(predictor, video)
+
+    head, state = predictor.window(make_batch([video[:3]], [SENTENCES]))
+    tail, _ = predictor.window(make_batch([video[3:]], [SENTENCES], first=False), state)
+    restarted, _ = predictor.window(make_batch([video[3:]], [SENTENCES]), state)
+
+    assert differing(np.concatenate([head, tail], 1), expected) < 1e-3
+    assert differing(restarted, expected[:, 3:]) > 1e-2, "a first window starts without a track token"
+
+
+def test_window_of_videos_of_different_sizes(model: RefSAM, video: np.ndarray) -> None:
+    other = video[:, :30, :50]
+    predictor = Predictor(model, float(np.median(whole_clip_logits(model, video))))
+
+    masks, state = predictor.window(make_batch([video, other], [SENTENCES, SENTENCES[:1]]))
+
+    assert masks.shape == (4, 6, 40, 60)
+    assert differing(masks[:3], streamed(predictor, video, size=4)) < 1e-3
+    alone = np.stack([found.masks for found in predictor.stream(batches(other, 4), SENTENCES[:1])], 1)
+    assert differing(masks[3:, :, :30, :50], alone) < 1e-3
+    assert not masks[3, :, 30:].any(), "padding is never part of a mask"
+    assert not masks[3, :, :, 50:].any(), "padding is never part of a mask"
+    assert list(state) == ["video0", "video1"]
+
+
+def test_later_window_without_the_one_before_is_refused(model: RefSAM, video: np.ndarray) -> None:
+    batch = make_batch([video], [SENTENCES], first=False)
+    with pytest.raises(ValueError, match="video0"):
+        Predictor(model).window(batch)
+    batch.clips[0].repeated = True
+    masks, _ = Predictor(model).window(batch)
+    assert masks.shape == (3, 6, 40, 60)
+
+
+def test_empty_sentence_is_an_input_error(model: RefSAM, video: np.ndarray) -> None:
+    with pytest.raises(InputError):
+        next(Predictor(model).stream(batches(video, 2), ["the star", " "]))
