@@ -1,0 +1,105 @@
+"""Counts pixels of label maps, where each object of a frame has its own number, in memory flat in video length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.counts import COUNTS, count_pixels
+from refsam_zoo.evaluation.mask_archive import MaskArchive
+
+VOID = 255
+"""The label of pixels that belong to no object and not to the background either."""
+
+_FRAMES_AT_ONCE = 8
+_FEW_LABELS = 16
+
+
+@dataclass(frozen=True)
+class LabelVideo:
+    """True and predicted label maps of one video.
+
+    Attributes:
+        name: Name of the video: the folder of its maps.
+        frames: Names of the frames to score, in temporal order.
+        truth: Where the ground truth is.
+        predictions: Where the predictions are; a map that is missing counts as background.
+    """
+
+    name: str
+    frames: Sequence[str]
+    truth: MaskArchive
+    predictions: MaskArchive
+
+    def read_truth(self, frame: str) -> np.ndarray:
+        """Reads one frame's true labels, uint8 `[H, W]`."""
+        return self.truth.read(f"{self.name}/{frame}")
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields predicted and true labels of a few frames at a time, each uint8 `[t, H, W]`.
+
+        Raises:
+            InputError: A map has another size than its ground truth, or than the frame before.
+        """
+        for start in range(0, len(self.frames), _FRAMES_AT_ONCE):
+            pairs = [self._read_pair(frame) for frame in self.frames[start : start + _FRAMES_AT_ONCE]]
+            sizes = {truth.shape for _, truth in pairs}
+            if len(sizes) > 1:
+                raise InputError(f"'{self.truth.label}/{self.name}' has frames of different sizes")
+            predicted, true = (np.stack(maps) for maps in zip(*pairs, strict=True))
+            yield predicted, true
+
+    def _read_pair(self, frame: str) -> tuple[np.ndarray, np.ndarray]:
+        truth, name = self.read_truth(frame), f"{self.name}/{frame}"
+        if name not in self.predictions.files:
+            return np.zeros_like(truth), truth
+        predicted = self.predictions.read(name)
+        if predicted.shape != truth.shape:
+            sizes = " but the ground truth ".join(f"{height}x{width}" for height, width in (predicted.shape, truth.shape))
+            raise InputError(f"'{self.predictions.label}/{name}.png' is {sizes}")
+        return predicted, truth
+
+
+def present_labels(*maps: np.ndarray) -> list[int]:
+    """Lists the labels that may occur in some maps, ascending, without 0; of low ones also some that do not."""
+    highest = max(int(labels.max(initial=0)) for labels in maps)
+    if highest <= _FEW_LABELS:
+        return list(range(1, highest + 1))
+    return sorted({*(label for labels in maps for label in np.unique(labels).tolist())} - {0})
+
+
+def count_labels(video: LabelVideo) -> dict[int, np.ndarray]:
+    """Counts the pixels of every label that occurs, each against the same label of the ground truth.
+
+    Returns:
+        Label -> int64 `[T, 7]`, see `COUNTS`; zeros where a label does not occur.
+    """
+    counts: dict[int, np.ndarray] = {}
+    position = 0
+    for predicted, true in video.chunks():
+        for label in present_labels(predicted, true):
+            rows = counts.setdefault(label, np.zeros((len(video.frames), len(COUNTS)), np.int64))
+            rows[position : position + len(true)] = count_pixels(predicted == label, true == label)
+        position += len(true)
+    return counts
+
+
+def count_pairs(video: LabelVideo, predicted_labels: Sequence[int], true_labels: Sequence[int]) -> np.ndarray:
+    """Counts the pixels of each of P predicted labels against each of G true ones, void pixels left out.
+
+    Returns:
+        int64 `[P, G, T, 7]`, see `COUNTS`.
+    """
+    counts = np.zeros((len(predicted_labels), len(true_labels), len(video.frames), len(COUNTS)), np.int64)
+    position = 0
+    for predicted, true in video.chunks():
+        frames = slice(position, position + len(true))
+        for row, predicted_label in enumerate(predicted_labels):
+            for column, true_label in enumerate(true_labels):
+                masks = predicted == predicted_label, true == true_label
+                counts[row, column, frames] = count_pixels(*masks, true == VOID)
+        position += len(true)
+    return counts
