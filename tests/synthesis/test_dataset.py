@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import decord
 import numpy as np
@@ -16,7 +17,8 @@ from PIL import Image
 from refsam_zoo.errors import InputError
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
-TINY = SynthesisOptions(image_size=96, frames=6, **dict.fromkeys((f"{split}_videos" for split in SPLITS), 1))
+ONE_VIDEO_EACH: dict[str, Any] = {f"{split}_videos": 1 for split in SPLITS}
+TINY = SynthesisOptions(image_size=96, frames=6, **ONE_VIDEO_EACH)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from refsam_zoo.errors import InputError
@@ -25,7 +27,7 @@ from refsam_zoo.synthesis import SynthesisOptions
         ("fps", 0),
     ],
 )
-def test_an_impossible_value_is_named_with_what_would_be_right(name: str, value: object) -> None:
+def test_an_impossible_value_is_named_with_what_would_be_right(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=rf"^{name}: {value} is impossible; it must be "):
         SynthesisOptions(**{name: value})
 
