@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_parsing_settings
 
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.registry import Registry
+
+# the docstrings under the attributes of data classes become the help of their options
+set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 ROLES: dict[str, Registry[Any]] = {}
 """Option name -> the registry whose names it takes; filled by whoever imports the registries."""

@@ -28,9 +28,9 @@ class SynthesisOptions:
     test_videos: int = 120
     """Videos in the split test: all kinds of expressions, most of them attributes."""
     motion_videos: int = 60
-    """Videos in the hard test motion: only what moves how tells the target from its twin."""
+    """Videos in the hard test motion: only how it moves tells the target from its twin."""
     relation_videos: int = 60
-    """Videos in the hard test relation: only where it is tells the target from its twin."""
+    """Videos in the hard test relation: only where it stands tells the target from its twin."""
     occlusion_videos: int = 60
     """Videos in the hard test occlusion: something passes in front of the target."""
     unseen_videos: int = 60
