@@ -35,6 +35,7 @@ class OverlayVideoWriter:
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         rate = Fraction(fps).limit_denominator(1001) if math.isfinite(fps) and fps > 0 else Fraction(25)
         try:
+            self._unfinished.touch()  # libav itself opens the file only with the first picture
             self._container = av.open(str(self._unfinished), "w", format="mp4", options={"movflags": "faststart"})
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
