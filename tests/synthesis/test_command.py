@@ -18,7 +18,7 @@ def test_help_documents_every_knob(capsys: pytest.CaptureFixture[str]) -> None:
         main(["synthesize", "--help"])
     text = capsys.readouterr().out
     for field in dataclasses.fields(SynthesisOptions):
-        assert re.search(rf"--{field.name} \S+\s+\w+ [^(]{{12,}}\(type: ", text), f"--{field.name} is not explained"
+        assert re.search(rf"--{field.name} \S+\s+\w+ [^(]{{12,}}\(type:", text), f"--{field.name} is not explained"
 
 
 def test_the_command_writes_what_the_options_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
