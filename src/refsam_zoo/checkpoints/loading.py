@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
@@ -99,22 +101,40 @@ def load_into(module: nn.Module, state_dict: StateDict, what: str) -> None:
         InputError: Unknown, missing or differently shaped names, a few of each and their number. The module is
             unchanged.
     """
-    own = module.state_dict()
-    complaints = [
-        _enumerate("missing", [name for name in own if name not in state_dict]),
-        _enumerate("unknown", [name for name in state_dict if name not in own]),
-        _enumerate(
-            "of another shape",
-            [
-                f"{name} {list(tensor.shape)} instead of {list(own[name].shape)}"
-                for name, tensor in state_dict.items()
-                if name in own and tensor.shape != own[name].shape
-            ],
-        ),
-    ]
-    if any(complaints):
-        raise InputError(f"{what} does not fit {type(module).__name__}: {'; '.join(filter(None, complaints))}")
+    check_fit(module.state_dict(), state_dict, f"{what} does not fit {type(module).__name__}")
     module.load_state_dict(state_dict)
+
+
+def check_fit(own: StateDict, state_dict: StateDict, complaint: str) -> None:
+    """Compares names and shapes.
+
+    Args:
+        own: What is wanted.
+        state_dict: What is given.
+        complaint: Beginning of the message.
+
+    Raises:
+        InputError: Unknown, missing or differently shaped names, a few of each and their number.
+    """
+    reshaped = [
+        f"{name} {list(tensor.shape)} instead of {list(own[name].shape)}"
+        for name, tensor in state_dict.items()
+        if name in own and tensor.shape != own[name].shape
+    ]
+    groups = {
+        "missing": [name for name in own if name not in state_dict],
+        "unknown": [name for name in state_dict if name not in own],
+        "of another shape": reshaped,
+    }
+    complaints = [enumerate_some(group, names) for group, names in groups.items() if names]
+    if complaints:
+        raise InputError(f"{complaint}: {'; '.join(complaints)}")
+
+
+def enumerate_some(what: str, names: list[str], shown: int = 3) -> str:
+    """Counts names and shows the first: "5 missing: a, b, c, and 2 more"."""
+    more = f", and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{len(names)} {what}: {', '.join(names[:shown])}{more}"
 
 
 def select_prefix(state_dict: StateDict, prefix: str) -> StateDict:
@@ -149,14 +169,21 @@ def verify_sha256(path: Path, sha256: str) -> None:
         )
 
 
-@functools.cache
 def warn_random_weights(component: str) -> None:
     """Warns, once per component and process, that it starts from random weights.
+
+    Silent while the default device is "meta", where modules have shapes and no weights.
 
     Args:
         component: What has no checkpoint, as a user knows it: "image encoder vit_b".
     """
-    _logger.warning("%s: no checkpoint given, its weights are random", component)
+    if torch.get_default_device().type != "meta":
+        _warn_once("%s: no checkpoint given, its weights are random", component)
+
+
+@functools.cache
+def _warn_once(message: str, component: str) -> None:
+    _logger.warning(message, component)
 
 
 def _refuse_impostor(path: Path) -> None:
@@ -170,9 +197,6 @@ def _refuse_impostor(path: Path) -> None:
 
 
 def _read_safetensors(path: Path) -> StateDict:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -188,10 +212,3 @@ def _unwrap(content: object, path: Path) -> StateDict:
     if not isinstance(content, dict) or not content or not all(isinstance(item, Tensor) for item in content.values()):
         raise InputError(f"{path}: holds no state dict (a dictionary of names and tensors)")
     return dict(content)
-
-
-def _enumerate(complaint: str, names: list[str], shown: int = 3) -> str:
-    if not names:
-        return ""
-    more = f", and {len(names) - shown} more" if len(names) > shown else ""
-    return f"{len(names)} {complaint}: {', '.join(names[:shown])}{more}"
