@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import ast
+import configparser
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
+
+FOUNDATIONS = {"errors", "types", "registry"}
+MAY_IMPORT = {
+    "errors": set(),
+    "types": set(),
+    "registry": {"errors"},
+    "parser": {"errors", "registry"},
+    "video": {"errors", "types"},
+    "synthesis": FOUNDATIONS | {"video"},
+    "data_modules": FOUNDATIONS | {"synthesis", "video"},
+    "checkpoints": FOUNDATIONS,
+    "model": FOUNDATIONS | {"checkpoints"},
+    "zoo": FOUNDATIONS | {"model"},
+    "evaluation": FOUNDATIONS | {"video"},
+    "inference": FOUNDATIONS | {"model", "video"},
+    "training": FOUNDATIONS
+    | {"checkpoints", "data_modules", "evaluation", "inference", "model", "parser", "video", "zoo"},
+}
+"""Room -> rooms it may import. `cli`, `__main__` and `__init__` know everything; no room may import them."""
+
+COMMANDS = {("inference/segment.py", "training")}
+"""Commands that join two rooms: the checkpoint they load is a training one."""
+
+
+@pytest.fixture(scope="module")
+def setup_cfg() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def python_files() -> list[tuple[str, Path]]:
+    """Path below `refsam_zoo` and the file, for every source file."""
+    inside = [
+        (path.relative_to(SOURCES["refsam_zoo"]).as_posix(), path) for path in SOURCES["refsam_zoo"].rglob("*.py")
+    ]
+    data_modules = SOURCES["refsam_zoo.data_modules"]
+    return inside + [(f"data_modules/{path.relative_to(data_modules)}", path) for path in data_modules.rglob("*.py")]
+
+
+def imported_names(path: Path) -> set[str]:
+    """Every module or name a file imports, wherever in it; relative imports keep their dots."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {"." * node.level + f"{node.module or ''}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_every_package_is_listed(setup_cfg: configparser.ConfigParser) -> None:
+    found = {
+        ".".join([name, *path.parent.relative_to(folder).parts])
+        for name, folder in SOURCES.items()
+        for path in folder.rglob("__init__.py")
+    }
+    assert set(setup_cfg["options"]["packages"].split()) == found
+
+
+def test_data_modules_is_flat() -> None:
+    folder = SOURCES["refsam_zoo.data_modules"]
+    assert [path for path in folder.rglob("*.py") if path.parent != folder] == []
+
+
+def test_every_room_has_a_place() -> None:
+    rooms = {place.split("/")[0].removesuffix(".py") for place, _ in python_files()}
+    assert rooms - {"cli", "__init__", "__main__"} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_one_way(room: str) -> None:
+    wrong = []
+    for place, path in python_files():
+        if place.split("/")[0].removesuffix(".py") != room:
+            continue
+        for name in imported_names(path):
+            first, _, rest = name.partition(".")
+            imported = rest.split(".")[0]
+            if (
+                first == "refsam_zoo"
+                and imported not in {room, *MAY_IMPORT[room]}
+                and (place, imported) not in COMMANDS
+            ):
+                wrong.append(f"{place} imports {name}")
+    assert wrong == []
+
+
+def test_imports_are_absolute() -> None:
+    wrong = [
+        f"{place} imports {name}"
+        for place, path in python_files()
+        for name in imported_names(path)
+        if name.startswith(".") or name.split(".")[0] == "data_modules"
+    ]
+    assert wrong == []
+
+
+def test_version_is_the_same_everywhere(setup_cfg: configparser.ConfigParser) -> None:
+    version = setup_cfg["metadata"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+IMPORT_EVERYTHING = """
+import importlib, sys
+
+folder, site_packages, *modules = sys.argv[1:]
+sys.path[:] = [folder, *sys.path, site_packages]
+for name in modules:
+    file = importlib.import_module(name).__file__
+    assert file.startswith(folder), f"{name} comes from {file}"
+"""
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution and the wheel made of it, both of a copy of the checkout."""
+    folder = tmp_path_factory.mktemp("distributions")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / "checkout" / name)
+    # Without isolation nothing is downloaded.
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", folder / "checkout"]
+    outcome = subprocess.run(build, cwd=folder, capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return folder / "dist"
+
+
+@pytest.mark.slow
+def test_distributions_are_complete(distributions: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {f"refsam_zoo/{place}" for place, _ in python_files()} <= names
+    assert "refsam_zoo/py.typed" in names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"refsam_zoo"}, "one name in site-packages"
+
+    (source,) = distributions.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        inside = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"LICENSE", "data_modules/__init__.py", "src/refsam_zoo/py.typed"} <= inside
+
+
+@pytest.mark.slow
+def test_wheel_imports_outside_the_checkout(distributions: Path, tmp_path: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    modules = [f"refsam_zoo/{place}".removesuffix(".py").replace("/", ".") for place, _ in python_files()]
+    modules = [name.removesuffix(".__init__") for name in modules if not name.endswith(".__main__")]
+    # -I and -S keep the editable installation of the checkout, a .pth file, out.
+    command = [sys.executable, "-I", "-S", "-c", IMPORT_EVERYTHING, str(tmp_path), sysconfig.get_path("purelib")]
+    outcome = subprocess.run([*command, *modules], cwd=tmp_path, capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stderr
