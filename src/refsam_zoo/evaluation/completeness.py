@@ -61,14 +61,16 @@ class Completeness:
         parts = [f"{len(names)} {kind}: {_shortened(names)}" for kind, names in kinds if names]
         raise InputError(
             f"'{label}' has {self.found} of {self.expected} masks; {'; '.join(parts)}; "
-            "with on_incomplete 'empty' what is missing is scored as an empty mask and what was not asked for is ignored"
+            "with on_incomplete 'empty' missing masks are scored as empty and the others ignored"
         )
 
 
 def _topmost(names: set[str], others: set[str]) -> tuple[str, ...]:
     """Replaces names by the highest folder that holds none of the others."""
     occupied = {folder for name in others for folder in _parents(name)}
-    return tuple(sorted({next((folder for folder in _parents(name) if folder not in occupied), name) for name in names}))
+    return tuple(
+        sorted({next((folder for folder in _parents(name) if folder not in occupied), name) for name in names})
+    )
 
 
 def _parents(name: str) -> list[str]:

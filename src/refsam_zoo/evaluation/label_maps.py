@@ -58,7 +58,9 @@ class LabelVideo:
             return np.zeros_like(truth), truth
         predicted = self.predictions.read(name)
         if predicted.shape != truth.shape:
-            sizes = " but the ground truth ".join(f"{height}x{width}" for height, width in (predicted.shape, truth.shape))
+            sizes = " but the ground truth ".join(
+                f"{height}x{width}" for height, width in (predicted.shape, truth.shape)
+            )
             raise InputError(f"'{self.predictions.label}/{name}.png' is {sizes}")
         return predicted, truth
 

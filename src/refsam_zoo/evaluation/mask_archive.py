@@ -23,7 +23,7 @@ class MaskArchive:
 
     Attributes:
         label: What to call it in an error.
-        files: Relative name without suffix, such as `video/expression/00000` -> the file.
+        files: Relative name without suffix, such as `video/expression/00000` -> the file; sorted when opened.
         read_bytes: Reads a file.
     """
 
@@ -33,9 +33,9 @@ class MaskArchive:
 
     @cached_property
     def videos(self) -> dict[str, list[str]]:
-        """Folder -> sorted names of the masks directly in it."""
+        """Folder -> names of the masks directly in it, in the order of `files`."""
         folders: dict[str, list[str]] = {}
-        for name in sorted(self.files):
+        for name in self.files:
             folder, _, frame = name.rpartition("/")
             folders.setdefault(folder, []).append(frame)
         return folders
@@ -81,7 +81,7 @@ def open_masks(path: Path) -> MaskArchive:
 
 
 def _archive(path: Path, files: dict[str, str], read_bytes: Callable[[str], bytes]) -> MaskArchive:
-    masks = {name[: -len(_SUFFIX)]: file for name, file in files.items() if name.endswith(_SUFFIX)}
+    masks = {name[: -len(_SUFFIX)]: file for name, file in sorted(files.items()) if name.endswith(_SUFFIX)}
     return MaskArchive(str(path), masks, read_bytes)
 
 

@@ -1,0 +1,147 @@
+"""Protocols that score one binary mask per expression and frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
+from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
+from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
+from refsam_zoo.evaluation.protocols.base import Evaluation, each
+from refsam_zoo.evaluation.results import ExpressionResult, MeanScore
+from refsam_zoo.types import MaskSource, Referral
+from refsam_zoo.video.masks import read_masks
+from refsam_zoo.video.readers import open_video
+
+_FRAMES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class ExpressionProtocol:
+    """Scores `<video>/<expression>/<frame>.png`: every pixel above 0 belongs to the target.
+
+    All frames count, both masks empty as J = F = 1; the mean is taken over the frames of an expression and then over
+    expressions.
+
+    Attributes:
+        name: What it is called.
+        folder: Folder of the predictions that the server asks for; predictions without it are taken as well.
+        description: For a table of protocols.
+    """
+
+    name: str
+    folder: str
+    description: str
+
+    def evaluate(
+        self,
+        predictions: Path,
+        referrals: Sequence[Referral],
+        on_incomplete: OnIncomplete = "error",
+        threads: int = 1,
+    ) -> Evaluation:
+        """Scores a folder or zip of predictions.
+
+        Args:
+            predictions: `<video>/<expression>/<frame>.png`.
+            referrals: What was asked, with ground truth.
+            on_incomplete: What to do about missing masks.
+            threads: Videos scored at a time.
+
+        Raises:
+            InputError: Predictions are incomplete or of another size, or there is no ground truth.
+        """
+        archive, completeness = self.check(predictions, referrals)
+        completeness.require(archive.label, on_incomplete)
+        videos: dict[tuple[str, tuple[str, ...]], list[Referral]] = {}
+        for referral in referrals:
+            videos.setdefault((referral.video_id, referral.frames), []).append(referral)
+        parts = each(lambda video: _score_video(self.name, video, archive), list(videos.values()), threads)
+        results = [result for part in parts for result in part]
+        total = MeanScore.of(results)
+        scores = {"jf": total.jf, "j": total.j, "f": total.f}
+        return Evaluation(self.name, scores, [_row(result) for result in results], completeness)
+
+    def check(self, predictions: Path, referrals: Sequence[Referral]) -> tuple[MaskArchive, Completeness]:
+        """Opens predictions and compares the names of their masks with those asked for, without reading any."""
+        opened = open_masks(predictions)
+        inside = opened.below(self.folder)
+        archive = inside if inside.files else opened
+        return archive, Completeness.of(expected_masks(referrals), archive.files)
+
+
+def expected_masks(referrals: Sequence[Referral]) -> list[str]:
+    """Names the masks that some referrals ask for."""
+    return [_mask_name(referral, frame) for referral in referrals for frame in referral.frames]
+
+
+def _mask_name(referral: Referral, frame: str) -> str:
+    return f"{referral.video_id}/{referral.expression_id}/{frame}"
+
+
+def _score_video(subset: str, referrals: Sequence[Referral], archive: MaskArchive) -> list[ExpressionResult]:
+    """Scores the expressions about one video, a few frames at a time."""
+    frames, sources = referrals[0].frames, _sources(referrals)
+    with open_video(referrals[0].source, frames) as video:
+        size = video.size
+    counts = np.zeros((len(referrals), len(frames), len(COUNTS)), np.int64)
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        positions = range(start, min(start + _FRAMES_AT_ONCE, len(frames)))
+        truth = read_masks(sources, positions, size)
+        for referral, masks, rows in zip(referrals, truth, counts, strict=True):
+            names = [_mask_name(referral, frames[position]) for position in positions]
+            rows[positions.start : positions.stop] = count_pixels(_read(archive, names, size), masks)
+    return [_result(subset, referral, rows) for referral, rows in zip(referrals, counts, strict=True)]
+
+
+def _sources(referrals: Sequence[Referral]) -> list[MaskSource]:
+    sources = [referral.masks for referral in referrals if referral.masks is not None]
+    if len(sources) < len(referrals):
+        raise InputError(f"video '{referrals[0].video_id}' has no ground truth to be evaluated against")
+    return sources
+
+
+def _read(archive: MaskArchive, names: Sequence[str], size: tuple[int, int]) -> np.ndarray:
+    """Reads predictions, bool `[t, H, W]`; those that are not there are empty."""
+    masks = np.zeros((len(names), *size), bool)
+    for mask, name in zip(masks, names, strict=True):
+        if name in archive.files:
+            labels = archive.read(name)
+            if labels.shape != size:
+                sizes = " but the video ".join(f"{height}x{width}" for height, width in (labels.shape, size))
+                raise InputError(f"'{archive.label}/{name}.png' is {sizes}")
+            np.not_equal(labels, 0, out=mask)
+    return masks
+
+
+def _result(subset: str, referral: Referral, counts: np.ndarray) -> ExpressionResult:
+    return ExpressionResult(
+        subset=subset,
+        video_id=referral.video_id,
+        expression_id=referral.expression_id,
+        expression=referral.expression,
+        frames=len(counts),
+        area=float(counts[:, COUNTS.index("true_area")].mean()),
+        j=float(region_similarity(counts).mean()),
+        f=float(contour_accuracy(counts).mean()),
+        tags=referral.tags,
+    )
+
+
+def _row(result: ExpressionResult) -> dict[str, object]:
+    return {
+        "video_id": result.video_id,
+        "expression_id": result.expression_id,
+        "expression": result.expression,
+        **result.tags,
+        "frames": result.frames,
+        "area": result.area,
+        "jf": result.jf,
+        "j": result.j,
+        "f": result.f,
+    }

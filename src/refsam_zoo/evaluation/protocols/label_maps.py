@@ -1,0 +1,151 @@
+"""Protocols that score label maps in the layout of DAVIS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
+from refsam_zoo.evaluation.label_maps import LabelVideo
+from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
+from refsam_zoo.evaluation.protocols.base import Evaluation, each
+from refsam_zoo.evaluation.tracks import Track
+
+ANNOTATORS = ("anno_0", "anno_1", "anno_2", "anno_3")
+
+
+@dataclass(frozen=True)
+class LabelMapProtocol:
+    """Scores `<video>/<frame>.png` label maps against those of a DAVIS tree.
+
+    Attributes:
+        name: What it is called.
+        annotations: Folder of the ground truth below the root of the data.
+        rule: Turns a video into tracks with scores.
+        description: For a table of protocols.
+    """
+
+    name: str
+    annotations: str
+    rule: Callable[[LabelVideo], list[Track]]
+    description: str
+
+    def evaluate(
+        self, predictions: Path, data: Path, on_incomplete: OnIncomplete = "error", threads: int = 1
+    ) -> Evaluation:
+        """Scores a folder or zip of predictions.
+
+        Args:
+            predictions: `<video>/<frame>.png`.
+            data: A DAVIS root, as a folder or zip: the folder of annotations and, where only a part of the videos is
+                meant, `ImageSets/2017/val.txt`.
+            on_incomplete: What to do about missing masks.
+            threads: Videos scored at a time.
+
+        Raises:
+            InputError: Predictions are incomplete, a file is wrong, or the data are not there.
+        """
+        return self.evaluate_archives(open_masks(predictions), self.open_truth(data), on_incomplete, threads)
+
+    def open_truth(self, data: Path) -> MaskArchive:
+        """Opens the ground truth of the videos that are evaluated."""
+        truth = open_masks(data).below(self.annotations)
+        if not truth.files:
+            raise InputError(f"there are no masks in '{data / self.annotations}'")
+        listed = _listed_videos(data)
+        if listed is None:
+            return truth
+        absent = [video for video in listed if video not in truth.videos]
+        if absent:
+            raise InputError(f"'{truth.label}' has no masks of {len(absent)} listed videos: {', '.join(absent[:5])}")
+        # In the order of the list: the last digit of a mean depends on it.
+        names = [f"{video}/{frame}" for video in listed for frame in truth.videos[video]]
+        return MaskArchive(truth.label, {name: truth.files[name] for name in names}, truth.read_bytes)
+
+    def evaluate_archives(
+        self, predictions: MaskArchive, truth: MaskArchive, on_incomplete: OnIncomplete, threads: int
+    ) -> Evaluation:
+        """Scores opened predictions against opened ground truth; see `evaluate`."""
+        completeness = Completeness.of(truth.files, predictions.files)
+        completeness.require(predictions.label, on_incomplete)
+        videos = [LabelVideo(name, frames, truth, predictions) for name, frames in truth.videos.items()]
+        tracks = [track for part in each(self.rule, videos, threads) for track in part]
+        return Evaluation(self.name, _totals(tracks), [_row(track) for track in tracks], completeness)
+
+
+@dataclass(frozen=True)
+class AnnotatorsProtocol:
+    """Scores the label maps of the four Ref-DAVIS17 annotators one by one and averages.
+
+    Attributes:
+        name: What it is called.
+        single: How the maps of one annotator are scored.
+        description: For a table of protocols.
+    """
+
+    name: str
+    single: LabelMapProtocol
+    description: str
+
+    def evaluate(
+        self, predictions: Path, data: Path, on_incomplete: OnIncomplete = "error", threads: int = 1
+    ) -> Evaluation:
+        """Scores `anno_0` to `anno_3` of a folder or zip; see `LabelMapProtocol.evaluate`.
+
+        Returns:
+            The mean of each score over the annotators, and each annotator's own as `anno_0/jf` and so on.
+        """
+        opened, truth = open_masks(predictions), self.single.open_truth(data)
+        inside = {name.split("/")[0] for name in opened.files}
+        if not set(ANNOTATORS) <= inside:
+            absent = ", ".join(sorted(set(ANNOTATORS) - inside))
+            raise InputError(f"'{predictions}' has no folder {absent}: {self.name} scores one folder per annotator")
+        expected = [f"{annotator}/{name}" for annotator in ANNOTATORS for name in truth.files]
+        completeness = Completeness.of(expected, opened.files)
+        completeness.require(str(predictions), on_incomplete)
+        parts = {
+            annotator: self.single.evaluate_archives(opened.below(annotator), truth, on_incomplete, threads)
+            for annotator in ANNOTATORS
+        }
+        names = next(iter(parts.values())).scores
+        scores = {name: float(np.mean([part.scores[name] for part in parts.values()])) for name in names}
+        scores |= {f"{annotator}/{name}": part.scores[name] for annotator, part in parts.items() for name in names}
+        rows = [{"annotator": annotator, **row} for annotator, part in parts.items() for row in part.rows]
+        return Evaluation(self.name, scores, rows, completeness)
+
+
+def _listed_videos(data: Path) -> list[str] | None:
+    path = data / "ImageSets" / "2017" / "val.txt"
+    return path.read_text(encoding="utf-8").split() if path.is_file() else None
+
+
+def _row(track: Track) -> dict[str, object]:
+    return {
+        "video_id": track.video_id,
+        "object_id": track.object_id,
+        "frames": len(track.j_frames),
+        "jf": track.jf,
+        "j": track.j.mean,
+        "j_recall": track.j.recall,
+        "j_decay": track.j.decay,
+        "f": track.f.mean,
+        "f_recall": track.f.recall,
+        "f_decay": track.f.decay,
+    }
+
+
+def _totals(tracks: Sequence[Track]) -> dict[str, float]:
+    """Averages over the objects of all videos together, not per video first."""
+    names = ("mean", "recall", "decay")
+    j, f = (
+        {name: float(np.mean([getattr(getattr(track, measure), name) for track in tracks])) for name in names}
+        for measure in ("j", "f")
+    )
+    totals = {"jf": (j["mean"] + f["mean"]) / 2}
+    for measure, values in (("j", j), ("f", f)):
+        totals |= {measure: values["mean"], f"{measure}_recall": values["recall"], f"{measure}_decay": values["decay"]}
+    return totals
