@@ -4,18 +4,37 @@ Every data set is a parser from its annotation files to `Referral`s and a data m
 decoding, augmentation and collation are shared.
 """
 
+from refsam_zoo.data_modules.a2d_sentences import A2DSentences
 from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.jhmdb_sentences import JHMDBSentences
+from refsam_zoo.data_modules.lv_vis import LVVIS
+from refsam_zoo.data_modules.mevis import MeViS
+from refsam_zoo.data_modules.ref_davis import RefDAVIS17
+from refsam_zoo.data_modules.ref_sav import RefSAV
 from refsam_zoo.data_modules.ref_shapes import RefShapes
+from refsam_zoo.data_modules.refcoco import RefCOCO
 from refsam_zoo.data_modules.refer_youtube_vos import ReferYouTubeVOS
-from refsam_zoo.video.augmentation import ClipAugmentation
+from refsam_zoo.data_modules.referring_folder import ReferringFolder
+from refsam_zoo.data_modules.revos import ReVOS
+from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation
 from refsam_zoo.video.clip_sampling import ConsecutiveSampling, NeighbourSampling, UniformSampling
 
 __all__ = [
+    "LVVIS",
+    "A2DSentences",
     "ClipAugmentation",
     "ConsecutiveSampling",
+    "JHMDBSentences",
+    "MeViS",
     "NeighbourSampling",
+    "PseudoClipAugmentation",
+    "ReVOS",
+    "RefCOCO",
+    "RefDAVIS17",
+    "RefSAV",
     "RefShapes",
     "ReferYouTubeVOS",
     "ReferringDataModule",
+    "ReferringFolder",
     "UniformSampling",
 ]

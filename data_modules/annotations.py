@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -95,14 +97,57 @@ def read_json(path: Path) -> Entry:
     Raises:
         InputError: The file is missing, is not UTF-8 or not JSON, or an object in it has a key twice.
     """
+    text = _read_text(path, "utf-8-sig")
     try:
-        return Entry(json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct), path)
+        return Entry(json.loads(text, object_pairs_hook=_distinct), path)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON: {_short(error)}") from error
+
+
+def read_lines(path: Path, encoding: str = "utf-8") -> list[Entry]:
+    """Reads the lines of a text file that are not blank.
+
+    Raises:
+        InputError: The file is missing or not text in this encoding.
+    """
+    text = _read_text(path, "utf-8-sig" if encoding == "utf-8" else encoding)
+    lines = enumerate(text.splitlines(), 1)
+    return [Entry(line.strip(), path, f"line {number}") for number, line in lines if line.strip()]
+
+
+def read_table(path: Path, columns: Sequence[str], header: bool = True) -> list[Entry]:
+    """Reads a CSV file: one mapping per row.
+
+    Args:
+        path: The file.
+        columns: Names of the columns that must be there; without a header, of all columns in order.
+        header: Whether the first line names the columns.
+
+    Raises:
+        InputError: The file is missing, not UTF-8 text, or lacks a column.
+    """
+    reader = csv.reader(io.StringIO(_read_text(path, "utf-8-sig"), newline=""))
+    try:
+        rows = [(f"line {reader.line_num}", row) for row in reader if row]
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: not CSV: {error}") from error
+    names = [name.strip() for name in rows.pop(0)[1]] if header and rows else list(columns)
+    for column in columns:
+        if column not in names:
+            raise InputError(f"{path}: the column '{column}' is missing{nearest_name(column, names)}")
+    for line, row in rows:
+        if len(row) != len(names):
+            raise InputError(f"{path}: {line}: {len(row)} values for {len(names)} columns")
+    return [Entry(dict(zip(names, row, strict=True)), path, line) for line, row in rows]
+
+
+def _read_text(path: Path, encoding: str) -> str:
+    try:
+        return path.read_text(encoding=encoding)
     except OSError as error:
         raise InputError(f"{path}: cannot read the annotation file: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text, byte {error.start} is wrong") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON: {_short(error)}") from error
+        raise InputError(f"{path}: not {error.encoding.upper()} text, byte {error.start} is wrong") from error
 
 
 def is_file_name(name: str) -> bool:

@@ -1,16 +1,21 @@
-"""Ref-YouTube-VOS, and every data set written in its layout."""
+"""Ref-YouTube-VOS, and every data set written in its layout.
+
+Download the videos and the sentences after registration at youtube-vos.org (referring track) and unpack them to
+
+    ref-youtube-vos/train/JPEGImages/<video>/<frame>.jpg
+    ref-youtube-vos/train/Annotations/<video>/<frame>.png       palette PNG, pixel = object id
+    ref-youtube-vos/{valid,test}/JPEGImages/<video>/<frame>.jpg
+    ref-youtube-vos/meta_expressions/{train,valid,test}/meta_expressions.json
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from refsam_zoo.data_modules.annotations import Entry, read_json
-from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.errors import InputError
+from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.frame_folder import SUFFIXES
 from refsam_zoo.video.masks import PaletteMasks
@@ -18,46 +23,30 @@ from refsam_zoo.video.masks import PaletteMasks
 LARGEST_OBJECT_ID = 255
 
 
-class ReferYouTubeVOS(ReferringDataModule):
+class ReferYouTubeVOS(HoldoutDataModule):
     """Ref-YouTube-VOS.
 
     The ground truth of its "valid" and "test" splits is not public. Validation and test therefore score a holdout of
     training videos, chosen by a hash of their names; never call such a number a result on "valid". Prediction writes
     masks for the 202 videos of "valid", those that "test" does not list as well, to be sent to the server.
 
-    Args:
-        holdout: Share of the training videos kept for validation and test, at least one video.
-        **kwargs: See `ReferringDataModule`.
+    Options are those of `HoldoutDataModule`.
     """
 
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
-
-    def __init__(self, root: Path, holdout: float = 0.05, **kwargs: Any) -> None:
-        super().__init__(root, **kwargs)
-        if not 0 < holdout < 1:
-            raise InputError(f"holdout must be between 0 and 1, not {holdout}")
-        self.holdout = holdout
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses what serves as `train`, `val`, `test` (both the holdout) or `predict` ("valid")."""
         if role == "predict":
             return self._valid()
         found = parse_refer_youtube_vos(self.root, "train")
-        held_out = hold_out({referral.video_id for referral in found}, self.holdout)
-        return [referral for referral in found if (referral.video_id in held_out) == (role != "train")]
+        return self.train_share(found) if role == "train" else self.held_out_share(found)
 
     def _valid(self) -> list[Referral]:
         found = parse_refer_youtube_vos(self.root, "valid")
         test = expressions_file(self.root, "test")
         hidden = read_json(test)["videos"].mapping() if test.is_file() else {}
         return [referral for referral in found if referral.video_id not in hidden]
-
-
-def hold_out(video_ids: set[str], share: float) -> set[str]:
-    """Picks videos by a hash of their names: at least one, at most all but one, the same on every machine."""
-    ranked = sorted(video_ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    count = max(1, min(round(share * len(ranked)), len(ranked) - 1))
-    return set(ranked[:count])
 
 
 def expressions_file(root: Path, split: str) -> Path:
@@ -99,7 +88,7 @@ def parse_video(folder: Path, video_id: str, video: Entry) -> list[Referral]:
     Entry(video_id, video.file, video.key).name()
     frames = tuple(frame.name() for frame in video["frames"].list())
     pictures = folder / "JPEGImages" / video_id
-    _check_frames(video, pictures, frames)
+    check_frames(video, pictures, frames)
     return [
         _parse_expression(expression_id, expression, video_id, frames, pictures, folder / "Annotations" / video_id)
         for expression_id, expression in video["expressions"].items()
@@ -131,7 +120,14 @@ def _object_ids(entry: Entry) -> tuple[int, ...] | None:
     return None if one is None else (one.integer(1, LARGEST_OBJECT_ID),)
 
 
-def _check_frames(video: Entry, pictures: Path, frames: Sequence[str]) -> None:
+def check_frames(video: Entry, pictures: Path, frames: Sequence[str]) -> None:
+    """Makes sure that a video has frames and that their pictures exist.
+
+    Args:
+        video: Entry to name in the error.
+        pictures: Folder of `<frame>.jpg` or `.png`.
+        frames: Names to find there.
+    """
     if not frames:
         video.fail("the list of its frames is empty")
     if len(set(frames)) < len(frames):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 import simplejpeg
 from PIL import Image
+
+from refsam_zoo.data_modules.clips import read_clip
+from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
+from refsam_zoo.synthesis import SynthesisOptions, synthesize
+from refsam_zoo.types import Referral
 
 SENTENCES = {"1": "the bright box on the left", "2": "the dark box"}
 TreeWriter = Callable[..., Path]
@@ -48,6 +53,36 @@ def write_tree(root: Path, split: str = "train", videos: dict[str, int] | None =
     folder.mkdir(parents=True)
     (folder / "meta_expressions.json").write_text(json.dumps({"videos": entries}))
     return root
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> list[Referral]:
+    """The test split of a tiny RefShapes, to be written in other formats."""
+    root = tmp_path_factory.mktemp("shapes") / "data"
+    options = SynthesisOptions(
+        train_videos=0, val_videos=0, test_videos=4, motion_videos=0, relation_videos=0, occlusion_videos=0,
+        unseen_videos=0, image_size=64, frames=6, mp4="tests",
+    )  # fmt: skip
+    synthesize(root, options)
+    return parse_refer_youtube_vos(root, "test")
+
+
+@pytest.fixture(scope="session")
+def agree() -> Callable[[Referral, Referral, Sequence[int]], None]:
+    """Makes sure that a referral read from another format shows the same as the one it was written from."""
+
+    def compare(original: Referral, copy: Referral, positions: Sequence[int]) -> None:
+        """`positions` are those of the original that the copy has."""
+        assert copy.expression == original.expression
+        assert copy.video_id == original.video_id
+        assert len(copy.frames) == len(positions)
+        first, second = read_clip([original], positions), read_clip([copy], range(len(positions)))
+        assert first.masks is not None
+        assert second.masks is not None
+        np.testing.assert_array_equal(first.masks, second.masks)
+        np.testing.assert_array_equal(first.frames, second.frames)
+
+    return compare
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refsam_zoo.types import Clip, Referral, VideoSource
-from refsam_zoo.video.augmentation import ClipAugmentation, mirror, swap_sides
+from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation, mirror, swap_sides
 
 REFERRAL = Referral("v", "0", "the cat on the left", (1,), ("0",), VideoSource(Path("v")))
 
@@ -66,6 +66,21 @@ def test_every_frame_of_a_clip_is_changed_alike() -> None:
         assert np.all(after.frames == after.frames[:1])
         assert after.masks is not None
         assert np.all(after.masks == after.masks[:, :1])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_frames_of_a_pseudo_clip_differ_but_keep_their_masks(seed: int) -> None:
+    image = make_clip(frames=1)
+    assert image.masks is not None
+    clip = Clip(
+        np.repeat(image.frames, 4, 0), tuple("abcd"), image.referrals, image.expressions, np.repeat(image.masks, 4, 1)
+    )
+    after = PseudoClipAugmentation(flip=0.5, crop=1.0, colour=0.0)(clip, np.random.default_rng(seed))
+    assert after.frames.shape == clip.frames.shape
+    assert any((after.frames[0] != after.frames[time]).any() for time in range(1, 4))
+    assert agree(after) > 0.97
+    left = after.frames[..., 0].astype(int).sum((0, 1)).argmax() < after.frames[..., 1].astype(int).sum((0, 1)).argmax()
+    assert left == (after.expressions[0] == "the cat on the left")
 
 
 def test_the_same_seed_gives_the_same_clip_and_another_seed_another() -> None:

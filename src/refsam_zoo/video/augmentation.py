@@ -61,8 +61,9 @@ class ClipAugmentation(Augmentation):
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         """See `Augmentation`."""
-        if rng.random() < self.flip:
-            clip = mirror(clip)
+        return self._crop_and_colour(mirror(clip) if rng.random() < self.flip else clip, rng)
+
+    def _crop_and_colour(self, clip: Clip, rng: np.random.Generator) -> Clip:
         if rng.random() < self.crop:
             clip = enlarge(clip, self._window(clip, rng))
         if self.colour or self.hue:
@@ -84,6 +85,24 @@ class ClipAugmentation(Augmentation):
             if clip.masks is None or _keeps_targets(clip.masks, window):
                 return window
         return slice(0, height), slice(0, width)
+
+
+class PseudoClipAugmentation(ClipAugmentation):
+    """Makes clips of one repeated image look like video: each frame is cropped and coloured by a draw of its own.
+
+    Mirroring stays common to all frames, since the words must fit every one. Options are those of `ClipAugmentation`.
+    """
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        """See `Augmentation`."""
+        clip = mirror(clip) if rng.random() < self.flip else clip
+        moments = [self._crop_and_colour(_moment(clip, time), rng) for time in range(len(clip.frames))]
+        masks = [moment.masks for moment in moments if moment.masks is not None]
+        return replace(
+            clip,
+            frames=np.concatenate([moment.frames for moment in moments]),
+            masks=np.concatenate(masks, axis=1) if masks else None,
+        )
 
 
 def mirror(clip: Clip) -> Clip:
@@ -125,6 +144,11 @@ def import_albumentations() -> Any:
     import albumentations
 
     return albumentations
+
+
+def _moment(clip: Clip, time: int) -> Clip:
+    masks = None if clip.masks is None else clip.masks[:, time : time + 1]
+    return replace(clip, frames=clip.frames[time : time + 1], masks=masks)
 
 
 def _like(pattern: str, word: str) -> str:

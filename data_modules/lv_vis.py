@@ -1,0 +1,23 @@
+"""LV-VIS with category names as sentences, in the form that VISA (cilinyan/VISA) gives it; for training.
+
+Download the training videos of LV-VIS and VISA's `mask_dict.json` and `meta_expressions.json` for them, to
+
+    lvvis/train/{JPEGImages/<video>/<frame>.jpg, mask_dict.json, meta_expressions.json}
+"""
+
+from __future__ import annotations
+
+from refsam_zoo.data_modules.holdout import HoldoutDataModule
+from refsam_zoo.data_modules.mevis import parse_mevis
+from refsam_zoo.types import Referral
+
+
+class LVVIS(HoldoutDataModule):
+    """LV-VIS; validation, test and prediction use the holdout. Options are those of `HoldoutDataModule`."""
+
+    how_to_get = "download LV-VIS (github.com/haochenheheda/LVVIS) and VISA's annotations for it"
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses the training videos or the holdout."""
+        found = parse_mevis(self.root, "train")
+        return self.train_share(found) if role == "train" else self.held_out_share(found)

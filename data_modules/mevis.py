@@ -1,0 +1,157 @@
+"""MeViS: sentences about motion, about one object, several or none.
+
+Download `MeViS_release` from the project page (henghuiding.com/MeViS) and unpack train.tar and the others to
+
+    mevis/train/{meta_expressions.json, mask_dict.json, JPEGImages/<video>/<frame>.jpg}
+    mevis/valid_u/{meta_expressions.json, mask_dict.json, JPEGImages/...}
+    mevis/valid/{meta_expressions.json, JPEGImages/...}
+
+`valid_u` has public masks and serves for validation and test; `valid` is what the server scores, for `predict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from refsam_zoo.data_modules.annotations import Entry, read_json
+from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.refer_youtube_vos import check_frames
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import Referral, VideoSource
+from refsam_zoo.video.run_lengths import RunLengthMasks, RunLengths
+
+LARGEST_SIDE = 2**14
+
+
+class MeViS(ReferringDataModule):
+    """MeViS; options as in `ReferringDataModule`."""
+
+    how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses `train`, `valid_u` (for `val` and `test`) or `valid` (for `predict`)."""
+        return parse_mevis(self.root, {"train": "train", "predict": "valid"}.get(role, "valid_u"))
+
+
+def parse_mevis(root: Path, split: str) -> list[Referral]:
+    """Reads the sentences of a split, with masks where the split has a `mask_dict.json`.
+
+    Raises:
+        InputError: An annotation file is missing or wrong, or a video or frame it names is missing.
+    """
+    folder = root / split
+    masks = folder / "mask_dict.json"
+    objects = MaskDict(masks) if masks.is_file() else None
+    return parse_expressions(folder / "meta_expressions.json", objects, FrameFolders(folder / "JPEGImages"))
+
+
+@dataclass(frozen=True)
+class FrameFolders:
+    """Finds the pixels of a video in `<pictures>/<video>/<frame>.jpg`."""
+
+    pictures: Path
+
+    def __call__(self, video: Entry, video_id: str, frames: tuple[str, ...]) -> VideoSource:
+        """Gives the folder of a video after making sure that its frames exist."""
+        check_frames(video, self.pictures / video_id, frames)
+        return VideoSource(self.pictures / video_id)
+
+
+def parse_expressions(
+    file: Path, objects: MaskDict | None, find: Callable[[Entry, str, tuple[str, ...]], VideoSource]
+) -> list[Referral]:
+    """Reads sentences in the format of MeViS, which ReVOS, LV-VIS and Ref-SAV share.
+
+    Args:
+        file: `{"videos": {video: {"frames": [name], "expressions": {id: {"exp", "obj_id": [..], "anno_id": [..]}}}}}`;
+            a sentence speaks of the union of its annotations. A `type_id` becomes the tag `type`.
+        objects: The annotations; None where there is no ground truth.
+        find: Says where the pixels of a video are, given its entry, its name and its frames.
+
+    Raises:
+        InputError: The file is missing or wrong, or a video or frame it names is missing.
+    """
+    found: list[Referral] = []
+    for video_id, video in read_json(file)["videos"].items():
+        Entry(video_id, file, video.key).name()
+        frames = tuple(sorted(frame.name() for frame in video["frames"].list()))
+        source = find(video, video_id, frames)
+        found += [
+            _parse_expression(expression_id, expression, video_id, frames, source, objects)
+            for expression_id, expression in video["expressions"].items()
+        ]
+    return found
+
+
+def _parse_expression(
+    expression_id: str,
+    entry: Entry,
+    video_id: str,
+    frames: tuple[str, ...],
+    source: VideoSource,
+    objects: MaskDict | None,
+) -> Referral:
+    Entry(expression_id, entry.file, entry.key).name()
+    masks: RunLengthMasks | None = None
+    object_ids: tuple[int, ...] = ()
+    if objects is not None:
+        object_ids = tuple(number.integer() for number in entry["obj_id"].list())
+        masks = RunLengthMasks(
+            objects.file, tuple(objects.get(number, len(frames)) for number in entry["anno_id"].list())
+        )
+    kind = entry.get("type_id")
+    return Referral(
+        video_id=video_id,
+        expression_id=expression_id,
+        expression=entry["exp"].text(),
+        object_ids=object_ids,
+        frames=frames,
+        source=source,
+        masks=masks,
+        tags={} if kind is None else {"type": str(kind.integer())},
+    )
+
+
+class MaskDict:
+    """The annotations of a `mask_dict.json`: `{id: [run lengths or null for each frame, sorted by name]}`.
+
+    Args:
+        file: The file; it is parsed at once, an annotation when it is asked for.
+
+    Raises:
+        InputError: The file is missing or not JSON.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._entries = read_json(file)
+        self._entries.mapping()
+        self._parsed: dict[int, tuple[RunLengths | None, ...]] = {}
+
+    def get(self, number: Entry, frames: int) -> tuple[RunLengths | None, ...]:
+        """The masks of an annotation, one per frame."""
+        annotation_id = number.integer()
+        if annotation_id not in self._parsed:
+            entry = self._entries.get(str(annotation_id))
+            if entry is None:
+                number.fail(f"there is no annotation {annotation_id} in {self.file}")
+            self._parsed[annotation_id] = tuple(
+                None if item.value is None else parse_run_lengths(item) for item in entry.list()
+            )
+        found = self._parsed[annotation_id]
+        if len(found) != frames:
+            raise InputError(f"{self.file}: {annotation_id}: {len(found)} masks for {frames} frames")
+        return found
+
+
+def parse_run_lengths(entry: Entry) -> RunLengths:
+    """Reads `{"size": [height, width], "counts": text or list}`."""
+    size = [side.integer(1, LARGEST_SIDE) for side in entry["size"].list()]
+    if len(size) != 2:
+        entry.fail("the size must be height and width")
+    counts = entry["counts"]
+    if isinstance(counts.value, str):
+        return RunLengths((size[0], size[1]), counts.value)
+    return RunLengths((size[0], size[1]), tuple(count.integer(0, LARGEST_SIDE**2) for count in counts.list()))

@@ -1,0 +1,143 @@
+"""RefCOCO, RefCOCO+, RefCOCOg and gRefCOCO: sentences about images, used as clips of one repeated frame.
+
+Download the images of COCO train2014 and the annotations (lichengunc/refer, henghuiding/gRefCOCO) to
+
+    coco/train2014/COCO_train2014_<number>.jpg
+    coco/{refcoco,refcoco+}/{instances.json, refs(unc).p}
+    coco/refcocog/{instances.json, refs(umd).p}
+    coco/grefcoco/{instances.json, grefs(unc).json}
+
+To imitate motion as the paper does in its first stage, train with `PseudoClipAugmentation`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from refsam_zoo.data_modules.annotations import Entry, read_json
+from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.mevis import parse_run_lengths
+from refsam_zoo.data_modules.restricted_pickle import read_pickle
+from refsam_zoo.types import Referral, VideoSource
+from refsam_zoo.video.run_lengths import PolygonMasks
+
+FILES = {
+    "refcoco": "refs(unc).p",
+    "refcoco+": "refs(unc).p",
+    "refcocog": "refs(umd).p",
+    "grefcoco": "grefs(unc).json",
+}
+
+
+class RefCOCO(ReferringDataModule):
+    """RefCOCO and its relatives.
+
+    Args:
+        dataset: Which one.
+        **kwargs: See `ReferringDataModule`.
+    """
+
+    how_to_get = "download COCO train2014 and the annotations of the RefCOCO family into this folder"
+
+    def __init__(
+        self, root: Path, dataset: Literal["refcoco", "refcoco+", "refcocog", "grefcoco"] = "refcoco", **kwargs: Any
+    ) -> None:
+        super().__init__(root, **kwargs)
+        self.dataset = dataset
+
+    def hard_tests(self) -> Sequence[str]:
+        """`testB`, which all but RefCOCOg have besides `testA`."""
+        return () if self.dataset == "refcocog" else ("testB",)
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses a split; `test` and `predict` give `testA`, or `test` of RefCOCOg."""
+        if role in ("test", "predict"):
+            role = "test" if self.dataset == "refcocog" else "testA"
+        return parse_refcoco(self.root, self.dataset, role)
+
+
+def parse_refcoco(root: Path, dataset: str, split: str) -> list[Referral]:
+    """Reads the sentences of a split.
+
+    Args:
+        root: Folder with `train2014` and the folders of the data sets.
+        dataset: A key of `FILES`.
+        split: `train`, `val`, `testA`, `testB` or `test`.
+
+    Raises:
+        InputError: A file is missing or wrong, or an image is missing.
+    """
+    file = root / dataset / FILES[dataset]
+    instances = _Instances(root / dataset / "instances.json", root / "train2014")
+    found: list[Referral] = []
+    for ref in (read_json(file) if file.suffix == ".json" else read_pickle(file)).list():
+        if ref["split"].value == split:
+            found += _parse_ref(ref, instances)
+    return found
+
+
+def _parse_ref(ref: Entry, instances: _Instances) -> list[Referral]:
+    name = instances.picture(ref["image_id"])
+    annotations = ref["ann_id"].list() if isinstance(ref["ann_id"].value, list) else [ref["ann_id"]]
+    # gRefCOCO writes the annotation -1 where no object is meant.
+    targets = [annotation for annotation in annotations if annotation.value not in (None, -1)]
+    masks = instances.masks(targets)
+    return [
+        Referral(
+            video_id=name,
+            expression_id=str(sentence["sent_id"].integer()),
+            expression=sentence["sent"].text(),
+            object_ids=tuple(target.integer(largest=2**53) for target in targets),
+            frames=(name,),
+            source=VideoSource(instances.pictures),
+            masks=masks,
+        )
+        for sentence in ref["sentences"].list()
+    ]
+
+
+class _Instances:
+    """Images and objects of an `instances.json`."""
+
+    def __init__(self, file: Path, pictures: Path) -> None:
+        self.pictures = pictures
+        content = read_json(file)
+        self._file = file
+        self._images = {image["id"].value: image for image in content["images"].list()}
+        self._objects = {target["id"].value: target for target in content["annotations"].list()}
+        self._there = set(os.listdir(pictures)) if pictures.is_dir() else set()
+
+    def picture(self, image_id: Entry) -> str:
+        """The name of an image without its suffix."""
+        image = self._images.get(image_id.integer(largest=2**53))
+        if image is None:
+            image_id.fail(f"there is no image {image_id.value} in {self._file}")
+        file_name = image["file_name"].name()
+        if file_name not in self._there:
+            image_id.fail(f"the image is missing: {self.pictures / file_name}")
+        return os.path.splitext(file_name)[0]
+
+    def masks(self, targets: Sequence[Entry]) -> PolygonMasks:
+        """The union of objects."""
+        polygons: list[tuple[float, ...]] = []
+        crowds = []
+        for target in targets:
+            annotation = self._objects.get(target.integer(largest=2**53))
+            if annotation is None:
+                target.fail(f"there is no annotation {target.value} in {self._file}")
+            segmentation = annotation["segmentation"]
+            if isinstance(segmentation.value, dict):
+                crowds.append(parse_run_lengths(segmentation))
+            else:
+                polygons += [_parse_polygon(polygon) for polygon in segmentation.list()]
+        return PolygonMasks(self._file, tuple(polygons), tuple(crowds))
+
+
+def _parse_polygon(polygon: Entry) -> tuple[float, ...]:
+    values = [corner.value for corner in polygon.list()]
+    if len(values) < 6 or len(values) % 2 or any(type(value) not in (int, float) for value in values):
+        polygon.fail("a polygon is a list of at least three pairs of numbers")
+    return tuple(float(value) for value in values)  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+"""Your own data: a folder of videos with one table of sentences.
+
+    my_data/annotations.csv      or annotations.json, a list of objects with the same keys
+    my_data/...                  videos and masks, named in the table relative to this folder
+
+Columns:
+
+    video        a video file, or a folder of frames (.jpg or .png)
+    expression   the sentence
+    mask         folder of indexed or grey PNG files named as the frames, or by the number of the frame (from 0) for a
+                 video file; only frames with a mask are used. Empty where there is no ground truth.
+    object_ids   optional: ids in the masks that are meant, separated by spaces; every id but 0 if empty
+    split        optional: train, val or test; without the column some videos are held out for val and test
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json, read_table
+from refsam_zoo.data_modules.holdout import HoldoutDataModule
+from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.types import Referral, VideoSource
+from refsam_zoo.video.frame_folder import SUFFIXES
+from refsam_zoo.video.masks import PaletteMasks
+from refsam_zoo.video.readers import open_video
+
+SPLITS = ("train", "val", "test")
+EVERY_OBJECT = tuple(range(1, 256))
+
+
+class ReferringFolder(HoldoutDataModule):
+    """Your own videos and sentences. Options are those of `HoldoutDataModule`; prediction takes every sentence."""
+
+    how_to_get = "make it: a folder of videos with annotations.csv (columns video, expression, mask)"
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses the sentences of a split, or the share of the holdout where the table has no splits."""
+        found = parse_referring_folder(self.root)
+        if role == "predict":
+            return found
+        if any("split" in referral.tags for referral in found):
+            return [referral for referral in found if referral.tags.get("split") == role]
+        return self.train_share(found) if role == "train" else self.held_out_share(found)
+
+
+def parse_referring_folder(root: Path) -> list[Referral]:
+    """Reads the table.
+
+    Raises:
+        InputError: The table is missing or wrong, names a path outside the folder, or a video or mask is missing.
+    """
+    table = root / "annotations.json"
+    rows = read_json(table).list() if table.is_file() else read_table(root / "annotations.csv", ("video", "expression"))
+    lengths: dict[Path, tuple[str, ...]] = {}
+    return [_parse_row(root, row, str(number), lengths) for number, row in enumerate(rows)]
+
+
+def _parse_row(root: Path, row: Entry, expression_id: str, known: dict[Path, tuple[str, ...]]) -> Referral:
+    video = _path(root, row["video"])
+    if video not in known:
+        known[video] = _frames(video, row)
+    frames = known[video]
+    object_ids: tuple[int, ...] = ()
+    masks: PaletteMasks | None = None
+    if mask := _cell(row, "mask"):
+        frames, object_ids = _masked_frames(_path(root, mask), frames, mask), _object_ids(row)
+        masks = PaletteMasks(_path(root, mask), frames, object_ids)
+    split = _cell(row, "split")
+    if split and split.value not in SPLITS:
+        split.fail(f"unknown split '{split.value}'{nearest_name(str(split.value), SPLITS)}")
+    return Referral(
+        video_id="-".join(PurePosixPath(row["video"].text()).parts),
+        expression_id=expression_id,
+        expression=row["expression"].text(),
+        object_ids=object_ids,
+        frames=frames,
+        source=VideoSource(video, None if video.is_dir() else tuple(int(frame) for frame in frames)),
+        masks=masks,
+        tags={"split": str(split.value)} if split else {},
+    )
+
+
+def _cell(row: Entry, column: str) -> Entry | None:
+    entry = row.get(column)
+    return None if entry is None or entry.value in (None, "") else entry
+
+
+def _path(root: Path, entry: Entry) -> Path:
+    parts = PurePosixPath(entry.text()).parts
+    if not parts or not all(is_file_name(part) for part in parts):
+        entry.fail(f"'{entry.value}' must be a path inside the folder of the data set")
+    path = root.joinpath(*parts)
+    if not path.exists():
+        entry.fail(f"there is no {path}")
+    return path
+
+
+def _frames(video: Path, row: Entry) -> tuple[str, ...]:
+    """Names of the frames: of the pictures, or their numbers in the video file."""
+    if video.is_dir():
+        names = sorted(os.path.splitext(name)[0] for name in os.listdir(video) if name.lower().endswith(SUFFIXES))
+        if not names:
+            row["video"].fail(f"{video} holds no {', '.join(SUFFIXES)} frames")
+        return tuple(names)
+    with open_video(VideoSource(video)) as reader:
+        return tuple(f"{number:05d}" for number in range(len(reader)))
+
+
+def _masked_frames(folder: Path, frames: tuple[str, ...], entry: Entry) -> tuple[str, ...]:
+    """Names, as the masks spell them, of the frames that have one."""
+    if not folder.is_dir():
+        entry.fail(f"{folder} is not a folder of PNG files")
+    masks = sorted(os.path.splitext(name)[0] for name in os.listdir(folder) if name.lower().endswith(".png"))
+    there = set(frames)
+    for mask in masks:
+        if mask not in there and not (mask.isdecimal() and f"{int(mask):05d}" in there):
+            raise InputError(f"{folder / mask}.png: there is no such frame in its video")
+    if not masks:
+        entry.fail(f"{folder} holds no .png masks")
+    return tuple(masks)
+
+
+def _object_ids(row: Entry) -> tuple[int, ...]:
+    cell = _cell(row, "object_ids")
+    if cell is None:
+        return EVERY_OBJECT
+    values = cell.list() if isinstance(cell.value, list) else _words(cell)
+    return tuple(value.integer(1, 255) for value in values)
+
+
+def _words(cell: Entry) -> list[Entry]:
+    return [Entry(word, cell.file, cell.key) for word in str(cell.value).split()]

@@ -1,0 +1,35 @@
+"""ReVOS: referring and reasoning sentences (the tag `type`: 0 and 1; its evaluator leaves out 2).
+
+Download as its repository (cilinyan/ReVOS-api) says, to
+
+    ReVOS/JPEGImages/<video>/<frame>.jpg
+    ReVOS/{mask_dict.json, meta_expressions_train_.json, meta_expressions_valid_.json}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.mevis import FrameFolders, MaskDict, parse_expressions
+from refsam_zoo.types import Referral
+
+
+class ReVOS(ReferringDataModule):
+    """ReVOS; options as in `ReferringDataModule`. Validation, test and prediction use its valid split."""
+
+    how_to_get = "download ReVOS as github.com/cilinyan/ReVOS-api says"
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses the train or the valid split."""
+        return parse_revos(self.root, "train" if role == "train" else "valid")
+
+
+def parse_revos(root: Path, split: str) -> list[Referral]:
+    """Reads the sentences of `train` or `valid`.
+
+    Raises:
+        InputError: An annotation file is missing or wrong, or a video or frame it names is missing.
+    """
+    expressions = root / f"meta_expressions_{split}_.json"
+    return parse_expressions(expressions, MaskDict(root / "mask_dict.json"), FrameFolders(root / "JPEGImages"))

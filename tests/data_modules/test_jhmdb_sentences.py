@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from refsam_zoo.data_modules import JHMDBSentences
+from refsam_zoo.data_modules.clips import read_clip
+from refsam_zoo.data_modules.jhmdb_sentences import parse_jhmdb_sentences
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import Referral
+
+SAMPLED = (4, 0, 2)
+"""Sampled frames, counted from 0, in no order as in the published list."""
+
+
+def first_of_each_video(shapes: list[Referral]) -> list[Referral]:
+    videos: dict[str, Referral] = {}
+    for referral in shapes:
+        if referral.object_ids:
+            videos.setdefault(referral.video_id, referral)
+    return list(videos.values())
+
+
+def rewrite(root: Path, change: Callable[[list[Any]], object]) -> None:
+    file = root / "jhmdb_sentences_samples_metadata.json"
+    samples = json.loads(file.read_text())
+    change(samples)
+    file.write_text(json.dumps(samples))
+
+
+@pytest.fixture
+def root(shapes: list[Referral], tmp_path: Path) -> Path:
+    samples = []
+    for referral in first_of_each_video(shapes):
+        clip = read_clip([referral], range(6))
+        assert clip.masks is not None
+        pictures = tmp_path / "Rename_Images" / "jump" / referral.video_id
+        masks = tmp_path / "puppet_mask" / "jump" / referral.video_id
+        pictures.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for number, frame in enumerate(clip.frames, 1):
+            Image.fromarray(frame).save(pictures / f"{number:05d}.png")
+        savemat(masks / "puppet_mask.mat", {"part_mask": np.moveaxis(clip.masks[0], 0, -1).astype(np.uint8) * 3})
+        start = "./jhmdb_sentences"
+        samples += [
+            [
+                referral.video_id,
+                f"{start}/Rename_Images/jump/{referral.video_id}/{position + 1:05d}.png",
+                f"{start}/puppet_mask/jump/{referral.video_id}/puppet_mask.mat",
+                6,
+                referral.expression,
+            ]
+            for position in SAMPLED
+        ]
+    (tmp_path / "jhmdb_sentences_samples_metadata.json").write_text(json.dumps(samples))
+    return tmp_path
+
+
+def test_it_shows_the_same_pixels(shapes: list[Referral], agree: Callable[..., None], root: Path) -> None:
+    found = parse_jhmdb_sentences(root)
+    for original, copy in zip(first_of_each_video(shapes), found, strict=True):
+        assert copy.frames == ("00001", "00003", "00005")
+        assert copy.tags == {"action": "jump"}
+        agree(original, copy, sorted(SAMPLED))
+
+
+def test_the_data_module_evaluates_only(root: Path) -> None:
+    data = JHMDBSentences(root, workers=0)
+    data.setup("test")
+    assert all(batch.masks is not None for batch in data.test_dataloader()[0])
+    with pytest.raises(InputError, match="evaluation only"):
+        data.setup("fit")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s[0].pop(), r"json: 0: expected \[video"),
+        (lambda s: s[0].__setitem__(1, "a.png"), r"0\.1: expected \.\.\./<action>"),
+        (lambda s: s[0].__setitem__(1, "x/../../00001.png"), r"0\.1: '\.\.' cannot be the name"),
+        (lambda s: s[0].__setitem__(0, "other"), r"0\.1: the frame is not one of other"),
+        (lambda s: s[0].__setitem__(1, s[0][1].replace("00005", "00099")), r"0: the frame is missing: .*00099\.png"),
+        (lambda s: s[0].__setitem__(1, s[0][1].replace("00005", "last")), r"0\.1: expected a whole number"),
+    ],
+)
+def test_wrong_samples_are_refused(root: Path, change: Callable[[list[Any]], object], message: str) -> None:
+    rewrite(root, change)
+    with pytest.raises(InputError, match=message):
+        parse_jhmdb_sentences(root)
+
+
+def test_wrong_mask_files_are_refused_when_read(root: Path) -> None:
+    referral = parse_jhmdb_sentences(root)[0]
+    file = next((root / "puppet_mask" / "jump" / referral.video_id).iterdir())
+    good = file.read_bytes()
+    for content, message in [
+        ({"part_mask": np.zeros((64, 32, 6))}, r"\(64, 32, 6\), the frames 64x64"),
+        ({"part_mask": np.zeros((64, 64, 4))}, "4 masks, but frame 5 is asked for"),
+        ({"other": 1}, "not a readable mask file"),
+    ]:
+        savemat(file, content)
+        with pytest.raises(InputError, match=message):
+            read_clip([referral], [0, 1, 2])
+    for damaged in (b"", b"MATLAB 7.3", good[:-50], good[:200]):
+        file.write_bytes(damaged)
+        with pytest.raises(InputError, match="not a readable mask file"):
+            read_clip([referral], [0])

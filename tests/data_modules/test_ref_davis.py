@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from refsam_zoo.data_modules import RefDAVIS17
+from refsam_zoo.data_modules.clips import group_by_video
+from refsam_zoo.data_modules.ref_davis import TEXTS, parse_ref_davis
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import Referral
+
+
+def pick(shapes: list[Referral]) -> dict[str, dict[int, Referral]]:
+    """For each video one sentence about each of some single objects."""
+    videos: dict[str, dict[int, Referral]] = {}
+    for referral in shapes:
+        if len(referral.object_ids) == 1:
+            videos.setdefault(referral.video_id, {}).setdefault(referral.object_ids[0], referral)
+    return videos
+
+
+def copy_frames(referral: Referral, pictures: Path, masks: Path) -> None:
+    split = referral.source.path.parents[1]
+    shutil.copytree(referral.source.path, pictures / referral.video_id)
+    shutil.copytree(split / "Annotations" / referral.video_id, masks / referral.video_id)
+
+
+def write_original(root: Path, videos: dict[str, dict[int, Referral]], spelling: dict[str, str]) -> None:
+    davis = root / "DAVIS"
+    (davis / "ImageSets" / "2017").mkdir(parents=True)
+    (davis / "ImageSets" / "2017" / "val.txt").write_text("\n".join(videos) + "\n")
+    (root / "davis_text_annotations").mkdir()
+    for annotator, (name, encoding) in enumerate(TEXTS):
+        # The files list objects in any order and in the middle of other videos.
+        lines = [
+            f'{spelling.get(video, video)} {object_id} "{referral.expression}, said {annotator}"'
+            for video, objects in videos.items()
+            for object_id, referral in sorted(objects.items(), reverse=annotator % 2 == 1)
+        ]
+        (root / "davis_text_annotations" / name).write_text("\n".join(lines[::-1]) + "\n", encoding=encoding)
+    for objects in videos.values():
+        referral = next(iter(objects.values()))
+        copy_frames(referral, davis / "JPEGImages" / "480p", davis / "Annotations_unsupervised" / "480p")
+
+
+def write_converted(root: Path, videos: dict[str, dict[int, Referral]]) -> None:
+    entries = {}
+    for video, objects in videos.items():
+        said = [(objects[number], annotator) for number in sorted(objects, key=str) for annotator in range(4)]
+        expressions = {
+            str(place): {"exp": f"{referral.expression}, said {annotator}", "obj_id": str(referral.object_ids[0])}
+            for place, (referral, annotator) in enumerate(said)
+        }
+        entries[video] = {"expressions": expressions, "frames": list(said[0][0].frames)}
+        copy_frames(said[0][0], root / "valid" / "JPEGImages", root / "valid" / "Annotations")
+    (root / "meta_expressions" / "valid").mkdir(parents=True)
+    (root / "meta_expressions" / "valid" / "meta_expressions.json").write_text(json.dumps({"videos": entries}))
+
+
+@pytest.mark.parametrize("form", ["original", "converted"])
+def test_both_forms_show_the_same_pixels(
+    shapes: list[Referral], agree: Callable[..., None], tmp_path: Path, form: str
+) -> None:
+    videos = pick(shapes)
+    (write_converted if form == "converted" else lambda root, videos: write_original(root, videos, {}))(
+        tmp_path, videos
+    )
+    found = {(r.video_id, int(r.expression_id)): r for r in parse_ref_davis(tmp_path, "val")}
+    assert len(found) == 4 * sum(len(objects) for objects in videos.values())
+    for video, objects in videos.items():
+        for place, object_id in enumerate(sorted(objects, key=str)):
+            for annotator in range(4):
+                copy = found[video, 4 * place + annotator]
+                assert copy.expression == f"{objects[object_id].expression}, said {annotator}"
+                assert copy.tags == {"annotator": str(annotator)}
+                assert copy.object_ids == (object_id,)
+    copy = found[video, 0]
+    original = objects[copy.object_ids[0]]
+    agree(original, type(copy)(**{**copy.__dict__, "expression": original.expression}), range(6))
+
+
+def test_both_forms_give_the_same_referrals(shapes: list[Referral], tmp_path: Path) -> None:
+    videos = pick(shapes)
+    write_original(tmp_path / "a", videos, {})
+    write_converted(tmp_path / "b", videos)
+    first, second = (parse_ref_davis(tmp_path / name, "val") for name in "ab")
+    assert [(r.video_id, r.expression_id, r.expression, r.object_ids, r.frames, r.tags) for r in first] == [
+        (r.video_id, r.expression_id, r.expression, r.object_ids, r.frames, r.tags) for r in second
+    ]
+
+
+def test_misspelt_videos_are_found_and_accents_read(shapes: list[Referral], tmp_path: Path) -> None:
+    objects = next(iter(pick(shapes).values()))
+    write_original(tmp_path, {"classic-car": objects}, {"classic-car": "clasic-car"})
+    text = tmp_path / "davis_text_annotations" / TEXTS[2][0]
+    text.write_text(text.read_text(encoding="latin-1").replace("the", "thé", 1), encoding="latin-1")
+    davis = tmp_path / "DAVIS"
+    for folder in ("JPEGImages", "Annotations_unsupervised"):
+        video = next((davis / folder / "480p").iterdir())
+        video.rename(video.with_name("classic-car"))
+    found = parse_ref_davis(tmp_path, "val")
+    assert {referral.video_id for referral in found} == {"classic-car"}
+    assert sum("thé" in referral.expression for referral in found) == 1
+
+
+def test_annotations_that_disagree_about_objects_are_refused(shapes: list[Referral], tmp_path: Path) -> None:
+    write_original(tmp_path, pick(shapes), {})
+    text = tmp_path / "davis_text_annotations" / TEXTS[1][0]
+    text.write_text("".join(text.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(InputError, match=r"val\.txt: line \d: the text annotations name different objects"):
+        parse_ref_davis(tmp_path, "val")
+
+
+def test_missing_parts_are_named(shapes: list[Referral], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Davis17_annot1\.txt: cannot read"):
+        parse_ref_davis(tmp_path, "val")
+    write_original(tmp_path, pick(shapes), {})
+    shutil.rmtree(tmp_path / "DAVIS" / "JPEGImages")
+    with pytest.raises(InputError, match="its folder of frames is missing"):
+        parse_ref_davis(tmp_path, "val")
+
+
+def test_the_data_module_evaluates_on_val(shapes: list[Referral], tmp_path: Path) -> None:
+    write_original(tmp_path, pick(shapes), {})
+    data = RefDAVIS17(tmp_path, workers=0, window=6)
+    data.setup("test")
+    batches = list(data.test_dataloader()[0])
+    assert len(batches) == len(group_by_video(data.referrals("test")))

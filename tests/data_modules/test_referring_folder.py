@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refsam_zoo.data_modules import ReferringFolder
+from refsam_zoo.data_modules.clips import read_clip
+from refsam_zoo.data_modules.referring_folder import parse_referring_folder
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import Referral, VideoSource
+
+
+def write_table(root: Path, rows: list[dict[str, str]], form: str = "csv") -> None:
+    if form == "json":
+        (root / "annotations.json").write_text(json.dumps(rows))
+        return
+    with (root / "annotations.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def copy_video(root: Path, referral: Referral, kind: str) -> dict[str, str]:
+    """Copies a video and its masks and gives its cells in the table."""
+    split, video = referral.source.path.parents[1], referral.video_id
+    if kind == "mp4":
+        (root / "videos").mkdir(exist_ok=True)
+        shutil.copy(split / "Videos" / f"{video}.mp4", root / "videos")
+        name = f"videos/{video}.mp4"
+    else:
+        shutil.copytree(referral.source.path, root / "videos" / video, dirs_exist_ok=True)
+        name = f"videos/{video}"
+    shutil.copytree(split / "Annotations" / video, root / "masks" / video, dirs_exist_ok=True)
+    return {"video": name, "mask": f"masks/{video}"}
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("kind", ["frames", "mp4"])
+def test_it_shows_the_same_pixels(
+    shapes: list[Referral], agree: Callable[..., None], tmp_path: Path, kind: str, form: str
+) -> None:
+    originals = [referral for referral in shapes if referral.object_ids]
+    rows = [
+        {
+            **copy_video(tmp_path, referral, kind),
+            "expression": referral.expression,
+            "object_ids": " ".join(map(str, referral.object_ids)),
+        }
+        for referral in originals
+    ]
+    write_table(tmp_path, rows, form)
+    for original, copy in zip(originals, parse_referring_folder(tmp_path), strict=True):
+        if kind == "mp4":
+            split = original.source.path.parents[1]
+            original = replace(original, source=VideoSource(split / "Videos" / f"{original.video_id}.mp4"))
+        agree(original, replace(copy, video_id=original.video_id), range(6))
+
+
+def test_without_object_ids_every_object_is_meant(shapes: list[Referral], tmp_path: Path) -> None:
+    write_table(tmp_path, [{**copy_video(tmp_path, shapes[0], "frames"), "expression": "everything"}])
+    clip = read_clip(parse_referring_folder(tmp_path), [0])
+    every = replace(shapes[0].masks, object_ids=tuple(range(1, 256)))  # type: ignore[type-var]
+    assert clip.masks is not None
+    np.testing.assert_array_equal(clip.masks[0], every.read([0], (64, 64)))
+
+
+def test_only_frames_with_a_mask_are_used(shapes: list[Referral], tmp_path: Path) -> None:
+    row = copy_video(tmp_path, shapes[0], "mp4")
+    for name in ("00000", "00002", "00003"):
+        (tmp_path / row["mask"] / f"{name}.png").unlink()
+    write_table(tmp_path, [{**row, "expression": "x"}])
+    (referral,) = parse_referring_folder(tmp_path)
+    assert referral.frames == ("00001", "00004", "00005")
+    assert referral.source.indices == (1, 4, 5)
+
+
+def test_videos_without_masks_can_be_predicted(shapes: list[Referral], tmp_path: Path) -> None:
+    row = copy_video(tmp_path, shapes[0], "mp4") | {"mask": "", "expression": "x"}
+    write_table(tmp_path, [row])
+    data = ReferringFolder(tmp_path, workers=0)
+    data.setup("predict")
+    (batch,) = data.predict_dataloader()
+    assert batch.masks is None
+    assert batch.frames.shape[1] == 6
+
+
+def test_splits_come_from_the_table_or_the_holdout(shapes: list[Referral], tmp_path: Path) -> None:
+    rows = [{**copy_video(tmp_path, r, "frames"), "expression": r.expression} for r in shapes]
+    write_table(tmp_path, rows)
+    data = ReferringFolder(tmp_path, holdout=0.3)
+    assert len(data.referrals("train")) + len(data.referrals("val")) == len(data.referrals("predict")) == len(rows)
+    splits = [("train", "val", "test")[number % 3] for number in range(len(rows))]
+    write_table(tmp_path, [row | {"split": split} for row, split in zip(rows, splits, strict=True)])
+    assert [len(data.referrals(split)) for split in ("train", "val", "test")] == [
+        splits.count(split) for split in ("train", "val", "test")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"video": "../secret.mp4"}, r"line 2\.video: '\.\./secret\.mp4' must be a path inside"),
+        ({"video": "/etc/passwd"}, r"line 2\.video: '/etc/passwd' must be a path inside"),
+        ({"video": "videos/none.mp4"}, r"line 2\.video: there is no .*none\.mp4"),
+        ({"video": "masks"}, r"line 2\.video: .* holds no"),
+        ({"mask": "masks/none"}, r"line 2\.mask: there is no .*none"),
+        ({"mask": "annotations.csv"}, r"line 2\.mask: .* is not a folder"),
+        ({"expression": ""}, r"line 2\.expression: the text is empty"),
+        ({"object_ids": "1 x"}, r"line 2\.object_ids: expected a whole number, got 'x'"),
+        ({"split": "trian"}, r"line 2\.split: unknown split 'trian'; did you mean 'train'"),
+    ],
+)
+def test_wrong_rows_are_refused(shapes: list[Referral], tmp_path: Path, change: dict[str, str], message: str) -> None:
+    row = copy_video(tmp_path, shapes[0], "frames") | {"expression": "x", "object_ids": "1", "split": "train"}
+    write_table(tmp_path, [row | change])
+    with pytest.raises(InputError, match=message):
+        parse_referring_folder(tmp_path)
+
+
+def test_masks_of_frames_that_do_not_exist_are_refused(shapes: list[Referral], tmp_path: Path) -> None:
+    row = copy_video(tmp_path, shapes[0], "frames")
+    shutil.copy(tmp_path / row["mask"] / "00000.png", tmp_path / row["mask"] / "00077.png")
+    write_table(tmp_path, [{**row, "expression": "x"}])
+    with pytest.raises(InputError, match=r"00077\.png: there is no such frame"):
+        parse_referring_folder(tmp_path)
+
+
+def test_a_folder_without_table_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"annotations\.csv: cannot read"):
+        ReferringFolder(tmp_path).setup("fit")
