@@ -76,7 +76,8 @@ def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequen
     Raises:
         InputError: A frame is damaged, or the output cannot be written; the masks up to there are on disk.
     """
-    name, frame_names = reader.path.resolve().stem, _frame_names(reader)
+    path, frame_names = reader.path.resolve(), _frame_names(reader)
+    name = path.name if path.is_dir() else path.stem
     sentences = {str(number): sentence for number, sentence in enumerate(expressions, 1)}
     listing = json.dumps({"video": name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
     write_whole(output_path(output, "expressions.json"), listing.encode())
