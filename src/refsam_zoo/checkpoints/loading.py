@@ -98,11 +98,24 @@ def load_into(module: nn.Module, state_dict: StateDict, what: str) -> None:
         what: Where the weights come from, for the message: "sam_vit_b_01ec64.pth (image_encoder)".
 
     Raises:
-        InputError: Unknown, missing or differently shaped names, a few of each and their number. The module is
-            unchanged.
+        InputError: As `require_fit`. The module is unchanged.
+    """
+    require_fit(module, state_dict, what)
+    module.load_state_dict(state_dict)
+
+
+def require_fit(module: nn.Module, state_dict: StateDict, what: str) -> None:
+    """Compares names and shapes of weights with those of a module.
+
+    Args:
+        module: Would take the weights.
+        state_dict: What was read.
+        what: Where the weights come from, for the message.
+
+    Raises:
+        InputError: As `check_fit`.
     """
     check_fit(module.state_dict(), state_dict, f"{what} does not fit {type(module).__name__}")
-    module.load_state_dict(state_dict)
 
 
 def check_fit(own: StateDict, state_dict: StateDict, complaint: str) -> None:

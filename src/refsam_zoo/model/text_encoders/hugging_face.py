@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+
+import torch
 
 from refsam_zoo.checkpoints.loading import warn_random_weights
 from refsam_zoo.errors import InputError
@@ -23,12 +26,14 @@ class HuggingFaceTextEncoder(TextEncoder):
             random weights and a byte-level tokenizer (UTF-8 bytes as ids 3 to 258, as in ByT5, arXiv 2105.13626),
             which need no file.
         layers: Keep only the first so many transformer layers; None keeps all.
+        mask_padding: False reproduces the released RefSAM code, which passes no attention mask: padding is attended
+            to, enters the sentence's mean and becomes prompt tokens. It matters in batches of unequal sentences.
     """
 
     architecture: ClassVar[str] = "bert"
     sizes: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, checkpoint: Path | None = None, layers: int | None = None) -> None:
+    def __init__(self, checkpoint: Path | None = None, layers: int | None = None, mask_padding: bool = True) -> None:
         super().__init__()
         from transformers import AutoModelForTextEncoding
 
@@ -36,6 +41,7 @@ class HuggingFaceTextEncoder(TextEncoder):
         if layers is not None:
             config.num_hidden_layers = layers
         self.width, self.pad_id, self.max_tokens = config.hidden_size, config.pad_token_id, 512
+        self.mask_padding = mask_padding
         self.tokenizer: PreTrainedTokenizerBase | None = None
         self.special_ids = [getattr(config, "bos_token_id", None), config.eos_token_id]
         if checkpoint is None:
@@ -47,6 +53,11 @@ class HuggingFaceTextEncoder(TextEncoder):
             self.model = _read_model(checkpoint, config)
         if hasattr(self.model, "pooler"):
             self.model.pooler = None
+
+    def tokenize(self, expressions: Sequence[str]) -> Tokens:
+        """Tokenises sentences; see `TextEncoder.tokenize`. Without `mask_padding` the mask is all True."""
+        tokens = super().tokenize(expressions)
+        return tokens if self.mask_padding else Tokens(tokens.ids, torch.ones_like(tokens.mask))
 
     def token_ids(self, expression: str) -> list[int]:
         """Gives the ids of the folder's tokenizer, or of bytes."""
@@ -95,7 +106,6 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _read_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForTextEncoding
 

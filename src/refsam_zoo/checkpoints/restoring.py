@@ -1,0 +1,65 @@
+"""From a run's checkpoint back to its model, without the configuration file."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from refsam_zoo.checkpoints.loading import load_into
+from refsam_zoo.errors import InputError
+from refsam_zoo.model.composition import compose
+from refsam_zoo.model.refsam import RefSAM
+
+
+def load_model(checkpoint: Path | str) -> RefSAM:
+    """Rebuilds the model that a run has saved.
+
+    The composition comes from the hyper-parameters in the file and all weights from the file too: weights files that
+    the run started from need not be there any more.
+
+    Args:
+        checkpoint: A `.ckpt` file written by `refsam-zoo fit`.
+
+    Returns:
+        The model in evaluation mode, on the CPU.
+
+    Raises:
+        InputError: No such file, not a checkpoint of refsam-zoo, or weights that do not fit the composition.
+    """
+    checkpoint = Path(checkpoint)
+    if not checkpoint.is_file():
+        raise InputError(f"{checkpoint}: no such checkpoint; refsam-zoo fit writes them to <run>/checkpoints/")
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise InputError(f"{checkpoint}: not a readable checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict) or "hyper_parameters" not in content or "state_dict" not in content:
+        raise InputError(f"{checkpoint}: not a checkpoint written by refsam-zoo fit")
+    model = _composed(content["hyper_parameters"])
+    state = {name.removeprefix("model."): tensor for name, tensor in content["state_dict"].items()}
+    load_into(model, state, str(checkpoint))
+    return model.eval()
+
+
+def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:
+    from jsonargparse import ArgumentParser
+
+    parts = set(inspect.signature(compose).parameters) - {"decoder_checkpoint"}
+    options = {name: _without_weights_file(value) for name, value in hyper_parameters.items() if name in parts}
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_function_arguments(compose)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*weights are random")
+        return compose(**parser.instantiate(parser.parse_object(options)).as_dict())
+
+
+def _without_weights_file(part: dict[str, Any]) -> dict[str, Any]:
+    """Blanks the option `checkpoint`: the weights come from the run's own file."""
+    init_args = part.get("init_args", {})
+    blank = {"checkpoint": None} if "checkpoint" in init_args else {}
+    return {**part, "init_args": {**init_args, **blank}}
