@@ -9,6 +9,7 @@ from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.jhmdb_sentences import JHMDBSentences
 from refsam_zoo.data_modules.lv_vis import LVVIS
 from refsam_zoo.data_modules.mevis import MeViS
+from refsam_zoo.data_modules.mixture import Mixture
 from refsam_zoo.data_modules.ref_davis import RefDAVIS17
 from refsam_zoo.data_modules.ref_sav import RefSAV
 from refsam_zoo.data_modules.ref_shapes import RefShapes
@@ -26,6 +27,7 @@ __all__ = [
     "ConsecutiveSampling",
     "JHMDBSentences",
     "MeViS",
+    "Mixture",
     "NeighbourSampling",
     "PseudoClipAugmentation",
     "ReVOS",

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from lightning.pytorch import LightningDataModule
 
 from refsam_zoo.data_modules.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
-from refsam_zoo.data_modules.loading import ClipLoader
+from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
 from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
 from refsam_zoo.data_modules.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
@@ -124,9 +124,15 @@ class ReferringDataModule(LightningDataModule):
             hard = [name for name in self.hard_tests() if self._parse(name, needs_masks=True)]
             self.subset_names = ["test", *hard, *self._add_control()]
 
-    def train_dataloader(self) -> ClipLoader:
+    def train_dataloader(self) -> TrainingLoader:
         """Random clips."""
-        dataset = TrainingClips(
+        clips = self.training_clips()
+        sampler = TrainingSampler(len(clips), self.epoch_length or len(clips), self.seed, *self.process())
+        return TrainingLoader(clips, sampler, self.batch_size, self.workers)
+
+    def training_clips(self) -> TrainingClips:
+        """What the training loader draws from, after `setup("fit")`."""
+        return TrainingClips(
             group_by_video(self._referrals["train"]),
             unit=self.unit,
             frames=self.clip_frames,
@@ -136,9 +142,6 @@ class ReferringDataModule(LightningDataModule):
             seed=self.seed,
             attempts=ATTEMPTS if self.on_bad_sample == "skip" else 1,
         )
-        length = self.epoch_length or len(dataset)
-        sampler = TrainingSampler(len(dataset), length, self.seed, *self._process())
-        return ClipLoader(dataset, sampler, self.batch_size, self.workers, persistent=True)
 
     def val_dataloader(self) -> ClipLoader:
         """Windows of the validation videos."""
@@ -173,9 +176,9 @@ class ReferringDataModule(LightningDataModule):
 
     def _evaluation_loader(self, role: str) -> ClipLoader:
         dataset = EvaluationWindows(group_by_video(self._referrals[role]), self.window)
-        return ClipLoader(dataset, VideoSampler(dataset.windows_per_video, *self._process()), workers=self.workers)
+        return ClipLoader(dataset, VideoSampler(dataset.windows_per_video, *self.process()), workers=self.workers)
 
-    def _process(self) -> tuple[int, int]:
+    def process(self) -> tuple[int, int]:
         """Number of this process and of all processes."""
         if self.trainer is None:
             return 0, 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -118,6 +119,21 @@ class TrainingClips(Dataset[Sample]):
         return self.augmentation(clip, rng) if self.augmentation else clip
 
 
+class MixedClips(Dataset[Sample]):
+    """Clips of several data sets; the items of the second follow those of the first, and so on."""
+
+    def __init__(self, parts: Sequence[TrainingClips]) -> None:
+        self.parts = parts
+        self._first = list(itertools.accumulate(map(len, parts), initial=0))
+
+    def __len__(self) -> int:
+        return self._first[-1]
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        part = bisect.bisect_right(self._first, draw.item) - 1
+        return self.parts[part][draw._replace(item=draw.item - self._first[part])]
+
+
 class EvaluationWindows(Dataset[Sample]):
     """Whole videos as consecutive windows, each with every expression of its video.
 
@@ -136,7 +152,7 @@ class EvaluationWindows(Dataset[Sample]):
         return self._first[-1]
 
     def __getitem__(self, window: Window) -> Sample:
-        video = int(np.searchsorted(self._first, window.item, side="right")) - 1
+        video = bisect.bisect_right(self._first, window.item) - 1
         referrals = self.videos[video]
         start = (window.item - self._first[video]) * self.window
         stop = min(start + self.window, len(referrals[0].frames))

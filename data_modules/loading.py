@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from refsam_zoo.data_modules.clips import EvaluationWindows, Sample, TrainingClips, collate
+from refsam_zoo.data_modules.clips import Sample, collate
 from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import ClipBatch
@@ -51,7 +51,7 @@ class ClipLoader:
 
     def __init__(
         self,
-        dataset: TrainingClips | EvaluationWindows,
+        dataset: Dataset[Sample],
         sampler: TrainingSampler | VideoSampler,
         batch_size: int = 1,
         workers: int = 0,
@@ -88,6 +88,41 @@ class ClipLoader:
                 warnings.warn(f"skipped: {problem} ({len(self._problems)} bad so far)", stacklevel=3)
         if len(self._problems) > MOST_BAD_SAMPLES:
             raise InputError(f"more than {MOST_BAD_SAMPLES} bad samples were skipped, the last one: {problems[-1]}")
+
+
+class TrainingLoader(ClipLoader):
+    """A loader that a checkpoint written in the middle of an epoch resumes with the batch that would have come next.
+
+    Lightning finds `state_dict` and `load_state_dict` by their names. Arguments are those of `ClipLoader`.
+    """
+
+    def __init__(
+        self, dataset: Dataset[Sample], sampler: TrainingSampler, batch_size: int = 1, workers: int = 0
+    ) -> None:
+        super().__init__(dataset, sampler, batch_size, workers, persistent=True)
+        self._sampler = sampler
+        self._batch_size = batch_size
+        self._done = 0
+        self._resumed: dict[str, int] | None = None
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        # Lightning asks for the iterator before it sets the epoch; as a generator this runs at the first batch.
+        self._done = 0
+        if self._resumed is not None and self._resumed["epoch"] == self._sampler.epoch:
+            self._done = self._resumed["done"]
+        self._resumed = None
+        self._sampler.start = self._done * self._batch_size
+        for batch in super().__iter__():
+            self._done += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Says which batches of which epoch are done."""
+        return {"epoch": self._sampler.epoch, "done": self._done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Leaves out the batches that are done when the next iteration goes through the same epoch."""
+        self._resumed = state
 
 
 def _start_worker(worker: int) -> None:

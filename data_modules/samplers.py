@@ -25,6 +25,10 @@ class TrainingSampler:
         seed: Decides the order together with the epoch.
         rank: Number of this process.
         world: Number of processes; the last round is filled up from the start of the epoch.
+
+    Attributes:
+        epoch: The epoch that the next iteration goes through.
+        start: Draws of this process that the next iteration leaves out, for resuming; 0 again afterwards.
     """
 
     def __init__(self, items: int, length: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -34,6 +38,7 @@ class TrainingSampler:
         self.rank = rank
         self.world = world
         self.epoch = 0
+        self.start = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch; Lightning calls it."""
@@ -43,11 +48,50 @@ class TrainingSampler:
         return -(-self.length // self.world)
 
     def __iter__(self) -> Iterator[Draw]:
-        rng = np.random.default_rng((self.seed, self.epoch))
-        rounds = -(-self.length // self.items)
-        order = np.concatenate([rng.permutation(self.items) for _ in range(rounds)])[: self.length]
-        for position in range(self.rank, len(self) * self.world, self.world):
+        order = self._order(np.random.default_rng((self.seed, self.epoch)))
+        start, self.start = self.start, 0
+        for position in range(self.rank + start * self.world, len(self) * self.world, self.world):
             yield Draw(self.epoch, position, int(order[position % self.length]))
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        return rounds(self.items, self.length, rng)
+
+
+class MixingSampler(TrainingSampler):
+    """Draws of several data sets in a random order, in proportion to their weights.
+
+    Within a data set no item comes twice before each has come once.
+
+    Args:
+        sizes: Items in each data set; the items of the second follow those of the first, and so on.
+        weights: Share of the draws of each, in any unit.
+        length: Items in an epoch.
+        seed: Decides the order together with the epoch.
+        rank: Number of this process.
+        world: Number of processes.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], weights: Sequence[float], length: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        super().__init__(sum(sizes), length, seed, rank, world)
+        self.sizes = sizes
+        self.weights = np.asarray(weights, dtype=float) / sum(weights)
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        turn = rng.choice(len(self.sizes), size=self.length, p=self.weights)
+        first = np.cumsum([0, *self.sizes])
+        order = np.empty(self.length, dtype=np.int64)
+        for number, size in enumerate(self.sizes):
+            mine = turn == number
+            order[mine] = first[number] + rounds(size, int(mine.sum()), rng)
+        return order
+
+
+def rounds(items: int, length: int, rng: np.random.Generator) -> np.ndarray:
+    """As many permutations of `items` as it takes, one after the other, cut to `length`: int64 `[length]`."""
+    count = -(-length // items)
+    return np.concatenate([np.empty(0, np.int64), *(rng.permutation(items) for _ in range(count))])[:length]
 
 
 class Window(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from refsam_zoo.data_modules import ClipAugmentation, ReferYouTubeVOS
 from refsam_zoo.data_modules.clips import collate
@@ -206,12 +206,45 @@ class Recorder(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-@pytest.fixture
-def trainer(tmp_path: Path) -> Trainer:
+class Interrupt(Callback):
+    """Ends training after some steps as a power cut would: the only checkpoint is the one written in mid-epoch."""
+
+    def __init__(self, steps: int, file: Path) -> None:
+        self.steps, self.file = steps, file
+
+    def on_train_batch_end(self, trainer: Trainer, *args: object) -> None:
+        if trainer.global_step == self.steps:
+            trainer.save_checkpoint(self.file)
+            trainer.should_stop = True
+            trainer.limit_train_batches = 0
+
+
+def make_trainer(folder: Path, *callbacks: Callback) -> Trainer:
     return Trainer(
         accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, default_root_dir=tmp_path,
+        enable_model_summary=False, default_root_dir=folder, callbacks=list(callbacks), num_sanity_val_steps=0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("steps", [3, 8, 11])
+def test_training_resumes_in_the_middle_of_an_epoch(
+    make_tree: TreeWriter, tmp_path: Path, steps: int, workers: int
+) -> None:
+    root = make_tree(videos={name: 3 for name in "abcdefgh"})
+    options: dict[str, Any] = {"workers": workers, "holdout": 0.2, "epoch_length": 16, "batch_size": 2}
+    whole, before, after = Recorder(), Recorder(), Recorder()
+    make_trainer(tmp_path).fit(whole, ReferYouTubeVOS(root, **options))
+    assert len(whole.trained) == 2 * 16
+    make_trainer(tmp_path, Interrupt(steps, tmp_path / "x.ckpt")).fit(before, ReferYouTubeVOS(root, **options))
+    make_trainer(tmp_path).fit(after, ReferYouTubeVOS(root, **options), ckpt_path=str(tmp_path / "x.ckpt"))
+    assert before.trained[: 2 * steps] == whole.trained[: 2 * steps]
+    assert after.trained == whole.trained[2 * steps :]
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> Trainer:
+    return make_trainer(tmp_path)
 
 
 def test_lightning_trains_tests_and_predicts_with_it(make_tree: TreeWriter, trainer: Trainer) -> None:

@@ -1,0 +1,95 @@
+"""Several data sets in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightning.pytorch import LightningDataModule
+
+from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.clips import MixedClips
+from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
+from refsam_zoo.data_modules.samplers import MixingSampler
+from refsam_zoo.errors import InputError
+
+
+class Mixture(LightningDataModule):
+    """Trains on several data sets at once and evaluates on the first of them.
+
+    Each part keeps its own clips, augmentation and treatment of bad samples; batches mix them.
+
+    Args:
+        parts: The data sets; all with the same `clip_frames`.
+        weights: Share of the clips from each, in any unit; by their numbers of items if not given.
+        epoch_length: Clips per epoch over all processes; the items of all parts if not given.
+        batch_size: Clips per batch and process.
+        workers: Worker processes of the training loader.
+        seed: Decides the order.
+
+    Attributes:
+        subset_names: Name of each test loader of the first part.
+    """
+
+    def __init__(
+        self,
+        parts: list[ReferringDataModule],
+        weights: list[float] | None = None,
+        epoch_length: int | None = None,
+        batch_size: int = 1,
+        workers: int = 2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not parts:
+            raise InputError("a mixture needs at least one part")
+        if weights is not None and (len(weights) != len(parts) or min(weights) <= 0):
+            raise InputError(f"weights must be {len(parts)} positive numbers, one for each part, not {weights}")
+        frames = [part.clip_frames for part in parts]
+        if len(set(frames)) > 1:
+            raise InputError(f"the parts of a mixture must have the same clip_frames, not {frames}")
+        self.parts = parts
+        self.weights = weights
+        self.epoch_length = epoch_length
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+
+    @property
+    def subset_names(self) -> list[str]:
+        """Name of each test loader, after `setup("test")`."""
+        return self.parts[0].subset_names
+
+    def prepare_data(self) -> None:
+        """Prepares every part."""
+        for part in self.parts:
+            part.prepare_data()
+
+    def setup(self, stage: str) -> None:
+        """Parses the annotation files of every part for training, otherwise of the first.
+
+        Raises:
+            InputError: As `ReferringDataModule.setup`.
+        """
+        for part in self.parts[: None if stage == "fit" else 1]:
+            part.trainer = self.trainer
+            part.setup(stage)
+
+    def train_dataloader(self) -> TrainingLoader:
+        """Random clips of all parts."""
+        clips = MixedClips([part.training_clips() for part in self.parts])
+        sizes = [len(part) for part in clips.parts]
+        length = self.epoch_length or len(clips)
+        sampler = MixingSampler(sizes, self.weights or sizes, length, self.seed, *self.parts[0].process())
+        return TrainingLoader(clips, sampler, self.batch_size, self.workers)
+
+    def val_dataloader(self) -> ClipLoader:
+        """Windows of the first part's validation videos."""
+        return self.parts[0].val_dataloader()
+
+    def test_dataloader(self) -> Sequence[ClipLoader]:
+        """Windows of the first part's test subsets."""
+        return self.parts[0].test_dataloader()
+
+    def predict_dataloader(self) -> ClipLoader:
+        """Windows of the first part's videos to predict."""
+        return self.parts[0].predict_dataloader()

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from refsam_zoo.data_modules import Mixture, ReferYouTubeVOS
+from refsam_zoo.data_modules.samplers import MixingSampler
+from refsam_zoo.errors import InputError
+
+TreeWriter = Callable[..., Path]
+
+
+def test_shares_follow_the_weights_and_every_item_comes_before_any_comes_again() -> None:
+    items = [draw.item for draw in MixingSampler([10, 30], [3, 1], 4000, seed=0)]
+    assert len(items) == 4000
+    first, second = [item for item in items if item < 10], [item for item in items if item >= 10]
+    assert 0.70 < len(first) / 4000 < 0.80
+    assert sorted(first[:10]) == list(range(10))
+    assert sorted(second[:30]) == list(range(10, 40))
+    assert max(Counter(second).values()) - min(Counter(second).values()) <= 1
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_the_same_order(world: int) -> None:
+    alone = list(MixingSampler([5, 9], [1, 1], 20, seed=3))
+    shares = [list(MixingSampler([5, 9], [1, 1], 20, seed=3, rank=rank, world=world)) for rank in range(world)]
+    assert [draw for step in zip(*shares, strict=True) for draw in step][:20] == alone
+
+
+def make_parts(make_tree: TreeWriter, tmp_path: Path) -> list[ReferYouTubeVOS]:
+    first = make_tree(videos={name: 3 for name in "abcd"})
+    first.rename(tmp_path / "first")
+    second = make_tree(videos={name: 4 for name in ("xx", "yy", "zz")})
+    return [ReferYouTubeVOS(root, workers=0, holdout=0.3) for root in (tmp_path / "first", second)]
+
+
+def test_batches_mix_the_parts_and_evaluation_takes_the_first(make_tree: TreeWriter, tmp_path: Path) -> None:
+    parts = make_parts(make_tree, tmp_path)
+    data = Mixture(parts, [1, 1], epoch_length=40, batch_size=2, workers=0)
+    data.prepare_data()
+    data.setup("fit")
+    data.setup("test")
+    seen = Counter(clip.referrals[0].video_id for batch in data.train_dataloader() for clip in batch.clips)
+    expected = {referral.video_id for part in parts for referral in part.referrals("train")}
+    assert set(seen) == expected
+    assert 10 < sum(count for video, count in seen.items() if len(video) == 2) < 30
+    evaluated = {b.clips[0].referrals[0].video_id for loader in data.test_dataloader() for b in loader}
+    assert evaluated == {referral.video_id for referral in parts[0].referrals("test")}
+    assert len(data.val_dataloader()) == 1
+    assert data.subset_names == ["test"]
+
+
+def test_without_weights_every_item_comes_once(make_tree: TreeWriter, tmp_path: Path) -> None:
+    data = Mixture(make_parts(make_tree, tmp_path), workers=0)
+    data.setup("fit")
+    seen = [clip.referrals[0].video_id for batch in data.train_dataloader() for clip in batch.clips]
+    assert len(seen) == 3 + 2
+
+
+def test_parts_must_fit_together(tmp_path: Path) -> None:
+    part, other = ReferYouTubeVOS(tmp_path), ReferYouTubeVOS(tmp_path, clip_frames=5)
+    with pytest.raises(InputError, match=r"same clip_frames, not \[3, 5\]"):
+        Mixture([part, other])
+    for weights in ([1.0], [1.0, 0.0]):
+        with pytest.raises(InputError, match="weights must be 2 positive numbers"):
+            Mixture([part, part], weights)
+    with pytest.raises(InputError, match="at least one part"):
+        Mixture([])
