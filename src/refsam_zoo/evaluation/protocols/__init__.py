@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.evaluation import images, tracks
+from refsam_zoo.evaluation import images as image_scores
+from refsam_zoo.evaluation import tracks
 from refsam_zoo.evaluation.protocols.base import Evaluation
 from refsam_zoo.evaluation.protocols.expressions import ExpressionProtocol
 from refsam_zoo.evaluation.protocols.images import ImageProtocol
@@ -67,12 +68,16 @@ _ALL: tuple[Protocol, ...] = (
         tracks.vos_benchmark_all_frames,
         "vos-benchmark without skipping frames",
     ),
-    ImageProtocol("a2d_sentences", images.a2d_scores, "A2D-Sentences: P@X, IoU, mAP over all queries and best query"),
-    ImageProtocol("jhmdb_sentences", images.a2d_scores, "JHMDB-Sentences: the rule of a2d_sentences"),
-    ImageProtocol("refcoco", images.refcoco_scores, "RefCOCO/+/g as LAVT scores it: IoU and P@X with >="),
-    ImageProtocol("refcoco_cris", images.refcoco_cris_scores, "RefCOCO/+/g as CRIS scores it: mean IoU and P@X with >"),
-    ImageProtocol("grefcoco", images.grefcoco_scores, "gRefCOCO as ReLA scores it: gIoU, cIoU, N-acc, T-acc"),
-    ImageProtocol("reason_seg", images.reasoning_scores, "reasoning segmentation as LISA scores it: gIoU, cIoU"),
+    ImageProtocol(
+        "a2d_sentences", image_scores.a2d_scores, "A2D-Sentences: P@X, IoU, mAP over all queries and best query"
+    ),
+    ImageProtocol("jhmdb_sentences", image_scores.a2d_scores, "JHMDB-Sentences: the rule of a2d_sentences"),
+    ImageProtocol("refcoco", image_scores.refcoco_scores, "RefCOCO/+/g as LAVT scores it: IoU and P@X with >="),
+    ImageProtocol(
+        "refcoco_cris", image_scores.refcoco_cris_scores, "RefCOCO/+/g as CRIS scores it: mean IoU and P@X with >"
+    ),
+    ImageProtocol("grefcoco", image_scores.grefcoco_scores, "gRefCOCO as ReLA scores it: gIoU, cIoU, N-acc, T-acc"),
+    ImageProtocol("reason_seg", image_scores.reasoning_scores, "reasoning segmentation as LISA scores it: gIoU, cIoU"),
 )
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
