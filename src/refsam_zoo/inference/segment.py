@@ -29,6 +29,7 @@ FRAMES_AT_ONCE = 4
 def segment(
     video: Path,
     expressions: Sequence[str],
+    *,
     checkpoint: Path,
     output: Path,
     device: str = "auto",
@@ -57,7 +58,7 @@ def segment(
     require_empty(output)
     target = _device(device)
     with open_video(VideoSource(video)) as reader:
-        from refsam_zoo.training.restoring import load_model  # takes seconds: after what a typing mistake can cause
+        from refsam_zoo.checkpoints.restoring import load_model  # takes seconds: after what a typing mistake can cause
 
         model = load_model(checkpoint).to(target).eval()
         segment_video(Predictor(model, threshold), reader, expressions, output)
