@@ -15,10 +15,10 @@ _PUBLIC = {
     "create_model": "refsam_zoo.zoo",
     "list_models": "refsam_zoo.zoo",
     "model_info": "refsam_zoo.zoo",
-    "load_model": "refsam_zoo.training.restoring",
+    "load_model": "refsam_zoo.checkpoints.restoring",
     "segment": "refsam_zoo.inference.segment",
 }
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

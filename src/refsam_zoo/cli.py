@@ -75,11 +75,12 @@ def _help() -> str:
 
 
 def _run_function(command: str, arguments: list[str]) -> None:
+    """Parses by the signature: parameters before `*` without a default are positional, all others are options."""
     from refsam_zoo.parser import OneLineParser
 
     module, name = COMMANDS[command][0].split(":")
     function = getattr(importlib.import_module(module), name)
     parser = OneLineParser(prog=f"refsam-zoo {command}", description=function.__doc__.splitlines()[0])
-    parser.add_function_arguments(function, as_positional=True)
-    options = parser.instantiate_classes(parser.parse_args(arguments))
-    function(**options.as_dict())
+    positional = parser.add_positionals(function)
+    parser.add_function_arguments(function, skip=positional)
+    function(**parser.instantiate(parser.parse_args(arguments)).as_dict())

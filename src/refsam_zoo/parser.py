@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
+from docstring_parser import parse
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from refsam_zoo.errors import InputError, nearest_name
@@ -25,7 +28,9 @@ class OneLineErrors(ArgumentParser):
         raise InputError(self._explain(" ".join(message.split()))) from ex
 
     def _explain(self, message: str) -> str:
-        wrong_name = re.search(r'key "([\w.]+)":.*?(?:import path string|Import path .*?):? ?\'?([\w./-]+)\'?$', message)
+        wrong_name = re.search(
+            r'key "([\w.]+)":.*?(?:import path string|Import path .*?):? ?\'?([\w./-]+)\'?$', message
+        )
         if wrong_name:
             key, name = wrong_name.groups()
             registry = ROLES.get(key.rsplit(".", 1)[-1])
@@ -41,3 +46,23 @@ class OneLineErrors(ArgumentParser):
 
 class OneLineParser(OneLineErrors):
     """The parser of a command that is a plain function."""
+
+    def add_positionals(self, function: Callable[..., Any]) -> set[str]:
+        """Adds the parameters that stand before `*` and have no default; a sequence takes one value or more.
+
+        Returns:
+            Their names.
+        """
+        hints = get_type_hints(function)
+        help_texts = {entry.arg_name: entry.description for entry in parse(function.__doc__ or "").params}
+        names = [
+            name
+            for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is parameter.empty
+        ]
+        for name in names:
+            several = get_origin(hints[name]) in (list, Sequence)
+            kind = get_args(hints[name])[0] if several else hints[name]
+            options: dict[str, Any] = {"nargs": "+"} if several else {}
+            self.add_argument(name, type=kind, help=help_texts.get(name), **options)
+        return set(names)

@@ -6,11 +6,13 @@ import fnmatch
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
 
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.model.composition import compose
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP, DensePrompt, SparsePrompt
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder
@@ -34,6 +36,7 @@ def create_model(
     tracker: str | Tracker = "track_mlp",
     image_encoder: ImageEncoder | None = None,
     hidden_layers: int = 1,
+    decoder_checkpoint: Path | None = None,
 ) -> RefSAM:
     """Composes a RefSAM; every part is a short name, an import path `package.module.Class` or a ready object.
 
@@ -47,6 +50,7 @@ def create_model(
         tracker: What is carried from frame to frame.
         image_encoder: A ready image encoder, for instance `vit_b(checkpoint=...)`; replaces the one in `name`.
         hidden_layers: Hidden layers of the Cross-Modal MLP.
+        decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded.
 
     Returns:
         The model in evaluation mode, with random weights where no part was given a checkpoint.
@@ -58,15 +62,17 @@ def create_model(
         if name.removeprefix(_PREFIX) not in IMAGE_ENCODERS and "." not in name:
             raise InputError(f"unknown model '{name}'{nearest_name(name, list_models())}")
         image_encoder = _part(IMAGE_ENCODERS, name.removeprefix(_PREFIX))
-    text = _part(TEXT_ENCODERS, text_encoder)
-    return RefSAM(
-        _part(TUNERS, tuner).apply(image_encoder),
-        _part(TUNERS, text_tuner).apply(text),
+    return compose(
+        image_encoder,
+        _part(TEXT_ENCODERS, text_encoder),
+        _part(TUNERS, tuner),
+        _part(TUNERS, text_tuner),
         CrossModalMLP(hidden_layers),
         _part(SPARSE_PROMPTS, sparse_prompt),
         _part(DENSE_PROMPTS, dense_prompt),
         MaskDecoder(),
         _part(TRACKERS, tracker),
+        decoder_checkpoint,
     ).eval()
 
 

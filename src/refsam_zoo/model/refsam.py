@@ -148,9 +148,7 @@ class RefSAM(nn.Module):
             Low-resolution logits, float `[N, T, 4h, 4w]`, and the track token after the last frame, `[N, 1, 256]`.
         """
         steps = batch.frames.shape[1]
-        encoded = self.encode_images(
-            batch.frames.flatten(0, 1), [size for size in batch.sizes for _ in range(steps)]
-        )
+        encoded = self.encode_images(batch.frames.flatten(0, 1), [size for size in batch.sizes for _ in range(steps)])
         language = self.encode_text(batch.expressions)
         logits, track_token = [], None
         for step in range(steps):

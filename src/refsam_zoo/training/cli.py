@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+from jsonargparse import ActionConfigFile
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.trainer.states import TrainerFn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
 from refsam_zoo.errors import InputError
@@ -49,7 +52,7 @@ class _SaveConfig(SaveConfigCallback):
         """Runs on rank zero only."""
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        name = "config.yaml" if stage == "fit" else f"config_{stage}.yaml"
+        name = "config.yaml" if stage == "fit" else f"config_{TrainerFn(stage).value}.yaml"
         self.parser.save(self.config, folder / name, skip_none=False, overwrite=True, multifile=False)
         if trainer.logger is not None:
             trainer.logger.log_hyperparams({"config": self.config.as_dict()})
@@ -60,8 +63,9 @@ class RefSAMCLI(LightningCLI):
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Makes a parser with one-line errors."""
-        kwargs.setdefault("dump_header", ["refsam-zoo"])
-        return _Parser(**kwargs)
+        parser = _Parser(**kwargs)
+        parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file; several are merged in order")
+        return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the callbacks every run has, and the defaults of RefSAM's parts."""
@@ -134,12 +138,17 @@ def run_trainer(arguments: list[str]) -> None:
     Raises:
         InputError: Something the user gave is wrong.
     """
-    RefSAMCLI(
-        ReferringSegmentation,
-        LightningDataModule,
-        subclass_mode_data=True,
-        save_config_callback=_SaveConfig,
-        seed_everything_default=0,
-        trainer_defaults={"default_root_dir": "runs/default", "use_distributed_sampler": False, "logger": True},
-        args=arguments,
-    )
+    with warnings.catch_warnings():
+        if any(argument.startswith("--ckpt_path") for argument in arguments):
+            warnings.filterwarnings("ignore", message=".*weights are random")  # the checkpoint brings them
+        # a program's own words are no misuse of `args`
+        warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+        RefSAMCLI(
+            ReferringSegmentation,
+            LightningDataModule,
+            subclass_mode_data=True,
+            save_config_callback=_SaveConfig,
+            seed_everything_default=0,
+            trainer_defaults={"default_root_dir": "runs/default", "use_distributed_sampler": False, "logger": True},
+            args=arguments,
+        )

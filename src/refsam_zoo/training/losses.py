@@ -61,6 +61,4 @@ class MaskLoss(nn.Module):
             masks: `[..., H, W]` in 0..1 of any dtype.
         """
         masks = masks.to(logits.dtype)
-        return (
-            self.dice_weight * dice_loss(logits, masks) + self.focal_weight * focal_loss(logits, masks)
-        ).mean()
+        return (self.dice_weight * dice_loss(logits, masks) + self.focal_weight * focal_loss(logits, masks)).mean()

@@ -9,12 +9,12 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from refsam_zoo.errors import InputError
+from refsam_zoo.checkpoints.loading import check_fit
 from refsam_zoo.inference.predictor import Predictor, VideoState
+from refsam_zoo.model.composition import compose
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
 from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.model.mask_decoder import MaskDecoder, load_sam_decoder
-from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.mask_decoder import MaskDecoder
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
 from refsam_zoo.model.tuners import Tuner
@@ -63,18 +63,18 @@ class ReferringSegmentation(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        self.model = RefSAM(
-            tuner.apply(image_encoder),
-            text_tuner.apply(text_encoder),
+        self.model = compose(
+            image_encoder,
+            text_encoder,
+            tuner,
+            text_tuner,
             cross_modal,
             sparse_prompt,
             dense_prompt,
             mask_decoder,
             tracker,
+            decoder_checkpoint,
         )
-        if decoder_checkpoint is not None:
-            load_sam_decoder(self.model.prompt_encoder, mask_decoder, decoder_checkpoint)
-        mask_decoder.freeze_unused()
         self.loss = loss
         self.learning_rates = learning_rates
         self.schedule = schedule
@@ -124,4 +124,4 @@ class ReferringSegmentation(LightningModule):
         Raises:
             InputError: Keys or shapes differ; the message lists them.
         """
-        describe_mismatch(self, checkpoint.get("state_dict", {}))
+        check_fit(self.state_dict(), checkpoint["state_dict"], "the checkpoint is of another model")

@@ -66,9 +66,7 @@ def build_optimizer(model: nn.Module, rates: LearningRates, weight_decay: float)
             (f"{part.name}_vectors", [p for p in trained if p.ndim <= 1], 0.0),
         ):
             if chosen:
-                groups.append(
-                    {"params": chosen, "lr": getattr(rates, part.name), "weight_decay": decay, "name": name}
-                )
+                groups.append({"params": chosen, "lr": getattr(rates, part.name), "weight_decay": decay, "name": name})
     return torch.optim.AdamW(groups)
 
 

@@ -10,7 +10,7 @@ import torch
 from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
 
-from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix, warn_random_weights
+from refsam_zoo.checkpoints.loading import WeightsFile, load_into, load_state_dict, select_prefix, warn_random_weights
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
@@ -34,7 +34,7 @@ class SamImageEncoder(ImageEncoder):
     width: int
     stride: int = 16
     window: ClassVar[int] = 14
-    weights_sha256: ClassVar[str | None] = None
+    weights: ClassVar[WeightsFile | None] = None
 
     def __init__(self, checkpoint: Path | None = None, image_size: int = 1024) -> None:
         super().__init__()
@@ -54,8 +54,8 @@ class SamImageEncoder(ImageEncoder):
         if checkpoint is None:
             warn_random_weights(f"image encoder {type(self).__name__}")
         else:
-            state = select_prefix(load_state_dict(checkpoint, self.weights_sha256), "image_encoder.")
-            load_into(self.vit, state, f"{checkpoint} (image_encoder)")
+            state = load_state_dict(checkpoint) if self.weights is None else self.weights.load(checkpoint)
+            load_into(self.vit, select_prefix(state, "image_encoder."), f"{checkpoint} (image_encoder)")
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """Encodes frames; see `ImageEncoder.forward`."""
@@ -72,12 +72,17 @@ def _card(size: str) -> ModelCard:
     return ModelCard(f"SAM ViT-{size}", "Meta, segment-anything", "Apache-2.0", "2304.02643")
 
 
+def _weights(size: str, sha256: str) -> WeightsFile:
+    name = f"sam_vit_{size}_{sha256}.pth"
+    return WeightsFile(name, sha256, "Meta's segment-anything repository, section Model Checkpoints", "Apache-2.0")
+
+
 @IMAGE_ENCODERS.register(_card("B"))
 class vit_b(SamImageEncoder):
     """SAM ViT-B: 12 blocks of width 768, 89.7 M parameters. Options as in `SamImageEncoder`."""
 
     width, depth, heads, global_blocks = 768, 12, 12, (2, 5, 8, 11)
-    weights_sha256 = "01ec64"
+    weights = _weights("b", "01ec64")
 
 
 @IMAGE_ENCODERS.register(_card("L"))
@@ -85,7 +90,7 @@ class vit_l(SamImageEncoder):
     """SAM ViT-L: 24 blocks of width 1024, 308.3 M parameters. Options as in `SamImageEncoder`."""
 
     width, depth, heads, global_blocks = 1024, 24, 16, (5, 11, 17, 23)
-    weights_sha256 = "0b3195"
+    weights = _weights("l", "0b3195")
 
 
 @IMAGE_ENCODERS.register(_card("H"))
@@ -93,7 +98,7 @@ class vit_h(SamImageEncoder):
     """SAM ViT-H: 32 blocks of width 1280, 637.0 M parameters. Options as in `SamImageEncoder`."""
 
     width, depth, heads, global_blocks = 1280, 32, 16, (7, 15, 23, 31)
-    weights_sha256 = "4b8939"
+    weights = _weights("h", "4b8939")
 
 
 @IMAGE_ENCODERS.register(ModelCard("SAM ViT, small", "none: trained by the demo"))

@@ -19,10 +19,10 @@ _logger = logging.getLogger(__name__)
 class TextEncoder(nn.Module):
     """Turns sentences into one feature per token.
 
-    A subclass sets the attributes and implements `token_ids` and `forward`. A registered one also takes the options
-    `checkpoint: Path | None` (None: random weights, said once by a warning; nothing is ever downloaded) and
-    `layers: int | None` (only the first so many transformer layers; None: all), so that `layers=1` alone builds it
-    small for tests and dry runs.
+    A subclass sets the attributes and implements `token_ids` and `forward`. A registered one also takes where its
+    weights are, `checkpoint: Path | None` for a weights file alone or `folder: Path | None` for weights with a
+    vocabulary (None: random weights, said once by a warning; nothing is ever downloaded), and `layers: int | None`
+    (only the first so many transformer layers; None: all), so that `layers=1` alone builds it small.
 
     Attributes:
         width: Channels of a token's feature.

@@ -22,8 +22,8 @@ class HuggingFaceTextEncoder(TextEncoder):
     """An encoder of the transformers package: the last hidden state of every token.
 
     Args:
-        checkpoint: A folder as `save_pretrained` writes it: `config.json`, weights and tokenizer files. None means
-            random weights and a byte-level tokenizer (UTF-8 bytes as ids 3 to 258, as in ByT5, arXiv 2105.13626),
+        folder: A model as `save_pretrained` writes it: `config.json`, weights and tokenizer files. None means random
+            weights and a byte-level tokenizer (UTF-8 bytes as ids 3 to 258, as in ByT5, arXiv 2105.13626),
             which need no file.
         layers: Keep only the first so many transformer layers; None keeps all.
         mask_padding: False reproduces the released RefSAM code, which passes no attention mask: padding is attended
@@ -33,24 +33,24 @@ class HuggingFaceTextEncoder(TextEncoder):
     architecture: ClassVar[str] = "bert"
     sizes: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, checkpoint: Path | None = None, layers: int | None = None, mask_padding: bool = True) -> None:
+    def __init__(self, folder: Path | None = None, layers: int | None = None, mask_padding: bool = True) -> None:
         super().__init__()
         from transformers import AutoModelForTextEncoding
 
-        config = self._random_config() if checkpoint is None else self._read_config(checkpoint)
+        config = self._random_config() if folder is None else self._read_config(folder)
         if layers is not None:
             config.num_hidden_layers = layers
         self.width, self.pad_id, self.max_tokens = config.hidden_size, config.pad_token_id, 512
         self.mask_padding = mask_padding
         self.tokenizer: PreTrainedTokenizerBase | None = None
         self.special_ids = [getattr(config, "bos_token_id", None), config.eos_token_id]
-        if checkpoint is None:
+        if folder is None:
             warn_random_weights(f"text encoder {type(self).__name__}")
             self.model = AutoModelForTextEncoding.from_config(config)
         else:
-            self.tokenizer = _read_tokenizer(checkpoint)
+            self.tokenizer = _read_tokenizer(folder)
             self.max_tokens = min(self.max_tokens, self.tokenizer.model_max_length)
-            self.model = _read_model(checkpoint, config)
+            self.model = _read_model(folder, config)
         if hasattr(self.model, "pooler"):
             self.model.pooler = None
 
@@ -148,7 +148,7 @@ def _roberta_sizes(width: int, layers: int, heads: int) -> dict[str, int]:
 class hugging_face(HuggingFaceTextEncoder):
     """Any text encoder the transformers package knows (BERT, XLM-RoBERTa, DeBERTa, mT5, ...), by its local folder.
 
-    Without a checkpoint a BERT-base of random weights. Options as in `HuggingFaceTextEncoder`.
+    Without a folder a BERT-base of random weights. Options as in `HuggingFaceTextEncoder`.
     """
 
 

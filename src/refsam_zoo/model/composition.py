@@ -1,0 +1,57 @@
+"""Puts the parts of RefSAM together: the same way for training, for a checkpoint and for `create_model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
+from refsam_zoo.model.image_encoders import ImageEncoder
+from refsam_zoo.model.mask_decoder import MaskDecoder, load_sam_decoder
+from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.text_encoders import TextEncoder
+from refsam_zoo.model.tracking import Tracker
+from refsam_zoo.model.tuners import Tuner
+
+
+def compose(
+    image_encoder: ImageEncoder,
+    text_encoder: TextEncoder,
+    tuner: Tuner,
+    text_tuner: Tuner,
+    cross_modal: CrossModalMLP,
+    sparse_prompt: SparsePrompt,
+    dense_prompt: DensePrompt,
+    mask_decoder: MaskDecoder,
+    tracker: Tracker,
+    decoder_checkpoint: Path | None = None,
+) -> RefSAM:
+    """Composes a RefSAM of which exactly that is trainable which is to be trained.
+
+    Args:
+        image_encoder: Encodes frames.
+        text_encoder: Encodes sentences.
+        tuner: What is trained of the image encoder.
+        text_tuner: What is trained of the text encoder.
+        cross_modal: Projects text features into SAM's embedding space.
+        sparse_prompt: Prompt tokens made of the words.
+        dense_prompt: Prompt map made of words and image.
+        mask_decoder: SAM's mask decoder.
+        tracker: What is carried from frame to frame.
+        decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded; None means random weights.
+
+    Raises:
+        InputError: A tuner finds nothing to tune, or the checkpoint does not fit.
+    """
+    model = RefSAM(
+        tuner.apply(image_encoder),
+        text_tuner.apply(text_encoder),
+        cross_modal,
+        sparse_prompt,
+        dense_prompt,
+        mask_decoder,
+        tracker,
+    )
+    if decoder_checkpoint is not None:
+        load_sam_decoder(model.prompt_encoder, model.mask_decoder, decoder_checkpoint)
+    mask_decoder.freeze_unused()
+    return model
