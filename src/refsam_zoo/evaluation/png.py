@@ -33,7 +33,7 @@ def decode_labels(content: bytes, name: str) -> np.ndarray:
     try:
         labels = _decode_unfiltered(content)
         return _decode_any(content, name) if labels is None else labels
-    except (isal_zlib.error, struct.error, IndexError, OSError, SyntaxError, ValueError) as error:
+    except (isal_zlib.IsalError, struct.error, IndexError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"'{name}' is damaged: {error}") from error
