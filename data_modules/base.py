@@ -30,7 +30,8 @@ class ReferringDataModule(LightningDataModule):
 
     Args:
         root: Folder of the data set.
-        clip_frames: Frames per training clip.
+        clip_frames: Frames per training clip; a list has a number for each epoch, its last for all that follow, since a
+            model is cheaper to start on single frames.
         expressions_per_clip: Sentences asked about a training clip; its frames are encoded once for all of them.
         batch_size: Training clips per batch and process.
         workers: Worker processes per loader.
@@ -54,7 +55,7 @@ class ReferringDataModule(LightningDataModule):
     def __init__(
         self,
         root: Path,
-        clip_frames: int = 3,
+        clip_frames: int | list[int] = 3,
         expressions_per_clip: int = 1,
         batch_size: int = 1,
         workers: int = 2,
@@ -68,8 +69,9 @@ class ReferringDataModule(LightningDataModule):
         on_bad_sample: Literal["raise", "skip"] = "raise",
     ) -> None:
         super().__init__()
+        frames_per_epoch = [clip_frames] if isinstance(clip_frames, int) else clip_frames
         counts = {
-            "clip_frames": clip_frames,
+            "clip_frames": min(frames_per_epoch, default=0),
             "expressions_per_clip": expressions_per_clip,
             "batch_size": batch_size,
             "window": window,
@@ -79,7 +81,7 @@ class ReferringDataModule(LightningDataModule):
             if count < 1:
                 raise InputError(f"{name} must be at least 1, not {count}")
         self.root = Path(root)
-        self.clip_frames = clip_frames
+        self.clip_frames = frames_per_epoch
         self.expressions_per_clip = expressions_per_clip
         self.batch_size = batch_size
         self.workers = workers

@@ -65,7 +65,7 @@ class TrainingClips(Dataset[Sample]):
         videos: Referrals grouped by video, all with masks.
         unit: What an item is: a video (sentences and anchor frame drawn), an expression (anchor frame drawn) or an
             (expression, frame) pair, the official count.
-        frames: Frames per clip.
+        frames: Frames per clip in each epoch; the last number holds for the epochs that follow.
         expressions: Sentences per clip, fewer where the video has fewer.
         sampling: Picks the frames.
         augmentation: Changes the clip; None for none.
@@ -77,7 +77,7 @@ class TrainingClips(Dataset[Sample]):
         self,
         videos: Sequence[tuple[Referral, ...]],
         unit: Unit,
-        frames: int,
+        frames: Sequence[int],
         expressions: int,
         sampling: ClipSampling,
         augmentation: Augmentation | None,
@@ -101,12 +101,12 @@ class TrainingClips(Dataset[Sample]):
         for offset in range(self.attempts):
             rng = np.random.default_rng((self.seed, draw.epoch, draw.position, offset))
             try:
-                return Sample(self._clip((draw.item + offset) % len(self.items), rng), tuple(problems))
+                return Sample(self._clip((draw.item + offset) % len(self.items), draw.epoch, rng), tuple(problems))
             except InputError as error:
                 problems.append(str(error))
         return Sample(None, tuple(problems))
 
-    def _clip(self, item: int, rng: np.random.Generator) -> Clip:
+    def _clip(self, item: int, epoch: int, rng: np.random.Generator) -> Clip:
         video, expression, anchor = self.items[item].tolist()
         referrals = self.videos[video]
         chosen = rng.permutation(len(referrals)).tolist()
@@ -114,7 +114,7 @@ class TrainingClips(Dataset[Sample]):
             chosen = [expression, *(other for other in chosen if other != expression)]
         length = len(referrals[0].frames)
         anchor = anchor if anchor >= 0 else int(rng.integers(length))
-        positions = self.sampling.sample(anchor, length, self.frames, rng)
+        positions = self.sampling.sample(anchor, length, self.frames[min(epoch, len(self.frames) - 1)], rng)
         clip = read_clip([referrals[index] for index in chosen[: self.expressions]], positions)
         return self.augmentation(clip, rng) if self.augmentation else clip
 

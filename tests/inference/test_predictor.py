@@ -61,7 +61,7 @@ def make_batch(videos: list[np.ndarray], sentences: list[list[str]], first: bool
 
 @torch.no_grad()
 def whole_clip_logits(model: RefSAM, video: np.ndarray) -> np.ndarray:
-    logits, _ = model(make_batch([video], [SENTENCES]))
+    logits = model(make_batch([video], [SENTENCES])).low_res_logits
     size = video.shape[1:3]
     return torch.stack([model.restore(step, size) for step in logits.unbind(1)], 1).numpy()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from refsam_zoo.checkpoints.loading import load_into
+from refsam_zoo.checkpoints.loading import load_into, select_prefix
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.refsam import RefSAM
@@ -31,19 +31,27 @@ def load_model(checkpoint: Path | str) -> RefSAM:
     Raises:
         InputError: No such file, not a checkpoint of refsam-zoo, or weights that do not fit the composition.
     """
-    checkpoint = Path(checkpoint)
+    content = read_checkpoint(Path(checkpoint))
+    model = _composed(content["hyper_parameters"])
+    load_into(model, select_prefix(content["state_dict"], "model."), str(checkpoint))
+    return model.eval()
+
+
+def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
+    """Reads a file written by `refsam-zoo fit`, without running code from it.
+
+    Raises:
+        InputError: No such file, or not such a checkpoint.
+    """
     if not checkpoint.is_file():
         raise InputError(f"{checkpoint}: no such checkpoint; refsam-zoo fit writes them to <run>/checkpoints/")
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise InputError(f"{checkpoint}: not a readable checkpoint: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{checkpoint}: not a readable checkpoint: {str(error).partition(chr(10))[0]}") from error
     if not isinstance(content, dict) or "hyper_parameters" not in content or "state_dict" not in content:
         raise InputError(f"{checkpoint}: not a checkpoint written by refsam-zoo fit")
-    model = _composed(content["hyper_parameters"])
-    state = {name.removeprefix("model."): tensor for name, tensor in content["state_dict"].items()}
-    load_into(model, state, str(checkpoint))
-    return model.eval()
+    return content
 
 
 def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:

@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 from isal import isal_zlib  # three times as fast as zlib on masks
+from isal.igzip_lib import IsalError
 
 from refsam_zoo.errors import InputError
 
@@ -33,14 +34,14 @@ def decode_labels(content: bytes, name: str) -> np.ndarray:
     try:
         labels = _decode_unfiltered(content)
         return _decode_any(content, name) if labels is None else labels
-    except (isal_zlib.IsalError, struct.error, IndexError, OSError, SyntaxError, ValueError) as error:
+    except (IsalError, struct.error, IndexError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"'{name}' is damaged: {error}") from error
 
 
 def _decode_unfiltered(content: bytes) -> np.ndarray | None:
-    """Decodes what mask writers write, 8-bit rows without filters, at the speed of inflating; None otherwise."""
+    """Decodes 8-bit rows without filters, as mask writers write, nearly at memory speed; None for anything else."""
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", content, 16)
     if depth != 8 or colour not in (_GREY, _PALETTE) or interlace:
         return None

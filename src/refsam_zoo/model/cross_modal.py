@@ -35,10 +35,12 @@ class CrossModalMLP(nn.Module):
     Args:
         hidden_layers: Hidden layers of half the text width; the paper's ablation finds 1 best, 0 is one linear map.
         dropout: Dropout after each hidden layer.
+        width: Channels of the embedding space; the image encoder's and the mask decoder's.
     """
 
-    def __init__(self, hidden_layers: int = 1, dropout: float = 0.0) -> None:
+    def __init__(self, hidden_layers: int = 1, dropout: float = 0.0, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
+        self.width = width
         self.hidden_layers = hidden_layers
         self.dropout = dropout
 
@@ -50,7 +52,7 @@ class CrossModalMLP(nn.Module):
             if self.dropout > 0:
                 layers.append(nn.Dropout(self.dropout))
             width = text_width // 2
-        self.layers = nn.Sequential(*layers, nn.Linear(width, EMBEDDING_WIDTH))
+        self.layers = nn.Sequential(*layers, nn.Linear(width, self.width))
 
     def forward(self, text: TextFeatures) -> Language:
         """Projects and normalises.
@@ -91,6 +93,15 @@ class word_tokens(SparsePrompt):
     def forward(self, image: Tensor, language: Language) -> Tensor:
         """Gives the words; see `SparsePrompt.forward`."""
         return language.words
+
+
+@SPARSE_PROMPTS.register(ModelCard("refsam-zoo"))
+class scaled_word_tokens(SparsePrompt):
+    """The words at the scale of SAM's own tokens, variance one per channel, so that a new decoder notices them."""
+
+    def forward(self, image: Tensor, language: Language) -> Tensor:
+        """Scales the words; see `SparsePrompt.forward`."""
+        return language.words * language.words.shape[-1] ** 0.5
 
 
 @SPARSE_PROMPTS.register(ModelCard("RefSAM, released code"))
@@ -249,6 +260,42 @@ class tempered_hierarchical_dense_attention(hierarchical_dense_attention):
     """Hierarchical Dense Attention with learned temperatures."""
 
     learn_temperature = True
+
+
+@DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
+class gated_dense_attention(DensePrompt):
+    """Attention with heads from pixels to words whose result multiplies the pixels instead of standing beside them.
+
+    Inputs are brought from unit length to variance one and the output is normalised, so that a decoder trained from
+    scratch notices it beside its positional encoding.
+
+    Args:
+        width: Channels of the embedding space.
+        heads: Attention heads.
+    """
+
+    def __init__(self, width: int = EMBEDDING_WIDTH, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.gate, self.projection = nn.Linear(width, width), nn.Linear(width, width)
+        self.norm_out = nn.LayerNorm(width)
+
+    def maps(self, image: ImageFeatures) -> list[Tensor]:
+        """Projects the pixels to queries and gates; see `DensePrompt.maps`."""
+        pixels = self.norm(image.final.permute(0, 2, 3, 1) * image.final.shape[1] ** 0.5)
+        return [layer(pixels).permute(0, 3, 1, 2) for layer in (self.query, self.gate)]
+
+    def forward(self, image: Tensor, maps: list[Tensor], language: Language) -> Tensor:
+        """Attends and multiplies; see `DensePrompt.forward`."""
+        query, gate = (part.flatten(2).transpose(1, 2) for part in maps)
+        words = torch.cat([language.words, language.sentence.unsqueeze(1)], dim=1) * image.shape[1] ** 0.5
+        mask = F.pad(language.mask, (0, 1), value=True)[:, None, None, :]
+        heads = [x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, self.key(words), self.value(words))]
+        attended = F.scaled_dot_product_attention(*heads, attn_mask=mask).transpose(1, 2).flatten(2)
+        fused = self.norm_out(self.projection(gate * attended))
+        return fused.transpose(1, 2).unflatten(2, image.shape[-2:])
 
 
 @DENSE_PROMPTS.register(ModelCard("RefSAM, ablation"))

@@ -39,12 +39,13 @@ class MaskDecoder(SamMaskDecoder):
 
     Args:
         mlp_width: Width of the transformer's MLP; SAM's is 2048.
+        width: Channels of the embedding space; SAM's is 256.
     """
 
-    def __init__(self, mlp_width: int = 2048) -> None:
+    def __init__(self, mlp_width: int = 2048, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__(
-            transformer_dim=EMBEDDING_WIDTH,
-            transformer=TwoWayTransformer(depth=2, embedding_dim=EMBEDDING_WIDTH, num_heads=8, mlp_dim=mlp_width),
+            transformer_dim=width,
+            transformer=TwoWayTransformer(depth=2, embedding_dim=width, num_heads=8, mlp_dim=mlp_width),
         )
 
     def forward(self, image: Tensor, image_pe: Tensor, dense: Tensor, sparse: Tensor, mask: Tensor | None) -> Decoded:
@@ -115,14 +116,15 @@ def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor, mas
     return attention.out_proj(attended.transpose(1, 2).flatten(2))
 
 
-def build_prompt_encoder(image_size: int, grid: int) -> PromptEncoder:
+def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncoder:
     """Makes SAM's prompt encoder, of which RefSAM uses the positional encoding; it is never trained.
 
     Args:
         image_size: Side of the square input in pixels.
         grid: Side of the image embedding in cells.
+        width: Channels of the embedding space.
     """
-    encoder = PromptEncoder(EMBEDDING_WIDTH, (grid, grid), (image_size, image_size), mask_in_chans=16)
+    encoder = PromptEncoder(width, (grid, grid), (image_size, image_size), mask_in_chans=16)
     return encoder.requires_grad_(False)
 
 

@@ -56,3 +56,19 @@ def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int) -> T
     height, width = resized(size, image_size)
     square = square[..., :height, :width]
     return F.interpolate(square, size, mode="bilinear", align_corners=False).squeeze(1)
+
+
+def shrink_masks(masks: Tensor, grid: int) -> Tensor:
+    """Shrinks masks to the cells of the image embedding, padded to a square like the frames.
+
+    Args:
+        masks: bool `[..., H, W]`.
+        grid: Cells on a side.
+
+    Returns:
+        Share of each cell that is object, float `[..., grid, grid]` in 0..1.
+    """
+    height, width = masks.shape[-2:]
+    side = max(height, width)
+    square = F.pad(masks.float(), (0, side - width, 0, side - height))
+    return F.adaptive_avg_pool2d(square.flatten(0, -3), grid).unflatten(0, masks.shape[:-2])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, Language, SparsePrompt
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder, build_prompt_encoder
@@ -50,6 +52,22 @@ class Segmentation:
     track_token: Tensor | None
 
 
+class SegmentedClips(NamedTuple):
+    """What a forward pass gives for N expressions over B clips of T frames.
+
+    Attributes:
+        low_res_logits: float `[N, T, 4h, 4w]`.
+        track_token: After the last frame, float `[N, 1, 256]`; None without a tracker.
+        frames: The B * T encoded frames, clip by clip.
+        language: The N sentences.
+    """
+
+    low_res_logits: Tensor
+    track_token: Tensor | None
+    frames: EncodedFrames
+    language: Language
+
+
 class RefSAM(nn.Module):
     """Referring video object segmentation: image encoder + text encoder -> prompts -> SAM's mask decoder -> next frame.
 
@@ -74,6 +92,7 @@ class RefSAM(nn.Module):
         tracker: Tracker,
     ) -> None:
         super().__init__()
+        _require_one_width(image_encoder, cross_modal, mask_decoder)
         cross_modal.connect(text_encoder.width)
         dense_prompt.connect(image_encoder.intermediate_widths)
         self.image_encoder = image_encoder
@@ -82,7 +101,9 @@ class RefSAM(nn.Module):
         self.sparse_prompt = sparse_prompt
         self.dense_prompt = dense_prompt
         self.prompt_encoder = build_prompt_encoder(
-            image_encoder.image_size, image_encoder.image_size // image_encoder.stride
+            image_encoder.image_size,
+            image_encoder.image_size // image_encoder.stride,
+            image_encoder.embedding_width,
         )
         self.mask_decoder = mask_decoder
         self.tracker = tracker
@@ -138,14 +159,14 @@ class RefSAM(nn.Module):
         """Resizes logits float `[N, 4h, 4w]` to frames of height and width `size`: float `[N, H, W]`."""
         return restore(low_res_logits, size, self.image_encoder.image_size)
 
-    def forward(self, batch: ClipBatch) -> tuple[Tensor, Tensor | None]:
+    def forward(self, batch: ClipBatch) -> SegmentedClips:
         """Segments clips, all frames encoded in one batch and each once.
 
         Args:
             batch: B clips of T frames with N expressions.
 
         Returns:
-            Low-resolution logits, float `[N, T, 4h, 4w]`, and the track token after the last frame, `[N, 1, 256]`.
+            Logits of every frame and expression, and what they were made of.
         """
         steps = batch.frames.shape[1]
         encoded = self.encode_images(batch.frames.flatten(0, 1), [size for size in batch.sizes for _ in range(steps)])
@@ -156,4 +177,15 @@ class RefSAM(nn.Module):
             segmentation = self.segment(frames, language, track_token)
             track_token = segmentation.track_token
             logits.append(segmentation.low_res_logits)
-        return torch.stack(logits, dim=1), track_token
+        return SegmentedClips(torch.stack(logits, dim=1), track_token, encoded, language)
+
+
+def _require_one_width(image_encoder: ImageEncoder, cross_modal: CrossModalMLP, mask_decoder: MaskDecoder) -> None:
+    widths = {
+        "image_encoder.embedding_width": image_encoder.embedding_width,
+        "cross_modal.width": cross_modal.width,
+        "mask_decoder.width": mask_decoder.transformer_dim,
+    }
+    if len(set(widths.values())) > 1:
+        found = ", ".join(f"{name} {width}" for name, width in widths.items())
+        raise InputError(f"the parts of a model must share one embedding width, not {found}")

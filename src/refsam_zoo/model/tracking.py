@@ -30,11 +30,15 @@ TRACKERS: Registry[Tracker] = Registry("tracker")
 
 @TRACKERS.register(ModelCard("RefSAM", paper="2307.00997"))
 class track_mlp(Tracker):
-    """The paper's Implicit Tracking Module: a three-layer MLP on the mask token."""
+    """The paper's Implicit Tracking Module: a three-layer MLP on the mask token.
 
-    def __init__(self) -> None:
+    Args:
+        width: Channels of the embedding space.
+    """
+
+    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
-        layers = [nn.Linear(EMBEDDING_WIDTH, EMBEDDING_WIDTH) for _ in range(3)]
+        layers = [nn.Linear(width, width) for _ in range(3)]
         self.layers = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:

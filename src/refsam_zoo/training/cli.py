@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
+from refsam_zoo.checkpoints.restoring import read_checkpoint
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.callback import EvaluationCallback
+from refsam_zoo.inference.mask_writer import MaskWriter
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
@@ -89,11 +93,25 @@ class RefSAMCLI(LightningCLI):
                 "model.mask_decoder": "refsam_zoo.model.mask_decoder.MaskDecoder",
                 "model.tracker": "track_mlp",
                 "model.loss": "MaskLoss",
+                "model.alignment": "AlignmentLoss",
             }
         )
 
     def _parse_ckpt_path(self) -> None:
         """Leaves the configuration alone: a checkpoint's hyper-parameters never override files and flags."""
+
+    def before_instantiate_classes(self) -> None:
+        """Looks at the checkpoint and the run folder before anything is loaded or computed."""
+        checkpoint = self._get(self.config, "ckpt_path")
+        if checkpoint is not None and checkpoint not in ("best", "last", "hpc", "registry"):
+            read_checkpoint(Path(checkpoint))
+        folder = Path(self._get(self.config, "trainer")["default_root_dir"])
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: the run folder cannot be made: {error.strerror}") from error
+        if not os.access(folder, os.W_OK):
+            raise InputError(f"{folder}: the run folder cannot be written; give another --trainer.default_root_dir")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Fills in what depends on the machine and on the run folder."""
@@ -108,6 +126,8 @@ class RefSAMCLI(LightningCLI):
         if options["precision"] is None:
             kwargs["precision"] = "bf16-mixed" if _has_bfloat16() else "32-true"
         trainer = super().instantiate_trainer(**kwargs)
+        if self.subcommand == "predict":
+            trainer.callbacks.append(MaskWriter())  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
         return trainer
@@ -138,6 +158,18 @@ def run_trainer(arguments: list[str]) -> None:
     Raises:
         InputError: Something the user gave is wrong.
     """
+    try:
+        _run(arguments)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise InputError(f"{error.filename or 'the run folder'}: cannot be written: {error.strerror}") from error
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
+
+def _run(arguments: list[str]) -> None:
     with warnings.catch_warnings():
         if any(argument.startswith("--ckpt_path") for argument in arguments):
             warnings.filterwarnings("ignore", message=".*weights are random")  # the checkpoint brings them

@@ -10,15 +10,18 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from refsam_zoo.checkpoints.loading import check_fit
+from refsam_zoo.errors import InputError
 from refsam_zoo.inference.predictor import Predictor, VideoState
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.preprocessing import shrink_masks
+from refsam_zoo.model.refsam import SegmentedClips
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
 from refsam_zoo.model.tuners import Tuner
-from refsam_zoo.training.losses import MaskLoss
+from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.types import ClipBatch
 
@@ -38,7 +41,8 @@ class ReferringSegmentation(LightningModule):
         tracker: What is carried from frame to frame.
         decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded, usually the image
             encoder's file; None means random weights.
-        loss: Training loss.
+        loss: Loss of the masks.
+        alignment: Loss of the similarity of pixels and sentences.
         learning_rates: Learning rate of each part.
         schedule: Learning-rate schedule.
         weight_decay: AdamW's weight decay of matrices.
@@ -56,6 +60,7 @@ class ReferringSegmentation(LightningModule):
         mask_decoder: MaskDecoder,
         tracker: Tracker,
         loss: MaskLoss,
+        alignment: AlignmentLoss,
         decoder_checkpoint: Path | None = None,
         learning_rates: LearningRates = LearningRates(),  # noqa: B008  a dataclass default shows in --help
         schedule: Schedule = Schedule(),  # noqa: B008
@@ -76,6 +81,7 @@ class ReferringSegmentation(LightningModule):
             decoder_checkpoint,
         )
         self.loss = loss
+        self.alignment = alignment
         self.learning_rates = learning_rates
         self.schedule = schedule
         self.weight_decay = weight_decay
@@ -84,23 +90,32 @@ class ReferringSegmentation(LightningModule):
 
     def training_step(self, batch: ClipBatch, batch_index: int) -> Tensor:
         """Segments clips and compares every frame; the gradient flows back through the track token."""
+        if batch.masks is None:
+            raise InputError(f"video '{batch.clips[0].referrals[0].video_id}' has no masks to train on")
+        segmented = self.model(batch)
+        sizes = [batch.sizes[clip] for clip in batch.clip_index.tolist()]
+        loss = torch.zeros((), device=self.device)
+        for size in sorted(set(sizes)):
+            rows = torch.tensor([row for row, other in enumerate(sizes) if other == size], device=self.device)
+            loss = loss + self._loss_of_size(segmented, batch, rows, size) * len(rows) / len(sizes)
+        if segmented.track_token is not None:
+            # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
+            loss = loss + 0.0 * segmented.track_token.sum()
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(sizes))
+        return loss
+
+    def _loss_of_size(self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor, size: tuple[int, int]) -> Tensor:
+        """Loss of the expressions whose frames have the same size."""
         assert batch.masks is not None
-        logits, track_token = self.model(batch)
-        size = batch.frames.shape[-2:]
-        if len(set(batch.sizes)) == 1:
-            restored = self.model.restore(logits.flatten(0, 1), size).unflatten(0, logits.shape[:2])
-            loss = self.loss(restored, batch.masks)
-        else:
-            losses = []
-            for row, clip in enumerate(batch.clip_index.tolist()):
-                height, width = batch.sizes[clip]
-                losses.append(
-                    self.loss(self.model.restore(logits[row], (height, width)), batch.masks[row, :, :height, :width])
-                )
-            loss = torch.stack(losses).mean()
-        if track_token is not None:
-            loss = loss + 0.0 * track_token.sum()  # DDP wants every parameter in the graph, also in one-frame clips
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.expressions))
+        logits = segmented.low_res_logits[rows]
+        masks = batch.masks[rows, :, : size[0], : size[1]]
+        restored = self.model.restore(logits.flatten(0, 1), size).unflatten(0, logits.shape[:2])
+        loss = self.loss(restored, masks)
+        if self.alignment.weight > 0:
+            steps = logits.shape[1]
+            frames = segmented.frames.image.unflatten(0, (-1, steps))[batch.clip_index[rows]]
+            cells = shrink_masks(masks, frames.shape[-1])
+            loss = loss + self.alignment(frames, segmented.language.sentence[rows], cells)
         return loss
 
     def validation_step(self, batch: ClipBatch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
@@ -113,7 +128,7 @@ class ReferringSegmentation(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Makes AdamW with a group per part, and the schedule."""
-        optimizer = build_optimizer(self.model, self.learning_rates, self.weight_decay)
+        optimizer = build_optimizer(self.model, self.alignment, self.learning_rates, self.weight_decay)
         total_steps = int(self.trainer.estimated_stepping_batches)
         scheduler = build_schedule(optimizer, self.schedule, total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

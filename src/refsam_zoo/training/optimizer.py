@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -50,15 +50,18 @@ class Schedule:
         return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def build_optimizer(model: nn.Module, rates: LearningRates, weight_decay: float) -> torch.optim.AdamW:
+def build_optimizer(
+    model: nn.Module, alignment: nn.Module, rates: LearningRates, weight_decay: float
+) -> torch.optim.AdamW:
     """Makes AdamW over what is trained, a group per part; vectors (biases, norms) do not decay.
 
     Args:
         model: A `RefSAM`; its children are named like the fields of `LearningRates`.
+        alignment: The alignment loss, whose two numbers are learned at the Cross-Modal MLP's rate.
         rates: Learning rates.
         weight_decay: Decay of matrices.
     """
-    groups = []
+    groups: list[dict[str, Any]] = []
     for part in fields(rates):
         trained = [p for p in getattr(model, part.name).parameters() if p.requires_grad]
         for name, chosen, decay in (
@@ -67,6 +70,9 @@ def build_optimizer(model: nn.Module, rates: LearningRates, weight_decay: float)
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": getattr(rates, part.name), "weight_decay": decay, "name": name})
+    learned = [p for p in alignment.parameters() if p.requires_grad]
+    if learned:
+        groups.append({"params": learned, "lr": rates.cross_modal, "weight_decay": 0.0, "name": "alignment"})
     return torch.optim.AdamW(groups)
 
 

@@ -15,6 +15,7 @@ class ImageEncoder(nn.Module):
         image_size: Side S of the square input, in pixels.
         stride: Pixels per grid cell: h = w = S / stride.
         width: Channels of the intermediate maps' last entry (the transformer's width).
+        embedding_width: Channels of the final map; 256 unless a small model says otherwise.
         intermediate_widths: Channels of each intermediate map, in order.
         pixel_mean: Mean of R, G, B in 0..255, subtracted before encoding.
         pixel_std: Standard deviation of R, G, B in 0..255.
@@ -23,6 +24,7 @@ class ImageEncoder(nn.Module):
     image_size: int
     stride: int
     width: int
+    embedding_width: int = 256
     intermediate_widths: tuple[int, ...]
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)

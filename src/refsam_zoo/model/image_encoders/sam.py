@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recompute
 
 from refsam_zoo.checkpoints.loading import WeightsFile, load_into, load_state_dict, select_prefix, warn_random_weights
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
@@ -26,6 +27,7 @@ class SamImageEncoder(ImageEncoder):
         checkpoint: Meta's `sam_vit_*.pth`, or any file with its `image_encoder.*` keys; None means random weights.
         image_size: Side of the square input in pixels, a multiple of the patch size. Positions are made for this
             size; a checkpoint must have the same.
+        checkpointing: In training, keep no activations inside the blocks but compute them again for the gradient.
     """
 
     depth: ClassVar[int]
@@ -36,9 +38,10 @@ class SamImageEncoder(ImageEncoder):
     window: ClassVar[int] = 14
     weights: ClassVar[WeightsFile | None] = None
 
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 1024) -> None:
+    def __init__(self, checkpoint: Path | None = None, image_size: int = 1024, checkpointing: bool = False) -> None:
         super().__init__()
         self.image_size = image_size
+        self.checkpointing = checkpointing
         self.vit = ImageEncoderViT(
             img_size=image_size,
             patch_size=self.stride,
@@ -46,6 +49,7 @@ class SamImageEncoder(ImageEncoder):
             depth=self.depth,
             num_heads=self.heads,
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            out_chans=self.embedding_width,
             use_rel_pos=True,
             window_size=self.window,
             global_attn_indexes=self.global_blocks,
@@ -62,10 +66,16 @@ class SamImageEncoder(ImageEncoder):
         tokens = self.vit.patch_embed(images) + self.vit.pos_embed
         intermediate = []
         for index, block in enumerate(self.vit.blocks):
-            tokens = block(tokens)
+            tokens = self._run(block, tokens)
             if index in self.global_blocks[:-1]:
                 intermediate.append(tokens)
         return ImageFeatures(self.vit.neck(tokens.permute(0, 3, 1, 2)), intermediate)
+
+    def _run(self, block: nn.Module, tokens: Tensor) -> Tensor:
+        trained = any(parameter.requires_grad for parameter in block.parameters())
+        if self.checkpointing and self.training and (trained or tokens.requires_grad):
+            return recompute(block, tokens, use_reentrant=False)
+        return block(tokens)
 
 
 def _card(size: str) -> ModelCard:
@@ -103,17 +113,20 @@ class vit_h(SamImageEncoder):
 
 @IMAGE_ENCODERS.register(ModelCard("SAM ViT, small", "none: trained by the demo"))
 class vit_tiny(SamImageEncoder):
-    """A SAM ViT for work on a CPU: 4 blocks of width 192, patches of 8 pixels, 128 x 128 input.
+    """A SAM ViT for work on a CPU: 4 blocks of width 128, patches of 8 pixels, 96 x 96 input.
 
     Args:
         checkpoint: A file with `image_encoder.*` keys; None means random weights.
         image_size: Side of the square input in pixels, a multiple of 8.
+        embedding_width: Channels of the final map.
     """
 
-    width, depth, heads, global_blocks = 192, 4, 6, (0, 1, 2, 3)
+    width, depth, heads, global_blocks = 128, 4, 4, (1, 3)
     stride = 8
+    window = 6
 
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 128) -> None:
+    def __init__(self, checkpoint: Path | None = None, image_size: int = 96, embedding_width: int = 256) -> None:
+        self.embedding_width = embedding_width
         super().__init__(checkpoint, image_size)
         if checkpoint is None:
             # The package leaves positions at zero for a checkpoint to fill; from scratch they must break the symmetry.

@@ -20,8 +20,8 @@ class TextEncoder(nn.Module):
     """Turns sentences into one feature per token.
 
     A subclass sets the attributes and implements `token_ids` and `forward`. A registered one also takes where its
-    weights are, `checkpoint: Path | None` for a weights file alone or `folder: Path | None` for weights with a
-    vocabulary (None: random weights, said once by a warning; nothing is ever downloaded), and `layers: int | None`
+    weights are, `checkpoint: Path | None` for a weights file alone, which a run's own checkpoint replaces, or
+    `folder: Path | None` for weights with a vocabulary, which stays needed (None: random weights, said once by a warning; nothing is ever downloaded), and `layers: int | None`
     (only the first so many transformer layers; None: all), so that `layers=1` alone builds it small.
 
     Attributes:

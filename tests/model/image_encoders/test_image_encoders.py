@@ -1,0 +1,48 @@
+"""The contract of an image encoder, for every entry of the registry at a small size."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+
+from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
+
+SIZE = 64
+
+
+def build(name: str) -> ImageEncoder:
+    """Builds an entry at a small input size; ViT-L and H on the meta device would not run, so they are cut short."""
+    cls = IMAGE_ENCODERS.get(name)
+    options = {"image_size": SIZE}
+    if hasattr(cls, "depth") and cls.depth > 4:
+        cls = type(name, (cls,), {"depth": 4, "global_blocks": (0, 1, 2, 3)})
+    if "backbone" in inspect.signature(cls).parameters:
+        options["backbone"] = "resnet18"
+    torch.manual_seed(0)
+    return cls(**options)
+
+
+@pytest.mark.parametrize("name", list(IMAGE_ENCODERS))
+class TestContract:
+    def test_shapes(self, name: str) -> None:
+        encoder = build(name)
+        features = encoder(torch.randn(2, 3, SIZE, SIZE))
+        grid = SIZE // encoder.stride
+        assert features.final.shape == (2, encoder.embedding_width, grid, grid)
+        assert [part.shape[-1] for part in features.intermediate] == list(encoder.intermediate_widths)
+
+    def test_frames_do_not_mix(self, name: str) -> None:
+        encoder = build(name).eval()
+        images = torch.randn(2, 3, SIZE, SIZE)
+        torch.testing.assert_close(encoder(images).final[1:], encoder(images[1:]).final, atol=1e-4, rtol=1e-4)
+
+    def test_weights_survive_saving(self, name: str) -> None:
+        first, second = build(name), build(name)
+        with torch.no_grad():
+            for parameter in first.parameters():
+                parameter.add_(0.01)
+        second.load_state_dict(first.state_dict())
+        images = torch.randn(1, 3, SIZE, SIZE)
+        torch.testing.assert_close(first.eval()(images).final, second.eval()(images).final)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from refsam_zoo.model.preprocessing import preprocess, resized, restore, shrink_masks
+
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((480, 854), (576, 1024)), ((854, 480), (1024, 576)), ((1, 3), (341, 1024))]
+)
+def test_the_longer_side_is_resized(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert resized(size, 1024) == expected
+
+
+def test_resizing_is_that_of_pil() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    images = preprocess(torch.from_numpy(frame).permute(2, 0, 1)[None], [(90, 160)], 64, MEAN, STD)
+    reference = np.asarray(Image.fromarray(frame).resize((64, 36), Image.Resampling.BILINEAR), dtype=np.float32)
+    pixels = images[0, :, :36].permute(1, 2, 0).numpy() * STD + MEAN
+    assert np.abs(pixels - reference).max() <= 1.001  # one grey level of rounding
+    assert not images[0, :, 36:].any()
+
+
+def test_a_padded_frame_is_encoded_as_alone() -> None:
+    frames = torch.randint(0, 256, (2, 3, 40, 60), dtype=torch.uint8)
+    both = preprocess(frames, [(40, 60), (30, 20)], 32, MEAN, STD)
+    alone = preprocess(frames[1:, :, :30, :20], [(30, 20)], 32, MEAN, STD)
+    torch.testing.assert_close(both[1:], alone)
+
+
+def test_masks_go_out_and_come_back() -> None:
+    masks = torch.zeros(1, 48, 64, dtype=torch.bool)
+    masks[0, 12:36, 16:40] = True
+    cells = shrink_masks(masks, 32)
+    back = restore(cells * 2 - 1, (48, 64), 128) > 0
+    assert (back == masks).float().mean() > 0.99
+    assert cells.sum() == pytest.approx(24 * 24 / 4)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from segment_anything.modeling import MaskDecoder as PackageDecoder
+from segment_anything.modeling import TwoWayTransformer
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
+from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.tracking import TRACKERS
+from refsam_zoo.zoo import create_model
+
+SENTENCES = ["the red square", "the very small green circle on the left"]
+
+
+def small(**parts: str) -> RefSAM:
+    torch.manual_seed(0)
+    return create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="full", **parts)
+
+
+def frames(count: int) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, 48, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("dense_prompt", list(DENSE_PROMPTS))
+@pytest.mark.parametrize("sparse_prompt", list(SPARSE_PROMPTS))
+def test_a_batch_is_the_same_as_one_by_one(dense_prompt: str, sparse_prompt: str) -> None:
+    model = small(dense_prompt=dense_prompt, sparse_prompt=sparse_prompt)
+    with torch.no_grad():
+        encoded = model.encode_images(frames(2))
+        together = model.segment(encoded, model.encode_text(SENTENCES))
+        for row, sentence in enumerate(SENTENCES):
+            alone = model.segment(encoded.select(slice(row, row + 1)), model.encode_text([sentence]))
+            torch.testing.assert_close(together.low_res_logits[row], alone.low_res_logits[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tracker", list(TRACKERS))
+def test_the_track_token_changes_the_next_frame_only(tracker: str) -> None:
+    model = small(tracker=tracker)
+    with torch.no_grad():
+        encoded, language = model.encode_images(frames(1)), model.encode_text(SENTENCES[:1])
+        first = model.segment(encoded, language)
+        second = model.segment(encoded, language, first.track_token)
+    assert torch.equal(first.low_res_logits, second.low_res_logits) == (tracker == "no_tracker")
+
+
+def test_the_gradient_reaches_the_first_frame_through_the_track_token() -> None:
+    model = small().train()
+    language = model.encode_text(SENTENCES[:1])
+    first = model.segment(model.encode_images(frames(1)), language)
+    assert first.track_token is not None
+    model.zero_grad()
+    second = model.segment(model.encode_images(frames(2)).select(slice(1, 2)), language, first.track_token)
+    second.low_res_logits.sum().backward()
+    gradient = model.tracker.layers[0].weight.grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
+
+
+def test_the_decoder_is_that_of_the_package() -> None:
+    torch.manual_seed(0)
+    transformer = TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048)
+    package = PackageDecoder(transformer_dim=256, transformer=transformer)
+    ours = MaskDecoder()
+    ours.load_state_dict(package.state_dict())
+    image, dense, position = (torch.randn(1, 256, 6, 6) for _ in range(3))
+    sparse = torch.randn(1, 5, 256)
+    with torch.no_grad():
+        masks, iou = package(image, position, sparse, dense, multimask_output=False)
+        decoded = ours(image, position, dense, sparse, None)
+    torch.testing.assert_close(decoded.low_res_logits, masks[:, 0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(decoded.iou, iou[:, 0], atol=1e-5, rtol=1e-5)
+
+
+def test_identical_sentences_are_encoded_once() -> None:
+    model = small()
+    seen: list[int] = []
+    hook: Callable = lambda module, args: seen.append(len(args[0].ids))  # noqa: E731
+    model.text_encoder.register_forward_pre_hook(hook)
+    language = model.encode_text([SENTENCES[0], SENTENCES[1], SENTENCES[0]])
+    assert seen == [2]
+    assert torch.equal(language.sentence[0], language.sentence[2])
+
+
+def test_parts_of_unequal_width_are_refused() -> None:
+    from refsam_zoo.model.image_encoders.sam import vit_tiny
+
+    with pytest.raises(InputError, match=r"image_encoder.embedding_width 128, cross_modal.width 256"):
+        create_model(text_encoder="clip_tiny", image_encoder=vit_tiny(embedding_width=128))

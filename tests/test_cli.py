@@ -1,0 +1,263 @@
+"""The command line as a user types it, over every configuration file, and with bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from refsam_zoo.cli import main
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+HEAVY = ("torch", "lightning", "transformers", "open_clip", "peft", "timm", "albumentations", "cv2", "wandb", "decord")
+
+
+def demo(command: str, data: Path, run: Path, *more: str) -> list[str]:
+    """The demo's command line on tiny data."""
+    return [
+        command,
+        f"--config={CONFIGS / 'demo.yaml'}",
+        f"--data.root={data}",
+        "--data.synthesis=null",
+        "--data.clip_frames=2",
+        "--data.epoch_length=4",
+        "--data.workers=0",
+        "--trainer.max_epochs=2",
+        "--trainer.enable_progress_bar=false",
+        f"--trainer.default_root_dir={run}",
+        *more,
+    ]
+
+
+@pytest.fixture(scope="module")
+def run(ref_shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained and tested tiny run."""
+    folder = tmp_path_factory.mktemp("runs") / "demo"
+    assert main(demo("fit", ref_shapes, folder)) == 0
+    assert main(demo("test", ref_shapes, folder, f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}")) == 0
+    return folder
+
+
+def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that bad input is answered with."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refsam-zoo: error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.slow
+class TestRun:
+    def test_everything_is_on_disk(self, run: Path) -> None:
+        names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+        assert {
+            "config.yaml",
+            "config_test.yaml",
+            "metrics.csv",
+            "checkpoints/best.ckpt",
+            "checkpoints/last.ckpt",
+            "evaluation/per_expression.csv",
+            "evaluation/summary.json",
+            "evaluation/summary.md",
+            "evaluation/curves.png",
+            "evaluation/examples.png",
+        } <= names
+
+    def test_the_summary_is_the_mean_of_the_table(self, run: Path) -> None:
+        with (run / "evaluation" / "per_expression.csv").open(encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["subset"] == "test"]
+        summary = json.loads((run / "evaluation" / "summary.json").read_text(encoding="utf-8"))
+        mean = sum(float(row["j"]) for row in rows) / len(rows)
+        assert json.dumps(summary).count("text_blind") >= 1
+        assert summary["subsets"]["test"]["j"] == pytest.approx(mean)
+
+    def test_a_run_is_not_overwritten_but_can_be_resumed(
+        self, run: Path, ref_shapes: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = (run / "checkpoints" / "last.ckpt").read_bytes()
+        assert "holds an earlier run" in error_of(demo("fit", ref_shapes, run), capsys)
+        assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
+        more = ("--trainer.max_epochs=3", f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}")
+        copy = run.parent / "resumed"
+        assert main(demo("fit", ref_shapes, copy, *more)) == 0
+        with (copy / "metrics.csv").open(encoding="utf-8") as file:
+            assert {row["epoch"] for row in csv.DictReader(file) if row.get("val/jf")} == {"2"}
+
+    def test_flags_win_over_the_checkpoint(
+        self, run: Path, ref_shapes: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+        message = error_of(demo("test", ref_shapes, run, checkpoint, "--model.tracker=no_tracker"), capsys)
+        assert "of another model" in message
+        assert "model.tracker.layers.0.weight" in message
+
+    def test_segment_needs_no_configuration(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
+        video = next((ref_shapes / "test" / "Videos").glob("*.mp4"))
+        sentences = ["the red circle", "the star"]
+        checkpoint = str(run / "checkpoints" / "best.ckpt")
+        assert (
+            main(["segment", str(video), *sentences, "--checkpoint", checkpoint, "--output", str(tmp_path / "o")]) == 0
+        )
+        assert len(list((tmp_path / "o" / "masks").rglob("*.png"))) == 2 * 6
+        assert (tmp_path / "o" / "overlay.mp4").stat().st_size > 0
+
+    def test_predict_writes_masks(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
+        checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+        assert main(demo("predict", ref_shapes, tmp_path, checkpoint)) == 0
+        assert list((tmp_path / "masks").rglob("*.png"))
+
+    def test_two_processes_give_the_numbers_of_one(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
+        ddp = ("--trainer.strategy=ddp", "--trainer.devices=2")
+        checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+        for command, more in (("fit", ()), ("test", (checkpoint,))):
+            arguments = demo(command, ref_shapes, tmp_path, *ddp, *more)
+            subprocess.run([sys.executable, "-m", "refsam_zoo", *arguments], check=True, timeout=300)
+        one, two = (
+            (folder / "evaluation" / "per_expression.csv").read_text(encoding="utf-8") for folder in (run, tmp_path)
+        )
+        assert one == two
+
+
+PAPER = sorted(CONFIGS.glob("vit_*.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", PAPER, ids=lambda path: path.stem)
+def test_the_papers_configurations_run(config: Path, ref_shapes: Path, tmp_path: Path) -> None:
+    arguments = [
+        "fit",
+        f"--config={config}",
+        f"--data.root={ref_shapes}",
+        "--data.holdout=0.5",
+        "--data.workers=0",
+        "--model.image_encoder.image_size=64",
+        "--model.text_encoder.layers=1",
+        "--trainer.fast_dev_run=1",
+        "--trainer.accelerator=cpu",
+        "--trainer.enable_progress_bar=false",
+        f"--trainer.default_root_dir={tmp_path}",
+    ]
+    assert main(arguments) == 0
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("config", PAPER, ids=lambda path: path.stem)
+def test_missing_data_stop_at_once(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "nowhere"
+    arguments = ["fit", f"--config={config}", f"--data.root={missing}", "--model.image_encoder.image_size=64"]
+    message = error_of([*arguments, f"--trainer.default_root_dir={tmp_path}"], capsys)
+    assert f"{missing}: the data root is missing" in message
+
+
+def sweep_combinations() -> list[tuple[str, list[str]]]:
+    """Every value of every parameter once, the other parameters at their first value."""
+    found = []
+    for path in sorted((CONFIGS / "sweeps").glob("*.yaml")):
+        sweep = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert sweep["command"][-1] == "${args}"
+        fixed = [word for word in sweep["command"] if word.startswith("--") or word == "fit"]
+        values = {key: entry["values"] for key, entry in sweep["parameters"].items()}
+        for key, choices in values.items():
+            for choice in choices:
+                chosen = {other: options[0] for other, options in values.items()} | {key: choice}
+                found.append((path.stem, [*fixed, *(f"--{name}={value!s}" for name, value in chosen.items())]))
+    return found
+
+
+def test_every_value_of_every_sweep_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    combinations = sweep_combinations()
+    assert combinations
+    for name, arguments in combinations:
+        with pytest.raises(SystemExit) as leave:
+            main([*arguments, "--print_config"])
+        assert leave.value.code == 0, name
+
+
+class TestBadInput:
+    def test_help_and_mistakes_import_nothing_heavy(self) -> None:
+        program = (
+            "import sys; from refsam_zoo.cli import main; "
+            f"assert main(['--help']) == 0; assert main(['tset']) == 2; print(set({HEAVY}) & set(sys.modules))"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout.strip().endswith("set()")
+        assert "did you mean 'test'" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("flag", "expected"),
+        [
+            ("--model.image_encoder=vit_tinny", "unknown image encoder 'vit_tinny'; did you mean 'vit_tiny'?"),
+            ("--model.tuner=lroa", "unknown tuner 'lroa'; did you mean 'lora'?"),
+            ("--trainer.max_epoch=2", "did you mean '--trainer.max_epochs'?"),
+            ("--trainer.max_epochs=many", "trainer.max_epochs"),
+        ],
+    )
+    def test_misspelt_options(
+        self, flag: str, expected: str, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert expected in error_of(demo("fit", ref_shapes, tmp_path, flag), capsys)
+
+    def test_a_configuration_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "nowhere.yaml" in error_of(["fit", "--config=nowhere.yaml"], capsys)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("damage", ["truncated_jpeg", "mask_size", "empty_expression", "no_frames", "not_json"])
+    def test_a_damaged_data_set(
+        self, damage: str, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = tmp_path / "data"
+        shutil.copytree(ref_shapes, data)
+        named = damage_data(data, damage)
+        arguments = demo("fit", data, tmp_path / "run", "--data.epoch_length=24")
+        assert named in error_of(arguments, capsys)
+
+    @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"version https://git-lfs"])
+    def test_a_checkpoint_that_is_none(
+        self, content: bytes, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        checkpoint = tmp_path / "model.ckpt"
+        checkpoint.write_bytes(content)
+        message = error_of(demo("test", ref_shapes, tmp_path, f"--ckpt_path={checkpoint}"), capsys)
+        assert str(checkpoint) in message
+
+    def test_an_output_folder_that_cannot_be_made(
+        self, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        message = error_of(demo("fit", ref_shapes, tmp_path / "file" / "run"), capsys)
+        assert str(tmp_path / "file" / "run") in message
+
+
+def damage_data(data: Path, damage: str) -> str:
+    """Damages a data set; gives what the message must name."""
+    meta = data / "meta_expressions" / "train" / "meta_expressions.json"
+    videos = json.loads(meta.read_text(encoding="utf-8"))["videos"]
+    if damage == "not_json":
+        meta.write_text("{", encoding="utf-8")
+        return str(meta)
+    if damage in ("empty_expression", "no_frames"):
+        first = next(iter(videos.values()))
+        if damage == "no_frames":
+            first["frames"] = []
+        else:
+            next(iter(first["expressions"].values()))["exp"] = " "
+        meta.write_text(json.dumps({"videos": videos}), encoding="utf-8")
+        return str(meta)
+    if damage == "truncated_jpeg":
+        for frame in (data / "train" / "JPEGImages").rglob("*.jpg"):
+            frame.write_bytes(frame.read_bytes()[:200])
+        return ".jpg"
+    from PIL import Image
+
+    for mask in (data / "train" / "Annotations").rglob("*.png"):
+        Image.new("P", (20, 20)).save(mask)
+    return ".png"
