@@ -24,8 +24,20 @@ $(STAMP): setup.cfg pyproject.toml scripts/setup_environment.py
 	@touch $@
 
 demo: setup ## Generate RefShapes, train and test the demo model, draw the results into runs/demo
+	@if [ -e runs/demo ]; then earlier=runs/demo-$$(date +%Y%m%d-%H%M%S); mv runs/demo $$earlier; \
+		echo "The earlier demo is now $$earlier."; fi
 	$(BIN)/refsam-zoo fit --config configs/demo.yaml
-	$(BIN)/refsam-zoo test --config configs/demo.yaml --ckpt_path runs/demo/checkpoints/best.ckpt
+	$(BIN)/refsam-zoo test --config configs/demo.yaml --ckpt_path runs/demo/checkpoints/last.ckpt
+	$(call overlay,test_00000,"the blue circle" "the small star" "the blue star")
+	$(call overlay,test_00003,"the purple star" "the small triangle" "the big green star")
+	$(call overlay,test_00004,"the red cross" "the white cross" "the white square")
+	@cat runs/demo/evaluation/summary.md
+	@echo
+	@echo "Tables and pictures: runs/demo/evaluation/  overlay videos: runs/demo/overlays/*/overlay.mp4"
+
+# one video of the test split and sentences about it
+overlay = $(BIN)/refsam-zoo segment data/ref_shapes/test/Videos/$(1).mp4 $(2) \
+	--checkpoint runs/demo/checkpoints/last.ckpt --output runs/demo/overlays/$(1)
 
 test: setup ## Run the tests and print their coverage
 	$(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
