@@ -21,8 +21,9 @@ class TextEncoder(nn.Module):
 
     A subclass sets the attributes and implements `token_ids` and `forward`. A registered one also takes where its
     weights are, `checkpoint: Path | None` for a weights file alone, which a run's own checkpoint replaces, or
-    `folder: Path | None` for weights with a vocabulary, which stays needed (None: random weights, said once by a warning; nothing is ever downloaded), and `layers: int | None`
-    (only the first so many transformer layers; None: all), so that `layers=1` alone builds it small.
+    `folder: Path | None` for weights with a vocabulary, which stays needed. None means random weights, said once by a
+    warning; nothing is ever downloaded. It takes `layers: int | None` too, to keep only the first so many transformer
+    layers; `layers=1` alone builds it small.
 
     Attributes:
         width: Channels of a token's feature.
