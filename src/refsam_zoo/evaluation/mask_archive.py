@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,7 +59,7 @@ class MaskArchive:
         label = f"{self.label}/{name}{_SUFFIX}"
         try:
             return decode_labels(self.read_bytes(self.files[name]), label)
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"'{label}' cannot be read: {error}") from error
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import cast
 
 import numpy as np
 from isal import isal_zlib  # three times as fast as zlib on masks
-from isal.igzip_lib import IsalError
 
 from refsam_zoo.errors import InputError
 
+_INFLATE_ERROR = cast(type[Exception], isal_zlib.error)
 _MOST_PIXELS = 2**28
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
@@ -34,7 +35,7 @@ def decode_labels(content: bytes, name: str) -> np.ndarray:
     try:
         labels = _decode_unfiltered(content)
         return _decode_any(content, name) if labels is None else labels
-    except (IsalError, struct.error, IndexError, OSError, SyntaxError, ValueError) as error:
+    except (_INFLATE_ERROR, struct.error, IndexError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"'{name}' is damaged: {error}") from error

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation import evaluate
+from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
+from refsam_zoo.types import Referral, VideoSource
+from refsam_zoo.video.masks import PaletteMasks
+
+FRAMES = tuple(f"{position:05d}" for position in range(0, 55, 5))
+SIZE = (40, 60)
+
+
+def _labels(video: int) -> np.ndarray:
+    """Two squares that move, the second only in the first half: uint8 `[T, H, W]`."""
+    labels = np.zeros((len(FRAMES), *SIZE), np.uint8)
+    for position in range(len(FRAMES)):
+        labels[position, 5:15, position : 12 + position + video] = 1
+        if position < 6:
+            labels[position, 20:35, 30:50] = 2
+    return labels
+
+
+def _save(folder: Path, maps: np.ndarray) -> None:
+    folder.mkdir(parents=True)
+    for name, labels in zip(FRAMES, maps, strict=True):
+        Image.fromarray(labels).save(folder / f"{name}.png")
+
+
+@pytest.fixture
+def referrals(tmp_path: Path) -> list[Referral]:
+    """Two videos with three expressions each: one object, both, and an absent one."""
+    found = []
+    for video in range(2):
+        annotations, frames = tmp_path / "Annotations" / f"v{video}", tmp_path / "JPEGImages" / f"v{video}"
+        _save(annotations, _labels(video))
+        frames.mkdir(parents=True)
+        for name in FRAMES:
+            Image.new("RGB", SIZE[::-1]).save(frames / f"{name}.jpg")
+        for number, ids in enumerate([(1,), (1, 2), ()]):
+            masks = PaletteMasks(annotations, FRAMES, ids)
+            tags = {"kind": "absent" if not ids else "present"}
+            found.append(Referral(f"v{video}", str(number), "words", ids, FRAMES, VideoSource(frames), masks, tags))
+    return found
+
+
+def _predict(referral: Referral) -> np.ndarray:
+    """The true union moved by three pixels; on absent targets a false alarm in one frame: uint8 `[T, H, W]`."""
+    assert referral.masks is not None
+    mask = np.roll(referral.masks.read(range(len(FRAMES)), SIZE), 3, axis=2)
+    if not referral.object_ids:
+        mask[4, :5, :5] = True
+    return mask.astype(np.uint8) * 255
+
+
+@pytest.fixture
+def predictions(tmp_path: Path, referrals: list[Referral]) -> Path:
+    folder = tmp_path / "predictions"
+    for referral in referrals:
+        _save(folder / referral.video_id / referral.expression_id, _predict(referral))
+    return folder
+
+
+def test_scores_are_means_over_frames_then_expressions(predictions: Path, referrals: list[Referral]) -> None:
+    found = evaluate(predictions, "mevis", referrals)
+    expected = []
+    for referral in referrals:
+        assert referral.masks is not None
+        counts = count_pixels(_predict(referral) > 0, referral.masks.read(range(len(FRAMES)), SIZE))
+        expected.append((region_similarity(counts).mean(), contour_accuracy(counts).mean()))
+    assert [(row["j"], row["f"]) for row in found.rows] == expected
+    j, f = np.mean(expected, axis=0).tolist()
+    assert (found.scores["j"], found.scores["f"]) == pytest.approx((j, f))
+    absent = [row for row in found.rows if row["kind"] == "absent"]
+    assert [row["j"] for row in absent] == [10 / 11] * 2
+    assert found.completeness.complete
+
+
+def test_zips_threads_and_the_servers_folder_change_nothing(
+    predictions: Path, referrals: list[Referral], tmp_path: Path
+) -> None:
+    expected = evaluate(predictions, "mevis", referrals)
+    zipped = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", predictions))
+    assert evaluate(zipped, "mevis", referrals, threads=3) == expected
+    shutil.move(predictions, tmp_path / "submission" / "Annotations")
+    assert evaluate(tmp_path / "submission", "ref_youtube_vos", referrals).rows == expected.rows
+
+
+def test_two_of_six_expressions_are_not_a_result(predictions: Path, referrals: list[Referral]) -> None:
+    """MeViS's own evaluator prints 1.0 for two perfect expressions and says nothing about the other four."""
+    for referral in referrals:
+        folder = predictions / referral.video_id / referral.expression_id
+        shutil.rmtree(folder)
+        if referral.video_id == "v0" and referral.object_ids:
+            assert referral.masks is not None
+            _save(folder, referral.masks.read(range(len(FRAMES)), SIZE).astype(np.uint8))
+    with pytest.raises(InputError, match=r"has 22 of 66 masks; 2 missing: v0/2, v1;"):
+        evaluate(predictions, "mevis", referrals)
+    found = evaluate(predictions, "mevis", referrals, on_incomplete="empty")
+    j = [row["j"] for row in found.rows]
+    assert j == [1, 1, 1, 0, 0, 1]  # an absent target is rightly met by an empty mask
+    assert found.scores["jf"] == pytest.approx(4 / 6)
+    assert found.completeness.missing == ("v0/2", "v1")
+
+
+def test_extra_and_missing_frames_are_listed(predictions: Path, referrals: list[Referral]) -> None:
+    folder = predictions / "v1" / "0"
+    (folder / "00005.png").rename(folder / "00006.png")
+    with pytest.raises(InputError, match=r"has 65 of 66 masks; 1 missing: v1/0/00005; 1 not asked for: v1/0/00006"):
+        evaluate(predictions, "mevis", referrals)
+    found = evaluate(predictions, "mevis", referrals, on_incomplete="empty")
+    assert found.completeness.extra == ("v1/0/00006",)
+    assert len(found.rows) == 6
+
+
+def test_another_size_is_an_input_error(predictions: Path, referrals: list[Referral]) -> None:
+    Image.new("L", (30, 20)).save(predictions / "v0" / "1" / "00010.png")
+    with pytest.raises(InputError, match=r"v0/1/00010.png' is 20x30 but the video 40x60"):
+        evaluate(predictions, "mevis", referrals)
+
+
+def test_wrong_names_and_kinds_of_data(predictions: Path, referrals: list[Referral]) -> None:
+    with pytest.raises(InputError, match="unknown protocol 'mevi'; did you mean 'mevis'"):
+        evaluate(predictions, "mevi", referrals)
+    with pytest.raises(InputError, match="give the referrals"):
+        evaluate(predictions, "mevis", predictions)
+    with pytest.raises(InputError, match="give its path"):
+        evaluate(predictions, "davis17", referrals)

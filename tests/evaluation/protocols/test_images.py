@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation import evaluate
+
+
+def _run_lengths(filled: int) -> dict[str, Any]:
+    """The first pixels of a 10 x 20 image, column by column, uncompressed."""
+    return {"size": [10, 20], "counts": [0, filled, 200 - filled]}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """IoU exactly 60/100, 50/100 and 100/100, and one image without target that a model declines."""
+    truth = {
+        "images": [{"id": number, "height": 10, "width": 20} for number in range(4)],
+        "annotations": [{"image_id": number, "segmentation": _run_lengths(100)} for number in range(3)],
+    }
+    predictions = [
+        {"image_id": number, "segmentation": _run_lengths(filled), "score": score}
+        for number, queries in enumerate([[(60, 0.9), (100, 0.1)], [(50, 0.9)], [(40, 0.5), (100, 0.5)], [(10, 0.9)]])
+        for filled, score in queries
+    ]
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "predictions.json").write_text(json.dumps([*predictions, {"image_id": 3, "no_target": True}]))
+    return tmp_path / "predictions.json", tmp_path / "truth.json"
+
+
+def test_evaluators_differ_at_thresholds(files: tuple[Path, Path]) -> None:
+    predictions, truth = files
+    lavt = evaluate(predictions, "refcoco", truth)
+    assert [row["intersection"] for row in lavt.rows] == [60, 50, 100, 0]  # of equal scores the last counts
+    assert lavt.scores["precision_at_0.5"] == 0.75
+    assert evaluate(predictions, "refcoco_cris", truth).scores["precision_at_0.5"] == 0.5
+
+
+def test_no_target_is_the_models_own_word(files: tuple[Path, Path]) -> None:
+    scores = evaluate(files[0], "grefcoco", files[1]).scores
+    assert scores["giou"] == pytest.approx((0.6 + 0.5 + 1 + 1) / 4)
+    assert scores["ciou"] == 210 / 300
+    assert (scores["n_acc"], scores["t_acc"]) == (1, 1)
+
+
+def test_average_precision_in_both_conventions(tmp_path: Path) -> None:
+    """The second query is right, the first has the higher score: only the average over all queries sees it."""
+    truth = {
+        "images": [{"id": number, "height": 10, "width": 20} for number in range(2)],
+        "annotations": [{"image_id": number, "segmentation": _run_lengths(100)} for number in range(2)],
+    }
+    predictions = [
+        {"image_id": number, "segmentation": _run_lengths(filled), "score": score}
+        for number in range(2)
+        for filled, score in ((100, 0.5), (20, 0.9))
+    ]
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "predictions.json").write_text(json.dumps(predictions))
+    scores = evaluate(tmp_path / "predictions.json", "a2d_sentences", tmp_path / "truth.json").scores
+    assert scores["map_best_query"] == 0
+    assert scores["map_all_queries"] == pytest.approx(0.5)
+    assert scores["map_large_all_queries"] == -1
+    assert scores["mean_iou"] == pytest.approx(0.2)
+
+
+def test_missing_images_are_refused_or_empty(files: tuple[Path, Path]) -> None:
+    predictions, truth = files
+    entries = [entry for entry in json.loads(predictions.read_text()) if entry["image_id"] != 1]
+    predictions.write_text(json.dumps(entries))
+    with pytest.raises(InputError, match=r"has 3 of 4 masks; 1 missing: 1;"):
+        evaluate(predictions, "refcoco", truth)
+    scores = evaluate(predictions, "refcoco", truth, on_incomplete="empty").scores
+    assert scores["mean_iou"] == pytest.approx((0.6 + 0 + 1 + 0) / 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[", "is not JSON"),
+        ('{"a": 1}', "is not a list of COCO results"),
+        (
+            '[{"image_id": 0, "segmentation": {"size": [5, 5], "counts": [25]}, "score": 1}]',
+            "not a list of COCO results",
+        ),
+    ],
+)
+def test_wrong_files(files: tuple[Path, Path], content: str, message: str) -> None:
+    files[0].write_text(content)
+    with pytest.raises(InputError, match=message):
+        evaluate(files[0], "refcoco", files[1])
+    with pytest.raises(InputError, match="cannot be read"):
+        evaluate(files[0], "refcoco", files[1].with_name("absent.json"))
+    files[1].write_text('{"images": []}')
+    with pytest.raises(InputError, match="is not COCO ground truth"):
+        evaluate(files[0], "refcoco", files[1])
