@@ -20,6 +20,10 @@ TRAINER_COMMANDS = {
 COMMANDS = {
     "segment": ("refsam_zoo.inference.segment:segment", "segment your own video by sentences"),
     "synthesize": ("refsam_zoo.synthesis.command:synthesize_command", "write the RefShapes data set"),
+    "convert": (
+        "refsam_zoo.checkpoints.convert:convert",
+        "convert weights of the released RefSAM code to ours and back",
+    ),
     "list": ("refsam_zoo.zoo:print_zoo", "print the zoo as a table"),
 }
 """Commands that are plain functions: name -> ("module:function", what it does)."""

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from refsam_zoo.model.preprocessing import preprocess, resized, restore, shrink_masks
+from refsam_zoo.model.preprocessing import pad_to_square, preprocess, resized, restore, shrink_masks
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -34,7 +34,7 @@ def test_a_padded_frame_is_encoded_as_alone() -> None:
 def test_masks_go_out_and_come_back() -> None:
     masks = torch.zeros(1, 48, 64, dtype=torch.bool)
     masks[0, 12:36, 16:40] = True
-    cells = shrink_masks(masks, 32)
+    cells = shrink_masks(pad_to_square(masks), (32, 32))
     back = restore(cells * 2 - 1, (48, 64), 128) > 0
     assert (back == masks).float().mean() > 0.99
     assert cells.sum() == pytest.approx(24 * 24 / 4)

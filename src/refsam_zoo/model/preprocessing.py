@@ -58,17 +58,23 @@ def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int) -> T
     return F.interpolate(square, size, mode="bilinear", align_corners=False).squeeze(1)
 
 
-def shrink_masks(masks: Tensor, grid: int) -> Tensor:
-    """Shrinks masks to the cells of the image embedding, padded to a square like the frames.
+def pad_to_square(masks: Tensor) -> Tensor:
+    """Pads masks `[..., H, W]` at the bottom or right to a square, as the frames are for the network."""
+    height, width = masks.shape[-2:]
+    side = max(height, width)
+    return F.pad(masks, (0, side - width, 0, side - height))
+
+
+def shrink_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Shrinks masks.
 
     Args:
         masks: bool `[..., H, W]`.
-        grid: Cells on a side.
+        size: Height h and width w of the result.
 
     Returns:
-        Share of each cell that is object, float `[..., grid, grid]` in 0..1.
+        Share of each cell that is object, float `[..., h, w]` in 0..1.
     """
-    height, width = masks.shape[-2:]
-    side = max(height, width)
-    square = F.pad(masks.float(), (0, side - width, 0, side - height))
-    return F.adaptive_avg_pool2d(square.flatten(0, -3), grid).unflatten(0, masks.shape[:-2])
+    if size == masks.shape[-2:]:
+        return masks.float()
+    return F.adaptive_avg_pool2d(masks.float().flatten(0, -3), size).unflatten(0, masks.shape[:-2])

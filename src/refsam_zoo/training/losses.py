@@ -47,10 +47,12 @@ class MaskLoss(nn.Module):
     Args:
         dice_weight: Weight of the dice loss.
         focal_weight: Weight of the focal loss.
+        stride: Compare at the frames' size divided by this; 1 is the paper's, 2 costs a quarter.
     """
 
-    def __init__(self, dice_weight: float = 1.0, focal_weight: float = 1.0) -> None:
+    def __init__(self, dice_weight: float = 1.0, focal_weight: float = 1.0, stride: int = 1) -> None:
         super().__init__()
+        self.stride = stride
         self.dice_weight = dice_weight
         self.focal_weight = focal_weight
 

@@ -16,7 +16,7 @@ from refsam_zoo.model.composition import compose
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder
-from refsam_zoo.model.preprocessing import shrink_masks
+from refsam_zoo.model.preprocessing import pad_to_square, shrink_masks
 from refsam_zoo.model.refsam import SegmentedClips
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
@@ -109,12 +109,13 @@ class ReferringSegmentation(LightningModule):
         assert batch.masks is not None
         logits = segmented.low_res_logits[rows]
         masks = batch.masks[rows, :, : size[0], : size[1]]
-        restored = self.model.restore(logits.flatten(0, 1), size).unflatten(0, logits.shape[:2])
-        loss = self.loss(restored, masks)
+        compared = (size[0] // self.loss.stride, size[1] // self.loss.stride)
+        restored = self.model.restore(logits.flatten(0, 1), compared).unflatten(0, logits.shape[:2])
+        loss = self.loss(restored, shrink_masks(masks, compared))
         if self.alignment.weight > 0:
             steps = logits.shape[1]
             frames = segmented.frames.image.unflatten(0, (-1, steps))[batch.clip_index[rows]]
-            cells = shrink_masks(masks, frames.shape[-1])
+            cells = shrink_masks(pad_to_square(masks), (frames.shape[-2], frames.shape[-1]))
             loss = loss + self.alignment(frames, segmented.language.sentence[rows], cells)
         return loss
 
