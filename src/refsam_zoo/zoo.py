@@ -37,6 +37,7 @@ def create_model(
     image_encoder: ImageEncoder | None = None,
     hidden_layers: int = 1,
     decoder_checkpoint: Path | None = None,
+    weights: Path | None = None,
 ) -> RefSAM:
     """Composes a RefSAM; every part is a short name, an import path `package.module.Class` or a ready object.
 
@@ -51,6 +52,7 @@ def create_model(
         image_encoder: A ready image encoder, for instance `vit_b(checkpoint=...)`; replaces the one in `name`.
         hidden_layers: Hidden layers of the Cross-Modal MLP.
         decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded.
+        weights: Components to start from, loaded last: a file of `refsam-zoo convert` or a run's checkpoint.
 
     Returns:
         The model in evaluation mode, with random weights where no part was given a checkpoint.
@@ -73,6 +75,7 @@ def create_model(
         MaskDecoder(),
         _part(TRACKERS, tracker),
         decoder_checkpoint,
+        weights,
     ).eval()
 
 

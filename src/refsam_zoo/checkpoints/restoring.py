@@ -57,7 +57,7 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
 def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:
     from jsonargparse import ArgumentParser
 
-    parts = set(inspect.signature(compose).parameters) - {"decoder_checkpoint"}
+    parts = set(inspect.signature(compose).parameters) - {"decoder_checkpoint", "weights"}
     options = {name: _without_weights_file(value) for name, value in hyper_parameters.items() if name in parts}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_function_arguments(compose)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from refsam_zoo.checkpoints.components import load_components
+from refsam_zoo.checkpoints.loading import load_state_dict, select_prefix
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder, load_sam_decoder
@@ -24,6 +26,7 @@ def compose(
     mask_decoder: MaskDecoder,
     tracker: Tracker,
     decoder_checkpoint: Path | None = None,
+    weights: Path | None = None,
 ) -> RefSAM:
     """Composes a RefSAM of which exactly that is trainable which is to be trained.
 
@@ -38,9 +41,11 @@ def compose(
         mask_decoder: SAM's mask decoder.
         tracker: What is carried from frame to frame.
         decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded; None means random weights.
+        weights: Components to start from, loaded last: a file of `refsam-zoo convert` or a run's checkpoint, for
+            instance of the first stage of training.
 
     Raises:
-        InputError: A tuner finds nothing to tune, or the checkpoint does not fit.
+        InputError: A tuner finds nothing to tune, or a weights file does not fit.
     """
     model = RefSAM(
         tuner.apply(image_encoder),
@@ -53,5 +58,7 @@ def compose(
     )
     if decoder_checkpoint is not None:
         load_sam_decoder(model.prompt_encoder, model.mask_decoder, decoder_checkpoint)
+    if weights is not None:
+        load_components(model, select_prefix(load_state_dict(weights), "model."), str(weights))
     mask_decoder.freeze_unused()
     return model

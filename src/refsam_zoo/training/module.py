@@ -41,6 +41,8 @@ class ReferringSegmentation(LightningModule):
         tracker: What is carried from frame to frame.
         decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded, usually the image
             encoder's file; None means random weights.
+        weights: Components to start from, loaded last: a file of `refsam-zoo convert` or a run's checkpoint, for
+            instance of the first stage of training.
         loss: Loss of the masks.
         alignment: Loss of the similarity of pixels and sentences.
         learning_rates: Learning rate of each part.
@@ -62,6 +64,7 @@ class ReferringSegmentation(LightningModule):
         loss: MaskLoss,
         alignment: AlignmentLoss,
         decoder_checkpoint: Path | None = None,
+        weights: Path | None = None,
         learning_rates: LearningRates = LearningRates(),  # noqa: B008  a dataclass default shows in --help
         schedule: Schedule = Schedule(),  # noqa: B008
         weight_decay: float = 0.01,
@@ -79,6 +82,7 @@ class ReferringSegmentation(LightningModule):
             mask_decoder,
             tracker,
             decoder_checkpoint,
+            weights,
         )
         self.loss = loss
         self.alignment = alignment
