@@ -23,7 +23,7 @@ ROLES: dict[str, Registry[Any]] = {}
 class OneLineErrors(ArgumentParser):
     """Raises `InputError` instead of printing usage and leaving."""
 
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # type: ignore[override]
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Turns a parsing error into an `InputError`."""
         raise InputError(self._explain(" ".join(message.split()))) from ex
 
@@ -47,7 +47,7 @@ class OneLineErrors(ArgumentParser):
 class OneLineParser(OneLineErrors):
     """The parser of a command that is a plain function."""
 
-    def add_positionals(self, function: Callable[..., Any]) -> set[str]:
+    def add_positionals(self, function: Callable[..., Any]) -> set[str | int]:
         """Adds the parameters that stand before `*` and have no default; a sequence takes one value or more.
 
         Returns:

@@ -292,8 +292,10 @@ class gated_dense_attention(DensePrompt):
         query, gate = (part.flatten(2).transpose(1, 2) for part in maps)
         words = torch.cat([language.words, language.sentence.unsqueeze(1)], dim=1) * image.shape[1] ** 0.5
         mask = F.pad(language.mask, (0, 1), value=True)[:, None, None, :]
-        heads = [x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, self.key(words), self.value(words))]
-        attended = F.scaled_dot_product_attention(*heads, attn_mask=mask).transpose(1, 2).flatten(2)
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, self.key(words), self.value(words))
+        )
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
         fused = self.norm_out(self.projection(gate * attended))
         return fused.transpose(1, 2).unflatten(2, image.shape[-2:])
 

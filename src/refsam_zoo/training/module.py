@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from refsam_zoo.checkpoints.loading import check_fit
@@ -131,7 +132,7 @@ class ReferringSegmentation(LightningModule):
     test_step = validation_step
     predict_step = validation_step
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Makes AdamW with a group per part, and the schedule."""
         optimizer = build_optimizer(self.model, self.alignment, self.learning_rates, self.weight_decay)
         total_steps = int(self.trainer.estimated_stepping_batches)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.model.tuners.base import TUNERS, Tuner
+from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
 from refsam_zoo.registry import ModelCard
 
 MLP_SCALE = 0.5
@@ -53,7 +53,7 @@ class adapter(Tuner):
         self.zero_init = zero_init
         self.first_block = first_block
 
-    def apply(self, encoder: nn.Module) -> nn.Module:
+    def apply(self, encoder: Encoder) -> Encoder:
         """Freezes the encoder and adds adapters; see `Tuner.apply`."""
         blocks: list[Any] = [module for module in encoder.modules() if _is_block(module)]
         first = len(blocks) // 2 if self.first_block is None else self.first_block

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from refsam_zoo.model.tuners.adapter import adapter
-from refsam_zoo.model.tuners.base import TUNERS, Tuner
+from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
 from refsam_zoo.model.tuners.lora import lora
 from refsam_zoo.registry import ModelCard
 
@@ -25,7 +25,7 @@ class adapter_lora(Tuner):
     def __init__(self, rank: int = 4, zero_init: bool = True) -> None:
         self.tuners = (adapter(zero_init), lora(rank))
 
-    def apply(self, encoder: nn.Module) -> nn.Module:
+    def apply(self, encoder: Encoder) -> Encoder:
         """Freezes the encoder and injects both; see `Tuner.apply`."""
         trained: list[nn.Parameter] = []
         for tuner in self.tuners:

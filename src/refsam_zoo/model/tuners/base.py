@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from torch import nn
 
 from refsam_zoo.registry import Registry
+
+Encoder = TypeVar("Encoder", bound=nn.Module)
 
 
 class Tuner:
@@ -14,7 +18,7 @@ class Tuner:
     parameters says exactly what is trained.
     """
 
-    def apply(self, encoder: nn.Module) -> nn.Module:
+    def apply(self, encoder: Encoder) -> Encoder:
         """Freezes and injects in place.
 
         Args:

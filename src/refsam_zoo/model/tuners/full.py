@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
-
-from refsam_zoo.model.tuners.base import TUNERS, Tuner
+from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
 from refsam_zoo.registry import ModelCard
 
 
@@ -12,6 +10,6 @@ from refsam_zoo.registry import ModelCard
 class full(Tuner):
     """Trains every parameter of the encoder."""
 
-    def apply(self, encoder: nn.Module) -> nn.Module:
+    def apply(self, encoder: Encoder) -> Encoder:
         """Makes every parameter trainable; see `Tuner.apply`."""
         return encoder.requires_grad_(True)

@@ -1,21 +1,60 @@
-"""Low-rank adaptation (arXiv 2106.09685) through the peft package."""
+"""Low-rank adaptation (arXiv 2106.09685) and other methods of the peft package."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.model.tuners.base import TUNERS, Tuner
+from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
+from refsam_zoo.model.tuners.fused_projection import split_fused
 from refsam_zoo.registry import ModelCard
 
 ATTENTION_OUTPUTS = ("attn.proj", "attention.output.dense", "SelfAttention.o", "attn")
 """Ends of the names of attention output projections: SAM and timm, BERT and RoBERTa, T5; open_clip's attention."""
 
 
+@TUNERS.register(ModelCard("any method of the peft package"))
+class peft_method(Tuner):
+    """Trains what a method of the peft package injects into chosen layers.
+
+    Args:
+        method: The method's name there: "LORA", "LOHA", "LOKR", "OFT", "IA3", ...
+        options: Options of the method's configuration there.
+        targets: Ends of the names of the linear layers to adapt: "attn.qkv" or "mlp.lin1"; "attn.qkv.q" for one part
+            of a fused projection. An `nn.MultiheadAttention` (open_clip's "attn") is adapted as a whole.
+    """
+
+    def __init__(
+        self,
+        method: str = "LOHA",
+        options: dict[str, Any] | None = None,
+        targets: Sequence[str] = ATTENTION_OUTPUTS,
+    ) -> None:
+        self.method = method
+        self.options = options or {}
+        self.targets = targets
+
+    def apply(self, encoder: Encoder) -> Encoder:
+        """Freezes the encoder and injects the method's parameters; see `Tuner.apply`."""
+        from peft import PEFT_TYPE_TO_CONFIG_MAPPING, inject_adapter_in_model
+
+        if self.method not in PEFT_TYPE_TO_CONFIG_MAPPING:
+            raise InputError(f"unknown peft method '{self.method}'{nearest_name(self.method, _methods())}")
+        split_fused(encoder, self.targets)
+        targets = adaptable_layers(encoder, self.targets)
+        try:
+            config = PEFT_TYPE_TO_CONFIG_MAPPING[self.method](**self.options, target_modules=targets)
+            inject_adapter_in_model(config, encoder.requires_grad_(False))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"peft method '{self.method}': {' '.join(str(error).split())}") from error
+        return encoder
+
+
 @TUNERS.register(ModelCard("LoRA", paper="2106.09685"))
-class lora(Tuner):
+class lora(peft_method):
     """Adds `B A x` of low rank to chosen linear layers and trains only A and B.
 
     A starts as `kaiming_uniform(a=sqrt(5))`, B as zero, so the encoder starts unchanged. The defaults are those of the
@@ -25,8 +64,7 @@ class lora(Tuner):
         rank: Rank r of the update.
         alpha: The update is scaled by alpha / r; None means alpha = r, no scaling.
         dropout: Dropout on the input of A while training.
-        targets: Ends of the names of the linear layers to adapt: "attn.qkv" or "mlp.lin1". An `nn.MultiheadAttention`
-            (open_clip's "attn") is adapted as a whole.
+        targets: See `peft_method`.
     """
 
     def __init__(
@@ -36,22 +74,30 @@ class lora(Tuner):
         dropout: float = 0.0,
         targets: Sequence[str] = ATTENTION_OUTPUTS,
     ) -> None:
-        self.rank = rank
-        self.alpha = rank if alpha is None else alpha
-        self.dropout = dropout
-        self.targets = targets
+        options = {"r": rank, "lora_alpha": rank if alpha is None else alpha, "lora_dropout": dropout}
+        super().__init__("LORA", options, targets)
 
-    def apply(self, encoder: nn.Module) -> nn.Module:
-        """Freezes the encoder and injects A and B; see `Tuner.apply`."""
-        from peft import LoraConfig, inject_adapter_in_model
 
-        config = LoraConfig(
-            r=self.rank,
-            lora_alpha=self.alpha,  # type: ignore[arg-type]  # peft divides it, any number does
-            lora_dropout=self.dropout,
-            target_modules=adaptable_layers(encoder, self.targets),
-        )
-        return inject_adapter_in_model(config, encoder.requires_grad_(False))
+@TUNERS.register(ModelCard("DoRA", paper="2402.09353"))
+class dora(lora):
+    """LoRA that learns the size of each output's weights apart from their direction.
+
+    Args:
+        rank: Rank r of the update.
+        alpha: The update is scaled by alpha / r; None means alpha = r, no scaling.
+        dropout: Dropout on the input of A while training.
+        targets: See `peft_method`; `nn.MultiheadAttention` is not supported.
+    """
+
+    def __init__(
+        self,
+        rank: int = 4,
+        alpha: float | None = None,
+        dropout: float = 0.0,
+        targets: Sequence[str] = ATTENTION_OUTPUTS,
+    ) -> None:
+        super().__init__(rank, alpha, dropout, targets)
+        self.options["use_dora"] = True
 
 
 def adaptable_layers(encoder: nn.Module, targets: Sequence[str]) -> list[str]:
@@ -72,3 +118,9 @@ def adaptable_layers(encoder: nn.Module, targets: Sequence[str]) -> list[str]:
             f"{nearest_name(targets[0], endings)}"
         )
     return chosen
+
+
+def _methods() -> list[str]:
+    from peft import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    return [str(method.value) for method in PEFT_TYPE_TO_CONFIG_MAPPING]
