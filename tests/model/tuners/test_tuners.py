@@ -107,6 +107,24 @@ def test_the_projection_within_multihead_attention_is_no_target() -> None:
         TUNERS.build("lora", targets=["out_proj"]).apply(layer)
 
 
+def test_parts_of_a_fused_projection_are_targets() -> None:
+    vit = small_vit()
+    TUNERS.build("lora", rank=2, targets=["attn.qkv.q", "attn.qkv.v"]).apply(vit)
+    layers = {name.split(".lora_")[0] for name in trained(vit)}
+    assert layers == {f"blocks.{i}.attn.qkv.{part}" for i in range(4) for part in "qv"}
+    with torch.no_grad():
+        torch.testing.assert_close(vit(IMAGES), small_vit()(IMAGES), atol=1e-5, rtol=0)
+
+
+def test_peft_methods_are_checked() -> None:
+    with pytest.raises(InputError, match="unknown peft method 'LHA'; did you mean 'LOHA'"):
+        TUNERS.build("peft_method", method="LHA").apply(small_vit())
+    with pytest.raises(InputError, match=r"peft method 'LOHA': .*rnk"):
+        TUNERS.build("peft_method", method="LOHA", options={"rnk": 2}).apply(small_vit())
+    vit = TUNERS.build("peft_method", method="IA3", options={"feedforward_modules": []}).apply(small_vit())
+    assert {name.split(".")[-2] for name in trained(vit)} == {"ia3_l"}
+
+
 def expected_block(block: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     """The formula of RefSAM's adapter block, on a block whose adapters are taken off its hooks."""
     from segment_anything.modeling.image_encoder import window_partition, window_unpartition

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-PARTS = ("q", "k", "v")
-
 
 class SplitProjection(nn.Module):
     """A linear layer of three equal outputs as three layers `q`, `k` and `v`; it computes the same.
@@ -17,14 +15,17 @@ class SplitProjection(nn.Module):
         fused: The layer to take apart, with `out_features` divisible by 3.
     """
 
+    q: nn.Module
+    k: nn.Module
+    v: nn.Module
+
     def __init__(self, fused: nn.Linear) -> None:
         super().__init__()
-        biases: Sequence[Tensor | None] = [None] * 3 if fused.bias is None else fused.bias.chunk(3)
-        for part, weight, bias in zip(PARTS, fused.weight.chunk(3), biases, strict=True):
-            linear = nn.Linear(fused.in_features, fused.out_features // 3, bias is not None, device="meta")
-            linear.weight = nn.Parameter(weight.detach().clone())
-            linear.bias = None if bias is None else nn.Parameter(bias.detach().clone())
-            setattr(self, part, linear)
+        for index, part in enumerate("qkv"):
+            linear = nn.Linear(fused.in_features, fused.out_features // 3, fused.bias is not None)
+            linear = linear.to(fused.weight)
+            linear.load_state_dict({name: tensor.chunk(3)[index] for name, tensor in fused.state_dict().items()})
+            self.add_module(part, linear)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Projects tokens, float `[..., in_features]`, to queries, keys and values side by side."""

@@ -39,14 +39,16 @@ class peft_method(Tuner):
 
     def apply(self, encoder: Encoder) -> Encoder:
         """Freezes the encoder and injects the method's parameters; see `Tuner.apply`."""
-        from peft import PEFT_TYPE_TO_CONFIG_MAPPING, inject_adapter_in_model
+        from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftType, inject_adapter_in_model
 
-        if self.method not in PEFT_TYPE_TO_CONFIG_MAPPING:
-            raise InputError(f"unknown peft method '{self.method}'{nearest_name(self.method, _methods())}")
+        methods = [method.value for method in PEFT_TYPE_TO_CONFIG_MAPPING]
+        if self.method not in methods:
+            raise InputError(f"unknown peft method '{self.method}'{nearest_name(self.method, methods)}")
         split_fused(encoder, self.targets)
         targets = adaptable_layers(encoder, self.targets)
+        config_class: Any = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.method)]
         try:
-            config = PEFT_TYPE_TO_CONFIG_MAPPING[self.method](**self.options, target_modules=targets)
+            config = config_class(**self.options, target_modules=targets)
             inject_adapter_in_model(config, encoder.requires_grad_(False))
         except (TypeError, ValueError) as error:
             raise InputError(f"peft method '{self.method}': {' '.join(str(error).split())}") from error
@@ -118,9 +120,3 @@ def adaptable_layers(encoder: nn.Module, targets: Sequence[str]) -> list[str]:
             f"{nearest_name(targets[0], endings)}"
         )
     return chosen
-
-
-def _methods() -> list[str]:
-    from peft import PEFT_TYPE_TO_CONFIG_MAPPING
-
-    return [str(method.value) for method in PEFT_TYPE_TO_CONFIG_MAPPING]
