@@ -4,7 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from refsam_zoo.evaluation.counts import boundary_radius, contour_accuracy, count_pixels, region_similarity
+from refsam_zoo.evaluation.counts import (
+    boundary_radius,
+    contour_accuracy,
+    count_labels,
+    count_pixels,
+    region_similarity,
+)
 
 
 def _reference_counts(prediction: np.ndarray, mask: np.ndarray) -> list[int]:
@@ -76,3 +82,10 @@ def test_no_frames_give_no_counts() -> None:
     counts = count_pixels(np.zeros((0, 4, 4), bool), np.zeros((0, 4, 4), bool))
     assert counts.shape == (0, 7)
     assert region_similarity(counts).shape == contour_accuracy(counts).shape == (0,)
+
+
+def test_labels_are_counted_each_for_itself() -> None:
+    random = np.random.default_rng(1)
+    predicted, true = random.integers(0, 4, (2, 5, 30, 70)).astype(np.uint8)
+    expected = [count_pixels(predicted == label, true == label).tolist() for label in (3, 1, 9)]
+    assert [counts.tolist() for counts in count_labels(predicted, true, (3, 1, 9))] == expected

@@ -41,8 +41,17 @@ def _filtered_png(pieces: int, rows_filter: int) -> bytes:
 
 @pytest.mark.parametrize(
     "content",
-    [_png("P"), _png("P", bits=2), _png("L"), _png("L", optimize=True), _filtered_png(1, 0), _filtered_png(3, 2)],
-    ids=["palette", "2-bit palette", "grey", "grey, optimised", "plain", "filtered, three pieces"],
+    [
+        _png("P"),
+        _png("P", bits=2),
+        _png("P", bits=4),
+        _png("P", bits=8),
+        _png("L"),
+        _png("L", optimize=True),
+        _filtered_png(1, 0),
+        _filtered_png(3, 2),
+    ],
+    ids=["palette", "2-bit", "4-bit", "8-bit", "grey", "grey, optimised", "plain", "filtered, three pieces"],
 )
 def test_labels_come_back(content: bytes) -> None:
     decoded = decode_labels(content, "mask.png")
@@ -52,6 +61,16 @@ def test_labels_come_back(content: bytes) -> None:
 
 def test_one_bit_masks() -> None:
     assert np.array_equal(decode_labels(_png("1"), "mask.png"), LABELS > 0)
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16])
+def test_rows_end_inside_a_byte(width: int) -> None:
+    labels = LABELS[:, :width] % 2
+    image = Image.fromarray(labels)
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    content = io.BytesIO()
+    image.save(content, "PNG", bits=1)
+    assert np.array_equal(decode_labels(content.getvalue(), "mask.png"), labels)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])

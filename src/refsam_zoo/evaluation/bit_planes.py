@@ -6,6 +6,7 @@ bits that a horizontal shift can run over all rows at once without one row leaki
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -33,23 +34,28 @@ class Window(NamedTuple):
         return Window(top, bottom, left, right) if top < bottom and left < right else None
 
 
-def pack(masks: np.ndarray, margin: int) -> np.ndarray:
-    """Packs masks into bit planes.
+def pad(maps: Sequence[np.ndarray] | np.ndarray, margin: int) -> np.ndarray:
+    """Widens rows with zeros to whole words, so that packing sees one long row.
 
     Args:
-        masks: bool `[T, H, W]`.
-        margin: How far, in pixels, the planes will be dilated; that many zero bits follow each row.
+        maps: T maps of one size, bool or uint8 `[H, W]`.
+        margin: How far, in pixels, planes will be dilated; at least that many zeros follow each row.
 
     Returns:
-        uint64 `[T, H, words]`.
+        The same type, `[T, H, words * 64]`.
     """
-    frames, height, width = masks.shape
-    words = (width + margin) // WORD + 1
-    padded = np.empty((frames, height, words * WORD), bool)
-    padded[..., :width] = masks
-    padded[..., width:] = False
-    # Packing one long row takes half the time of packing many short ones.
-    return np.packbits(padded.reshape(-1), bitorder="little").view("<u8").reshape(frames, height, words)
+    height, width = maps[0].shape
+    padded = np.empty((len(maps), height, ((width + margin) // WORD + 1) * WORD), maps[0].dtype)
+    for row, values in zip(padded, maps, strict=True):
+        row[:, :width] = values
+    padded[..., width:] = 0
+    return padded
+
+
+def pack(padded: np.ndarray) -> np.ndarray:
+    """Packs padded masks, bool `[T, H, words * 64]`, into bit planes, uint64 `[T, H, words]`."""
+    frames, height, _ = padded.shape
+    return np.packbits(padded.reshape(-1), bitorder="little").view("<u8").reshape(frames, height, -1)
 
 
 def count(planes: np.ndarray) -> np.ndarray:

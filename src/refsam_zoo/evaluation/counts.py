@@ -8,6 +8,8 @@ of operations, so the values are equal to theirs to the last bit.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -51,12 +53,36 @@ def count_pixels(predictions: np.ndarray, masks: np.ndarray, void: np.ndarray | 
     """
     if predictions.shape != masks.shape or (void is not None and void.shape != masks.shape):
         raise ValueError(f"predictions {predictions.shape} and masks {masks.shape} must have one shape [T, H, W]")
+    radius = boundary_radius(*masks.shape[1:])
     counts = np.zeros((len(masks), len(COUNTS)), np.int64)
     for start in range(0, len(masks), _FRAMES_AT_ONCE):
         chunk = slice(start, start + _FRAMES_AT_ONCE)
-        hidden = None if void is None else void[chunk]
-        counts[chunk] = _count_chunk(predictions[chunk], masks[chunk], hidden)
+        maps = (predictions, masks) if void is None else (predictions & ~void, masks & ~void)
+        predicted, true = (bit_planes.pack(bit_planes.pad(part[chunk], radius)) for part in maps)
+        counts[chunk] = _count_planes(predicted, true, masks.shape[2], radius)
     return counts
+
+
+def count_labels(
+    predicted: Sequence[np.ndarray], true: Sequence[np.ndarray], labels: Sequence[int]
+) -> list[np.ndarray]:
+    """Counts the pixels of each of some labels against the same label of the ground truth, a few frames at a time.
+
+    Args:
+        predicted: T maps, uint8 `[H, W]`.
+        true: T maps, uint8 `[H, W]`.
+        labels: The labels.
+
+    Returns:
+        For each label int64 `[T, 7]`, see `COUNTS`.
+    """
+    height, width = true[0].shape
+    radius = boundary_radius(height, width)
+    maps, true_maps = bit_planes.pad(predicted, radius), bit_planes.pad(true, radius)
+    return [
+        _count_planes(bit_planes.pack(maps == label), bit_planes.pack(true_maps == label), width, radius)
+        for label in labels
+    ]
 
 
 def region_similarity(counts: np.ndarray) -> np.ndarray:
@@ -91,17 +117,9 @@ def contour_accuracy(counts: np.ndarray) -> np.ndarray:
     return np.where((predicted == 0) == (true == 0), 2 * precision * recall / total, 0.0)
 
 
-def _count_chunk(predictions: np.ndarray, masks: np.ndarray, void: np.ndarray | None) -> np.ndarray:
-    """Counts a few frames: int64 `[T, 7]`."""
-    counts = np.zeros((len(masks), len(COUNTS)), np.int64)
-    _, height, width = masks.shape
-    radius = boundary_radius(height, width)
-    predicted, true = bit_planes.pack(predictions, radius), bit_planes.pack(masks, radius)
-    if void is not None:
-        visible = ~bit_planes.pack(void, radius)
-        predicted, true = predicted & visible, true & visible
-    inner_columns = bit_planes.pack(np.ones((1, 1, width - 1), bool), radius + 1)[0, 0]
-
+def _count_planes(predicted: np.ndarray, true: np.ndarray, width: int, radius: int) -> np.ndarray:
+    """Counts a few frames, given as bit planes with `radius` zero bits after each row: int64 `[T, 7]`."""
+    counts = np.zeros((len(true), len(COUNTS)), np.int64)
     # A boundary reaches one pixel further to the top left than its mask; below, one empty row ends a mask.
     window = bit_planes.bounding_window(predicted | true)
     if window is None:
@@ -111,12 +129,19 @@ def _count_chunk(predictions: np.ndarray, masks: np.ndarray, void: np.ndarray | 
     counts[:, 0] = bit_planes.count(predicted & true)
     counts[:, 1] = bit_planes.count(predicted)
     counts[:, 2] = bit_planes.count(true)
-    inner_columns = bit_planes.crop(inner_columns[None, None], window._replace(top=0, bottom=1), radius)
+    inner_columns = bit_planes.crop(_inner_columns(width, radius), window._replace(top=0, bottom=1), radius)
     predicted, true = (bit_planes.boundary(planes, inner_columns) for planes in (predicted, true))
     counts[:, 3] = bit_planes.count(predicted)
     counts[:, 4] = bit_planes.count(true)
     counts[:, 5:] = _count_matches(predicted, true, radius)
     return counts
+
+
+@lru_cache
+def _inner_columns(width: int, radius: int) -> np.ndarray:
+    """Marks the columns that have an east neighbour: uint64 `[1, 1, words]`."""
+    columns = np.arange(width) < width - 1
+    return bit_planes.pack(bit_planes.pad(columns[None, None], radius))
 
 
 def _count_matches(predicted: np.ndarray, true: np.ndarray, radius: int) -> np.ndarray:

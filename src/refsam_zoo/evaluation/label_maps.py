@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.counts import COUNTS, count_pixels
+from refsam_zoo.evaluation.counts import COUNTS, count_labels, count_pixels
 from refsam_zoo.evaluation.mask_archive import MaskArchive
 
 VOID = 255
@@ -38,8 +38,8 @@ class LabelVideo:
         """Reads one frame's true labels, uint8 `[H, W]`."""
         return self.truth.read(f"{self.name}/{frame}")
 
-    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields predicted and true labels of a few frames at a time, each uint8 `[t, H, W]`.
+    def chunks(self) -> Iterator[tuple[list[np.ndarray], list[np.ndarray]]]:
+        """Yields predicted and true maps of a few frames at a time, each map uint8 `[H, W]`.
 
         Raises:
             InputError: A map has another size than its ground truth, or than the frame before.
@@ -49,8 +49,7 @@ class LabelVideo:
             sizes = {truth.shape for _, truth in pairs}
             if len(sizes) > 1:
                 raise InputError(f"'{self.truth.label}/{self.name}' has frames of different sizes")
-            predicted, true = (np.stack(maps) for maps in zip(*pairs, strict=True))
-            yield predicted, true
+            yield [predicted for predicted, _ in pairs], [true for _, true in pairs]
 
     def _read_pair(self, frame: str) -> tuple[np.ndarray, np.ndarray]:
         truth, name = self.read_truth(frame), f"{self.name}/{frame}"
@@ -65,15 +64,16 @@ class LabelVideo:
         return predicted, truth
 
 
-def present_labels(*maps: np.ndarray) -> list[int]:
+def present_labels(maps: Iterable[np.ndarray]) -> list[int]:
     """Lists the labels that may occur in some maps, ascending, without 0; of low ones also some that do not."""
+    maps = list(maps)
     highest = max(int(labels.max(initial=0)) for labels in maps)
     if highest <= _FEW_LABELS:
         return list(range(1, highest + 1))
     return sorted({*(label for labels in maps for label in np.unique(labels).tolist())} - {0})
 
 
-def count_labels(video: LabelVideo) -> dict[int, np.ndarray]:
+def count_video(video: LabelVideo) -> dict[int, np.ndarray]:
     """Counts the pixels of every label that occurs, each against the same label of the ground truth.
 
     Returns:
@@ -82,9 +82,10 @@ def count_labels(video: LabelVideo) -> dict[int, np.ndarray]:
     counts: dict[int, np.ndarray] = {}
     position = 0
     for predicted, true in video.chunks():
-        for label in present_labels(predicted, true):
+        labels = present_labels([*predicted, *true])
+        for label, found in zip(labels, count_labels(predicted, true, labels), strict=True):
             rows = counts.setdefault(label, np.zeros((len(video.frames), len(COUNTS)), np.int64))
-            rows[position : position + len(true)] = count_pixels(predicted == label, true == label)
+            rows[position : position + len(true)] = found
         position += len(true)
     return counts
 
@@ -97,7 +98,8 @@ def count_pairs(video: LabelVideo, predicted_labels: Sequence[int], true_labels:
     """
     counts = np.zeros((len(predicted_labels), len(true_labels), len(video.frames), len(COUNTS)), np.int64)
     position = 0
-    for predicted, true in video.chunks():
+    for predicted_maps, true_maps in video.chunks():
+        predicted, true = np.stack(predicted_maps), np.stack(true_maps)
         frames = slice(position, position + len(true))
         for row, predicted_label in enumerate(predicted_labels):
             for column, true_label in enumerate(true_labels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -12,9 +13,10 @@ from isal import isal_zlib  # three times as fast as zlib on masks
 from refsam_zoo.errors import InputError
 
 _INFLATE_ERROR = cast(type[Exception], isal_zlib.error)
-_MOST_PIXELS = 2**28
+_MOST_BYTES = 2**28
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
+_PLAIN = {(_GREY, 8), (_GREY, 1), *((_PALETTE, depth) for depth in (1, 2, 4, 8))}
 
 
 def decode_labels(content: bytes, name: str) -> np.ndarray:
@@ -42,20 +44,31 @@ def decode_labels(content: bytes, name: str) -> np.ndarray:
 
 
 def _decode_unfiltered(content: bytes) -> np.ndarray | None:
-    """Decodes 8-bit rows without filters, as mask writers write, nearly at memory speed; None for anything else."""
+    """Decodes what mask writers write, rows without filters, at the speed of inflating; None if it is not that."""
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", content, 16)
-    if depth != 8 or colour not in (_GREY, _PALETTE) or interlace:
+    if (colour, depth) not in _PLAIN or interlace:
         return None
-    size = height * (width + 1)
-    if size > _MOST_PIXELS:
+    row = 1 + (width * depth + 7) // 8
+    size = height * row
+    if size > _MOST_BYTES:
         raise ValueError(f"{height}x{width} pixels are too many")
     stream = isal_zlib.decompressobj()
     # Never more than the header promises, whatever the file inflates to; one byte further lies the checksum.
     rows = stream.decompress(_image_data(content), size)
     if len(rows) != size or stream.decompress(stream.unconsumed_tail, 1) or not stream.eof:
         raise ValueError("its size is not what its header says")
-    filtered = np.frombuffer(rows, np.uint8).reshape(height, width + 1)
-    return None if filtered[:, 0].any() else filtered[:, 1:]
+    filtered = np.frombuffer(rows, np.uint8).reshape(height, row)
+    if filtered[:, 0].any():
+        return None
+    packed = filtered[:, 1:]
+    return packed if depth == 8 else _pixels_of_bytes(depth)[packed].reshape(height, -1)[:, :width]
+
+
+@lru_cache
+def _pixels_of_bytes(depth: int) -> np.ndarray:
+    """What pixels of 1, 2 or 4 bits each value of a byte stands for: uint8 `[256, 8 / depth]`."""
+    shifts = np.arange(8 - depth, -1, -depth)
+    return (np.arange(256)[:, None] >> shifts & (1 << depth) - 1).astype(np.uint8)
 
 
 def _image_data(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, region_similarity
-from refsam_zoo.evaluation.label_maps import VOID, LabelVideo, count_labels, count_pairs, present_labels
+from refsam_zoo.evaluation.label_maps import VOID, LabelVideo, count_pairs, count_video, present_labels
 from refsam_zoo.evaluation.statistics import Statistics
 
 MOST_PROPOSALS = 20
@@ -58,7 +58,7 @@ def davis_semi_supervised(video: LabelVideo) -> list[Track]:
     """
     first = video.read_truth(video.frames[0])
     highest = int(first[first != VOID].max(initial=0))
-    counts = count_labels(replace(video, frames=video.frames[1:-1]))
+    counts = count_video(replace(video, frames=video.frames[1:-1]))
     shown = [label for label, rows in counts.items() if rows[:, COUNTS.index("predicted_area")].any()]
     if max(shown, default=0) > highest:
         raise InputError(
@@ -112,7 +112,7 @@ def davis_unsupervised(video: LabelVideo) -> list[Track]:
 
 def _from_first_appearance(video: LabelVideo) -> list[Track]:
     tracks = []
-    for label, rows in sorted(count_labels(video).items()):
+    for label, rows in sorted(count_video(video).items()):
         shown = np.flatnonzero(rows[:, COUNTS.index("predicted_area")] + rows[:, COUNTS.index("true_area")])
         if rows[:, COUNTS.index("true_area")].any():
             tracks.append(_track(video, label, rows[shown[0] :]))
