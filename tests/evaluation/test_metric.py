@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,25 @@ def test_processes_do_not_change_the_scores(shares: list[list[int]], tmp_path: P
     expected = _values(_metric(list(range(SAMPLES))).compute())
     for rank in range(len(shares)):
         assert torch.load(tmp_path / f"{rank}.pt", weights_only=True) == expected
+
+
+def _die_before_gathering(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    store = f"file://{folder / 'store'}"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
+    metric = _metric([rank])
+    if rank == 1:
+        os._exit(3)
+    metric.compute()
+
+
+def test_the_death_of_a_process_ends_the_others(tmp_path: Path) -> None:
+    context = torch.multiprocessing.start_processes(
+        _die_before_gathering, (tmp_path,), nprocs=2, join=False, start_method="fork"
+    )
+    survivor = context.processes[0]
+    survivor.join(60)
+    assert survivor.exitcode not in (0, None)
 
 
 def test_ids_are_stable_and_fit_a_signed_word() -> None:

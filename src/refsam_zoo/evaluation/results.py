@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from refsam_zoo.errors import InputError
+
 CONTROL_SUBSET = "text_blind"
 """The subset whose sentences were exchanged between videos: what a model scores without understanding them."""
 
@@ -89,6 +91,36 @@ def write_csv(results: Sequence[ExpressionResult], path: Path) -> None:
             ids = [result.subset, result.video_id, result.expression_id, result.expression]
             scores = [result.frames, result.area, result.j, result.f, result.jf]
             writer.writerow([*ids, *(result.tags.get(tag, "") for tag in tags), *scores])
+
+
+def read_csv(path: Path) -> list[ExpressionResult]:
+    """Reads what `write_csv` wrote.
+
+    Raises:
+        InputError: The file is missing or is no such table.
+    """
+    columns = {"subset", "video_id", "expression_id", "expression", "frames", "area", "j", "f", "jf"}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [
+            ExpressionResult(
+                subset=row["subset"],
+                video_id=row["video_id"],
+                expression_id=row["expression_id"],
+                expression=row["expression"],
+                frames=int(row["frames"]),
+                area=float(row["area"]),
+                j=float(row["j"]),
+                f=float(row["f"]),
+                tags={name: value for name, value in row.items() if name not in columns and value},
+            )
+            for row in rows
+        ]
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"'{path}' is no table of expressions: {error!r}") from error
 
 
 def summary(results: Sequence[ExpressionResult]) -> dict[str, object]:
