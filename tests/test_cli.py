@@ -197,7 +197,7 @@ class TestBadInput:
         [
             ("--model.image_encoder=vit_tinny", "unknown image encoder 'vit_tinny'; did you mean 'vit_tiny'?"),
             ("--model.tuner=lroa", "unknown tuner 'lroa'; did you mean 'lora'?"),
-            ("--trainer.max_epoch=2", "did you mean '--trainer.max_epochs'?"),
+            ("--trainer.maxepochs=2", "did you mean '--trainer.max_epochs'?"),
             ("--trainer.max_epochs=many", "trainer.max_epochs"),
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ class ModelInfo:
         role: "image encoder", "text encoder", ...
         name: Short name.
         card: Family, weights, licence and paper.
-        parameters: Parameters of an encoder; None where they depend on what it is applied to.
+        parameters: Parameters of an encoder; None where they depend on its options or on what it is applied to.
         image_size: Side of an image encoder's input in pixels, else None.
     """
 
@@ -140,12 +141,21 @@ _REGISTRIES: Sequence[Registry[Any]] = (
 
 def _info(registry: Registry[Any], name: str) -> ModelInfo:
     parameters = image_size = None
-    if registry in (IMAGE_ENCODERS, TEXT_ENCODERS):
+    if registry in (IMAGE_ENCODERS, TEXT_ENCODERS) and not _needs_options(registry.get(name)):
         with torch.device("meta"):  # shapes without memory
             encoder = registry.build(name)
         parameters = sum(parameter.numel() for parameter in encoder.parameters())
         image_size = getattr(encoder, "image_size", None)
     return ModelInfo(registry.role, name, registry.card(name), parameters, image_size)
+
+
+def _needs_options(cls: type) -> bool:
+    """Whether a class stands for a whole family, of which an option picks the member."""
+    parameters = inspect.signature(cls).parameters.values()
+    return any(parameter.default is parameter.empty and parameter.kind in _NAMED for parameter in parameters)
+
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def print_zoo(pattern: str = "*", form: Literal["text", "markdown"] = "text") -> None:
