@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.model.image_encoders.timm import NamedTimmImageEncoder
 
 SIZE = 64
 
@@ -18,6 +19,10 @@ def build(name: str) -> ImageEncoder:
     options = {"image_size": SIZE}
     if hasattr(cls, "depth") and cls.depth > 4:
         cls = type(name, (cls,), {"depth": 4, "global_blocks": (0, 1, 2, 3)})
+    if issubclass(cls, NamedTimmImageEncoder):
+        cls = type(
+            name, (cls,), {"architecture": cls.architecture.replace("base_plus", "tiny").replace("large", "tiny")}
+        )
     if "backbone" in inspect.signature(cls).parameters:
         options["backbone"] = "resnet18"
     torch.manual_seed(0)

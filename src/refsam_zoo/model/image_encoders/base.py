@@ -19,6 +19,7 @@ class ImageEncoder(nn.Module):
         intermediate_widths: Channels of each intermediate map, in order.
         pixel_mean: Mean of R, G, B in 0..255, subtracted before encoding.
         pixel_std: Standard deviation of R, G, B in 0..255.
+        fresh_parts: Names of submodules that no pretrained checkpoint fills, so that every tuner trains them.
     """
 
     image_size: int
@@ -28,6 +29,7 @@ class ImageEncoder(nn.Module):
     intermediate_widths: tuple[int, ...]
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    fresh_parts: tuple[str, ...] = ()
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """Encodes frames.

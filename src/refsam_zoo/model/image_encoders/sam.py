@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from refsam_zoo.checkpoints.loading import WeightsFile, load_into, load_state_dict, select_prefix, warn_random_weights
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.model.image_encoders.positions import resize_positions
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
 
@@ -25,8 +26,8 @@ class SamImageEncoder(ImageEncoder):
 
     Args:
         checkpoint: Meta's `sam_vit_*.pth`, or any file with its `image_encoder.*` keys; None means random weights.
-        image_size: Side of the square input in pixels, a multiple of the patch size. Positions are made for this
-            size; a checkpoint must have the same.
+        image_size: Side of the square input in pixels, a multiple of the patch size. Positions of a checkpoint made
+            for another size are interpolated.
         checkpointing: In training, keep no activations inside the blocks but compute them again for the gradient.
     """
 
@@ -59,7 +60,8 @@ class SamImageEncoder(ImageEncoder):
             warn_random_weights(f"image encoder {type(self).__name__}")
         else:
             state = load_state_dict(checkpoint) if self.weights is None else self.weights.load(checkpoint)
-            load_into(self.vit, select_prefix(state, "image_encoder."), f"{checkpoint} (image_encoder)")
+            state = resize_positions(select_prefix(state, "image_encoder."), self.vit.state_dict())
+            load_into(self.vit, state, f"{checkpoint} (image_encoder)")
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """Encodes frames; see `ImageEncoder.forward`."""

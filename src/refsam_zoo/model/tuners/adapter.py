@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
 from refsam_zoo.registry import ModelCard
 
 MLP_SCALE = 0.5
@@ -53,8 +53,8 @@ class adapter(Tuner):
         self.zero_init = zero_init
         self.first_block = first_block
 
-    def apply(self, encoder: Encoder) -> Encoder:
-        """Freezes the encoder and adds adapters; see `Tuner.apply`."""
+    def inject(self, encoder: nn.Module) -> None:
+        """Freezes the encoder and adds adapters; see `Tuner.inject`."""
         blocks: list[Any] = [module for module in encoder.modules() if _is_block(module)]
         first = len(blocks) // 2 if self.first_block is None else self.first_block
         if not blocks[first:]:
@@ -69,7 +69,6 @@ class adapter(Tuner):
             block.attn.register_forward_hook(_add_adapter_of_output)
             block.mlp.adapter = Adapter(width, self.zero_init)
             block.mlp.register_forward_hook(_add_adapter_of_input)
-        return encoder
 
 
 def _is_block(module: nn.Module) -> bool:

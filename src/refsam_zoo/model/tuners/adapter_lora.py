@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from refsam_zoo.model.tuners.adapter import adapter
-from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
 from refsam_zoo.model.tuners.lora import lora
 from refsam_zoo.registry import ModelCard
 
@@ -25,12 +25,11 @@ class adapter_lora(Tuner):
     def __init__(self, rank: int = 4, zero_init: bool = True) -> None:
         self.tuners = (adapter(zero_init), lora(rank))
 
-    def apply(self, encoder: Encoder) -> Encoder:
-        """Freezes the encoder and injects both; see `Tuner.apply`."""
+    def inject(self, encoder: nn.Module) -> None:
+        """Freezes the encoder and injects both; see `Tuner.inject`."""
         trained: list[nn.Parameter] = []
         for tuner in self.tuners:
-            tuner.apply(encoder)
+            tuner.inject(encoder)
             trained += [parameter for parameter in encoder.parameters() if parameter.requires_grad]
         for parameter in trained:
             parameter.requires_grad_(True)
-        return encoder

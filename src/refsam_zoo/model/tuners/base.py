@@ -15,11 +15,11 @@ class Tuner:
     """Prepares an encoder for training: freezes what stays, injects what is trained.
 
     A tuner holds options only; `apply` changes the encoder in place. Afterwards `requires_grad` of the encoder's
-    parameters says exactly what is trained.
+    parameters says exactly what is trained. A subclass implements `inject`.
     """
 
     def apply(self, encoder: Encoder) -> Encoder:
-        """Freezes and injects in place.
+        """Freezes and injects in place; the encoder's fresh parts are trained by every tuner.
 
         Args:
             encoder: An `ImageEncoder` or `TextEncoder`.
@@ -30,6 +30,13 @@ class Tuner:
         Raises:
             InputError: Nothing in the encoder matches what the tuner tunes.
         """
+        self.inject(encoder)
+        for part in getattr(encoder, "fresh_parts", ()):
+            encoder.get_submodule(part).requires_grad_(True)
+        return encoder
+
+    def inject(self, encoder: nn.Module) -> None:
+        """Freezes what stays as it is and adds what is trained, in place; raises as `apply`."""
         raise NotImplementedError
 
 

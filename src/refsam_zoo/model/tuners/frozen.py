@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
+from torch import nn
+
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
 from refsam_zoo.registry import ModelCard
 
 
@@ -10,6 +12,6 @@ from refsam_zoo.registry import ModelCard
 class frozen(Tuner):
     """Trains nothing; encoders then stay in evaluation mode, so their dropout is off in training too."""
 
-    def apply(self, encoder: Encoder) -> Encoder:
-        """Freezes every parameter; see `Tuner.apply`."""
-        return encoder.requires_grad_(False).eval()
+    def inject(self, encoder: nn.Module) -> None:
+        """Freezes every parameter; see `Tuner.inject`."""
+        encoder.requires_grad_(False).eval()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
+from torch import nn
+
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
 from refsam_zoo.registry import ModelCard
 
 
@@ -10,6 +12,6 @@ from refsam_zoo.registry import ModelCard
 class full(Tuner):
     """Trains every parameter of the encoder."""
 
-    def apply(self, encoder: Encoder) -> Encoder:
-        """Makes every parameter trainable; see `Tuner.apply`."""
-        return encoder.requires_grad_(True)
+    def inject(self, encoder: nn.Module) -> None:
+        """Makes every parameter trainable; see `Tuner.inject`."""
+        encoder.requires_grad_(True)

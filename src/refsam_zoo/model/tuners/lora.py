@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.model.tuners.base import TUNERS, Encoder, Tuner
+from refsam_zoo.model.tuners.base import TUNERS, Tuner
 from refsam_zoo.model.tuners.fused_projection import split_fused
 from refsam_zoo.registry import ModelCard
 
@@ -37,8 +37,8 @@ class peft_method(Tuner):
         self.options = options or {}
         self.targets = targets
 
-    def apply(self, encoder: Encoder) -> Encoder:
-        """Freezes the encoder and injects the method's parameters; see `Tuner.apply`."""
+    def inject(self, encoder: nn.Module) -> None:
+        """Freezes the encoder and injects the method's parameters; see `Tuner.inject`."""
         from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftType, inject_adapter_in_model
 
         methods = [method.value for method in PEFT_TYPE_TO_CONFIG_MAPPING]
@@ -52,7 +52,6 @@ class peft_method(Tuner):
             inject_adapter_in_model(config, encoder.requires_grad_(False))
         except (TypeError, ValueError) as error:
             raise InputError(f"peft method '{self.method}': {' '.join(str(error).split())}") from error
-        return encoder
 
 
 @TUNERS.register(ModelCard("LoRA", paper="2106.09685"))
@@ -113,6 +112,8 @@ def adaptable_layers(encoder: nn.Module, targets: Sequence[str]) -> list[str]:
     """
     names = [name for name, module in encoder.named_modules() if type(module) in (nn.Linear, nn.MultiheadAttention)]
     chosen = [name for name in names if any(f".{name}".endswith(f".{target}") for target in targets)]
+    if not names:
+        raise InputError(f"{type(encoder).__name__} has no linear layer to adapt; use tuner 'full' or 'frozen'")
     if not chosen:
         endings = {".".join(name.split(".")[-2:]) for name in names}
         raise InputError(
