@@ -81,7 +81,7 @@ class ReferringDataModule(LightningDataModule):
             if count < 1:
                 raise InputError(f"{name} must be at least 1, not {count}")
         self.root = Path(root)
-        self.clip_frames = frames_per_epoch
+        self.clip_frames = tuple(frames_per_epoch)
         self.expressions_per_clip = expressions_per_clip
         self.batch_size = batch_size
         self.workers = workers

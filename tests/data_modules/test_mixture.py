@@ -62,7 +62,7 @@ def test_without_weights_every_item_comes_once(make_tree: TreeWriter, tmp_path: 
 
 def test_parts_must_fit_together(tmp_path: Path) -> None:
     part, other = ReferYouTubeVOS(tmp_path), ReferYouTubeVOS(tmp_path, clip_frames=5)
-    with pytest.raises(InputError, match=r"same clip_frames, not \[\[3\], \[5\]\]"):
+    with pytest.raises(InputError, match=r"same clip_frames, not \[\(3,\), \(5,\)\]"):
         Mixture([part, other])
     for weights in ([1.0], [1.0, 0.0]):
         with pytest.raises(InputError, match="weights must be 2 positive numbers"):
