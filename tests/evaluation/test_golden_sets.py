@@ -265,5 +265,5 @@ def test_images(tmp_path: Path) -> None:
 def test_every_protocol_has_a_golden_value() -> None:
     tested = {"davis17", "vos_benchmark", "vos_benchmark_all_frames", "ref_davis17", "mevis", "ref_davis17_expressions"}
     tested |= {"a2d_sentences", "refcoco", "refcoco_cris", "grefcoco", "reason_seg"}
-    same_rule = {"davis17_unsupervised", "ref_youtube_vos", "jhmdb_sentences"}
+    same_rule = {"davis17_unsupervised", "ref_youtube_vos", "ref_shapes", "jhmdb_sentences"}
     assert PROTOCOLS.keys() == tested | same_rule

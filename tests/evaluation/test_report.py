@@ -36,7 +36,7 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cannot write the report to '.*file/evaluation'"):
+    with pytest.raises(InputError, match=r"cannot write the folder '.*file/evaluation'"):
         report.write_report(tmp_path / "file" / "evaluation", ROWS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
@@ -36,22 +36,42 @@ def write_report(
     Raises:
         InputError: The folder cannot be written.
     """
+
+    def write(partial: Path) -> None:
+        results.write_csv(rows, partial / "per_expression.csv")
+        results.write_json(rows, partial / "summary.json")
+        results.write_markdown(rows, partial / "summary.md")
+        if examples:
+            figures.draw_examples(examples, partial / "examples.png")
+        if metrics_csv is not None and metrics_csv.is_file():
+            figures.draw_curves(metrics_csv, partial / "curves.png")
+
+    return write_folder(folder, write)
+
+
+def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Makes a folder whole or not at all; an earlier one is left alone.
+
+    Args:
+        folder: Where to; if there is one already, the next free name of `folder-2`, `folder-3`, ... is taken.
+        write: Writes the files into the folder it is given.
+
+    Returns:
+        The folder that was written.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     partial = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
         try:
-            results.write_csv(rows, partial / "per_expression.csv")
-            results.write_json(rows, partial / "summary.json")
-            results.write_markdown(rows, partial / "summary.md")
-            if examples:
-                figures.draw_examples(examples, partial / "examples.png")
-            if metrics_csv is not None and metrics_csv.is_file():
-                figures.draw_curves(metrics_csv, partial / "curves.png")
+            write(partial)
             return partial.rename(_free_name(folder))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"cannot write the report to '{folder}': {error.strerror or error}") from error
+        raise InputError(f"cannot write the folder '{folder}': {error.strerror or error}") from error
 
 
 def _free_name(folder: Path) -> Path:

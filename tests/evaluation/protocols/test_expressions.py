@@ -10,69 +10,27 @@ from PIL import Image
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
-from refsam_zoo.types import Referral, VideoSource
-from refsam_zoo.video.masks import PaletteMasks
+from refsam_zoo.types import Referral
 
-FRAMES = tuple(f"{position:05d}" for position in range(0, 55, 5))
 SIZE = (40, 60)
 
 
-def _labels(video: int) -> np.ndarray:
-    """Two squares that move, the second only in the first half: uint8 `[T, H, W]`."""
-    labels = np.zeros((len(FRAMES), *SIZE), np.uint8)
-    for position in range(len(FRAMES)):
-        labels[position, 5:15, position : 12 + position + video] = 1
-        if position < 6:
-            labels[position, 20:35, 30:50] = 2
-    return labels
-
-
-def _save(folder: Path, maps: np.ndarray) -> None:
-    folder.mkdir(parents=True)
-    for name, labels in zip(FRAMES, maps, strict=True):
-        Image.fromarray(labels).save(folder / f"{name}.png")
-
-
-@pytest.fixture
-def referrals(tmp_path: Path) -> list[Referral]:
-    """Two videos with three expressions each: one object, both, and an absent one."""
-    found = []
-    for video in range(2):
-        annotations, frames = tmp_path / "Annotations" / f"v{video}", tmp_path / "JPEGImages" / f"v{video}"
-        _save(annotations, _labels(video))
-        frames.mkdir(parents=True)
-        for name in FRAMES:
-            Image.new("RGB", SIZE[::-1]).save(frames / f"{name}.jpg")
-        for number, ids in enumerate([(1,), (1, 2), ()]):
-            masks = PaletteMasks(annotations, FRAMES, ids)
-            tags = {"kind": "absent" if not ids else "present"}
-            found.append(Referral(f"v{video}", str(number), "words", ids, FRAMES, VideoSource(frames), masks, tags))
-    return found
-
-
-def _predict(referral: Referral) -> np.ndarray:
-    """The true union moved by three pixels; on absent targets a false alarm in one frame: uint8 `[T, H, W]`."""
+def _read(referral: Referral) -> np.ndarray:
+    """The ground truth, bool `[T, H, W]`."""
     assert referral.masks is not None
-    mask = np.roll(referral.masks.read(range(len(FRAMES)), SIZE), 3, axis=2)
-    if not referral.object_ids:
-        mask[4, :5, :5] = True
-    return mask.astype(np.uint8) * 255
+    return referral.masks.read(range(len(referral.frames)), SIZE)
 
 
-@pytest.fixture
-def predictions(tmp_path: Path, referrals: list[Referral]) -> Path:
-    folder = tmp_path / "predictions"
-    for referral in referrals:
-        _save(folder / referral.video_id / referral.expression_id, _predict(referral))
-    return folder
+def _predicted(folder: Path, referral: Referral) -> np.ndarray:
+    masks = folder / referral.video_id / referral.expression_id
+    return np.stack([np.array(Image.open(masks / f"{frame}.png")) > 0 for frame in referral.frames])
 
 
 def test_scores_are_means_over_frames_then_expressions(predictions: Path, referrals: list[Referral]) -> None:
     found = evaluate(predictions, "mevis", referrals)
     expected = []
     for referral in referrals:
-        assert referral.masks is not None
-        counts = count_pixels(_predict(referral) > 0, referral.masks.read(range(len(FRAMES)), SIZE))
+        counts = count_pixels(_predicted(predictions, referral), _read(referral))
         expected.append((region_similarity(counts).mean(), contour_accuracy(counts).mean()))
     assert [(row["j"], row["f"]) for row in found.rows] == expected
     j, f = np.mean(expected, axis=0).tolist()
@@ -89,17 +47,18 @@ def test_zips_threads_and_the_servers_folder_change_nothing(
     zipped = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", predictions))
     assert evaluate(zipped, "mevis", referrals, threads=3) == expected
     shutil.move(predictions, tmp_path / "submission" / "Annotations")
-    assert evaluate(tmp_path / "submission", "ref_youtube_vos", referrals).rows == expected.rows
+    assert evaluate(tmp_path / "submission", "ref_youtube_vos", referrals).scores == expected.scores
 
 
 def test_two_of_six_expressions_are_not_a_result(predictions: Path, referrals: list[Referral]) -> None:
     """MeViS's own evaluator prints 1.0 for two perfect expressions and says nothing about the other four."""
     for referral in referrals:
         folder = predictions / referral.video_id / referral.expression_id
-        shutil.rmtree(folder)
         if referral.video_id == "v0" and referral.object_ids:
-            assert referral.masks is not None
-            _save(folder, referral.masks.read(range(len(FRAMES)), SIZE).astype(np.uint8))
+            for frame, mask in zip(referral.frames, _read(referral), strict=True):
+                Image.fromarray(mask).save(folder / f"{frame}.png")
+        else:
+            shutil.rmtree(folder)
     with pytest.raises(InputError, match=r"has 22 of 66 masks; 2 missing: v0/2, v1;"):
         evaluate(predictions, "mevis", referrals)
     found = evaluate(predictions, "mevis", referrals, on_incomplete="empty")

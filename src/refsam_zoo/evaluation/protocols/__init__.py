@@ -36,6 +36,7 @@ _ALL: tuple[Protocol, ...] = (
         "Annotations",
         "Ref-YouTube-VOS with local ground truth (its own is not public): mean over frames, then expressions",
     ),
+    ExpressionProtocol("ref_shapes", "", "RefShapes: the rule of mevis"),
     ExpressionProtocol(
         "mevis", "", "MeViS: union of the targets, absent targets included; mean over frames, then expressions"
     ),

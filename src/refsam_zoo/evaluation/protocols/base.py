@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from refsam_zoo.evaluation.completeness import Completeness
@@ -22,12 +26,33 @@ class Evaluation:
         scores: Totals by name, in 0..1.
         rows: One row per object, expression or image: column -> value.
         completeness: What was asked for and what was found.
+        unit: What a row is about: `expression`, `object` or `image`.
     """
 
     protocol: str
     scores: dict[str, float]
     rows: Sequence[dict[str, object]]
     completeness: Completeness
+    unit: str
+
+    def write(self, folder: Path) -> None:
+        """Writes `per_<unit>.csv` and `summary.json` into a folder; numbers that are none become null in the latter."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        with (folder / f"per_{self.unit}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        scores = {name: None if math.isnan(value) else value for name, value in self.scores.items()}
+        found = {"expected": self.completeness.expected, "found": self.completeness.found}
+        listed = {"missing": self.completeness.missing, "extra": self.completeness.extra}
+        summary = {"protocol": self.protocol, "scores": scores, "masks": {**found, **listed}}
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+    def markdown(self) -> str:
+        """Prints the totals in points of 100 as a table, and below it what was missing."""
+        lines = [f"| {self.protocol} | points |", "|---|---:|"]
+        lines += [f"| {name} | {100 * value:.1f} |" for name, value in self.scores.items()]
+        return "\n".join(lines + ([] if self.completeness.complete else ["", *self.completeness.lines()]))
 
 
 def each(score: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:

@@ -58,14 +58,11 @@ class ExpressionProtocol:
         """
         archive, completeness = self.check(predictions, referrals)
         completeness.require(archive.label, on_incomplete)
-        videos: dict[tuple[str, tuple[str, ...]], list[Referral]] = {}
-        for referral in referrals:
-            videos.setdefault((referral.video_id, referral.frames), []).append(referral)
-        parts = each(lambda video: _score_video(self.name, video, archive), list(videos.values()), threads)
+        parts = each(lambda video: _score_video(self.name, video, archive), group_by_video(referrals), threads)
         results = [result for part in parts for result in part]
         total = MeanScore.of(results)
         scores = {"jf": total.jf, "j": total.j, "f": total.f}
-        return Evaluation(self.name, scores, [_row(result) for result in results], completeness)
+        return Evaluation(self.name, scores, [_row(result) for result in results], completeness, "expression")
 
     def check(self, predictions: Path, referrals: Sequence[Referral]) -> tuple[MaskArchive, Completeness]:
         """Opens predictions and compares the names of their masks with those asked for, without reading any."""
@@ -77,10 +74,19 @@ class ExpressionProtocol:
 
 def expected_masks(referrals: Sequence[Referral]) -> list[str]:
     """Names the masks that some referrals ask for."""
-    return [_mask_name(referral, frame) for referral in referrals for frame in referral.frames]
+    return [mask_name(referral, frame) for referral in referrals for frame in referral.frames]
 
 
-def _mask_name(referral: Referral, frame: str) -> str:
+def group_by_video(referrals: Sequence[Referral]) -> list[list[Referral]]:
+    """Puts the referrals about the same frames together."""
+    videos: dict[tuple[str, tuple[str, ...]], list[Referral]] = {}
+    for referral in referrals:
+        videos.setdefault((referral.video_id, referral.frames), []).append(referral)
+    return list(videos.values())
+
+
+def mask_name(referral: Referral, frame: str) -> str:
+    """Names one mask: `<video>/<expression>/<frame>`."""
     return f"{referral.video_id}/{referral.expression_id}/{frame}"
 
 
@@ -94,7 +100,7 @@ def _score_video(subset: str, referrals: Sequence[Referral], archive: MaskArchiv
         positions = range(start, min(start + _FRAMES_AT_ONCE, len(frames)))
         truth = read_masks(sources, positions, size)
         for referral, masks, rows in zip(referrals, truth, counts, strict=True):
-            names = [_mask_name(referral, frames[position]) for position in positions]
+            names = [mask_name(referral, frames[position]) for position in positions]
             rows[positions.start : positions.stop] = count_pixels(_read(archive, names, size), masks)
     return [_result(subset, referral, rows) for referral, rows in zip(referrals, counts, strict=True)]
 
@@ -135,6 +141,7 @@ def _result(subset: str, referral: Referral, counts: np.ndarray) -> ExpressionRe
 
 def _row(result: ExpressionResult) -> dict[str, object]:
     return {
+        "subset": result.subset,
         "video_id": result.video_id,
         "expression_id": result.expression_id,
         "expression": result.expression,

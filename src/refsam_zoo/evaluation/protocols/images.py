@@ -39,4 +39,4 @@ class ImageProtocol:
             {"sample_id": sample.sample_id, "intersection": intersection, "union": union, "no_target": sample.no_target}
             for sample, (intersection, union) in zip(samples, overlap(samples).tolist(), strict=True)
         ]
-        return Evaluation(self.name, self.rule(samples), rows, completeness)
+        return Evaluation(self.name, self.rule(samples), rows, completeness, "image")

@@ -74,7 +74,7 @@ class LabelMapProtocol:
         completeness.require(predictions.label, on_incomplete)
         videos = [LabelVideo(name, frames, truth, predictions) for name, frames in truth.videos.items()]
         tracks = [track for part in each(self.rule, videos, threads) for track in part]
-        return Evaluation(self.name, _totals(tracks), [_row(track) for track in tracks], completeness)
+        return Evaluation(self.name, _totals(tracks), [_row(track) for track in tracks], completeness, "object")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class AnnotatorsProtocol:
         scores = {name: float(np.mean([part.scores[name] for part in parts.values()])) for name in names}
         scores |= {f"{annotator}/{name}": part.scores[name] for annotator, part in parts.items() for name in names}
         rows = [{"annotator": annotator, **row} for annotator, part in parts.items() for row in part.rows]
-        return Evaluation(self.name, scores, rows, completeness)
+        return Evaluation(self.name, scores, rows, completeness, "object")
 
 
 def _listed_videos(data: Path) -> list[str] | None:
