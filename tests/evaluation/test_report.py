@@ -23,7 +23,7 @@ def _metrics(path: Path) -> Path:
 def test_report_with_curves(tmp_path: Path) -> None:
     folder = report.write_report(tmp_path / "evaluation", ROWS, metrics_csv=_metrics(tmp_path / "metrics.csv"))
     names = {path.name for path in folder.iterdir()}
-    assert names == {"per_expression.csv", "summary.json", "summary.md", "curves.png"}
+    assert names == {"per_expression.csv", "summary.json", "summary.md", "curves.png", "breakdowns.png"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation", "metrics.csv"]
 
 

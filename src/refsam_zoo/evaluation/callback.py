@@ -131,7 +131,8 @@ class EvaluationCallback(Callback):
                 self.examples.add(part)
             rows = [row for table in tables.values() for row in table]
             examples = self.examples.worst_median_best(_EXAMPLES_OF_EACH_SORT)
-            written = write_report(folder / "evaluation", rows, examples, folder / "metrics.csv")
+            worst = self.examples.worst()
+            written = write_report(folder / "evaluation", rows, examples, worst, folder / "metrics.csv")
             rank_zero_info(f"Evaluation written to {written}")
 
     def _start(self, subsets: int, pl_module: LightningModule) -> None:

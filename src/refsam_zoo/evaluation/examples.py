@@ -91,6 +91,11 @@ class ExampleKeeper:
         orders = {"worst": ranked, "median": middling, "best": ranked[::-1]}
         return [(name, _from_different_videos(order)[:count]) for name, order in orders.items()]
 
+    def worst(self) -> list[Example]:
+        """Chooses the twelve worst examples, from different videos where there are enough."""
+        self._prune()
+        return _from_different_videos(sorted(self.examples, key=_rank)[:_KEPT_EXTREMES])
+
     def _prune(self) -> None:
         unique = {(example.sample, example.frame_name): example for example in self.examples}.values()
         ranked = sorted(unique, key=_rank)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refsam_zoo.evaluation.breakdowns import break_down
 from refsam_zoo.evaluation.examples import Example
+from refsam_zoo.evaluation.results import ExpressionResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_BAR_COLOUR = "#5b8db8"
 _PREDICTION_COLOUR = "#ff7f0e"
 _TRUTH_COLOUR = "#00e5ff"
 
@@ -36,6 +39,30 @@ def draw_examples(groups: Sequence[tuple[str, Sequence[Example]]], path: Path) -
             _draw_example(axes, name, example)
     handles = [Line2D([], [], color=_PREDICTION_COLOUR, lw=2), Line2D([], [], color=_TRUTH_COLOUR, lw=2, ls="--")]
     figure.legend(handles, ["prediction", "ground truth"], loc="outside lower center", ncols=2, frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def draw_worst(examples: Sequence[Example], path: Path, columns: int = 4) -> None:
+    """Draws a contact sheet of failures, the worst first."""
+    rows = [examples[start : start + columns] for start in range(0, len(examples), columns)]
+    draw_examples([("worst", row) for row in rows], path)
+
+
+def draw_breakdowns(results: Sequence[ExpressionResult], path: Path) -> None:
+    """Draws the mean J&F of groups of expressions, with its 95 % interval and their number."""
+    panels = {title: groups for title, groups in break_down(results).items() if groups}
+    figure = _new_figure(4.4 * len(panels), 3.6)
+    for axes, (title, groups) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        scores = [100 * np.array([result.jf for result in members]) for members in groups.values()]
+        means = [values.mean() for values in scores]
+        errors = [1.96 * values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0 for values in scores]
+        axes.bar(range(len(groups)), means, yerr=errors, width=0.65, color=_BAR_COLOUR, ecolor="0.35", capsize=4)
+        axes.set_xticks(range(len(groups)), [f"{name}\nn = {len(members)}" for name, members in groups.items()])
+        axes.tick_params(axis="x", labelsize="small", length=0)
+        axes.set(title=title, ylim=(0, 100), ylabel="J&F")
+        axes.grid(axis="y", alpha=0.3)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
 

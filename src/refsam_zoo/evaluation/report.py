@@ -17,17 +17,19 @@ def write_report(
     folder: Path,
     rows: Sequence[ExpressionResult],
     examples: Sequence[tuple[str, Sequence[Example]]] = (),
+    worst: Sequence[Example] = (),
     metrics_csv: Path | None = None,
 ) -> Path:
     """Writes tables and pictures, all of them or none; an earlier report is left alone.
 
-    Files: `per_expression.csv`, `summary.json`, `summary.md`, `examples.png` if there are examples, `curves.png` if
-    the run's metrics are given and hold any.
+    Files: `per_expression.csv`, `summary.json`, `summary.md`, `breakdowns.png` (of the first subset), `examples.png`
+    and `worst.png` if there are examples, `curves.png` if the run's metrics are given and hold any.
 
     Args:
         folder: Where to; if there is one already, the next free name of `folder-2`, `folder-3`, ... is taken.
         rows: One row per expression.
         examples: What `ExampleKeeper.worst_median_best` chose.
+        worst: What `ExampleKeeper.worst` chose.
         metrics_csv: The file of Lightning's `CSVLogger`; may be absent.
 
     Returns:
@@ -41,8 +43,12 @@ def write_report(
         results.write_csv(rows, partial / "per_expression.csv")
         results.write_json(rows, partial / "summary.json")
         results.write_markdown(rows, partial / "summary.md")
+        if rows:
+            figures.draw_breakdowns(next(iter(results.by_subset(rows).values())), partial / "breakdowns.png")
         if examples:
             figures.draw_examples(examples, partial / "examples.png")
+        if worst:
+            figures.draw_worst(worst, partial / "worst.png")
         if metrics_csv is not None and metrics_csv.is_file():
             figures.draw_curves(metrics_csv, partial / "curves.png")
 
