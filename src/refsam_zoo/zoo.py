@@ -25,6 +25,7 @@ from refsam_zoo.registry import ModelCard, Registry
 
 T = TypeVar("T")
 _PREFIX = "refsam_"
+_TIMM = "timm/"
 
 
 def create_model(
@@ -43,7 +44,7 @@ def create_model(
     """Composes a RefSAM; every part is a short name, an import path `package.module.Class` or a ready object.
 
     Args:
-        name: `refsam_<image encoder>`.
+        name: `refsam_<image encoder>`, or `refsam_timm/<name in timm>`.
         text_encoder: Text encoder.
         tuner: What is trained of the image encoder.
         text_tuner: What is trained of the text encoder.
@@ -62,9 +63,10 @@ def create_model(
         InputError: A name is unknown; the message suggests the nearest one.
     """
     if image_encoder is None:
-        if name.removeprefix(_PREFIX) not in IMAGE_ENCODERS and "." not in name:
+        short = name.removeprefix(_PREFIX)
+        if short not in IMAGE_ENCODERS and not short.startswith(_TIMM) and "." not in name:
             raise InputError(f"unknown model '{name}'{nearest_name(name, list_models())}")
-        image_encoder = _part(IMAGE_ENCODERS, name.removeprefix(_PREFIX))
+        image_encoder = _part(IMAGE_ENCODERS, short)
     return compose(
         image_encoder,
         _part(TEXT_ENCODERS, text_encoder),
@@ -83,6 +85,8 @@ def create_model(
 def _part(registry: Registry[T], value: str | T) -> T:
     if not isinstance(value, str):
         return value
+    if value.startswith(_TIMM):
+        return registry.build("timm", backbone=value.removeprefix(_TIMM))
     if "." not in value:
         return registry.build(value)
     module, _, attribute = value.rpartition(".")
@@ -93,8 +97,8 @@ def _part(registry: Registry[T], value: str | T) -> T:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Lists model names that match a shell pattern, such as `*vit*`."""
-    return fnmatch.filter([_PREFIX + name for name in IMAGE_ENCODERS], pattern)
+    """Lists model names that match a shell pattern, such as `*vit*`; timm's backbones are not listed."""
+    return fnmatch.filter([_PREFIX + name for name in IMAGE_ENCODERS if name != _TIMM.rstrip("/")], pattern)
 
 
 @dataclass(frozen=True)

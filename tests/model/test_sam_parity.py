@@ -53,7 +53,7 @@ def package_sam(encoder: type[SamImageEncoder]) -> Sam:
     return sam
 
 
-@pytest.mark.parametrize("encoder_class", [SmallVit, ShortVitB])
+@pytest.mark.parametrize("encoder_class", [SmallVit, pytest.param(ShortVitB, marks=pytest.mark.slow)])
 @torch.no_grad()
 def test_the_zoo_gives_the_predictors_masks(tmp_path: Path, encoder_class: type[SamImageEncoder]) -> None:
     sam = package_sam(encoder_class)

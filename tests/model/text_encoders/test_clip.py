@@ -8,7 +8,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import SimpleTokenizer
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.model.text_encoders.clip import clip_vit_b_32
+from refsam_zoo.model.text_encoders.clip import clip, clip_vit_b_32
 
 VISION = {"layers": 1, "width": 64, "patch_size": 32, "image_size": 32, "head_width": 32}
 TEXT = {"width": 512, "heads": 8, "layers": 2}
@@ -36,3 +36,12 @@ def test_a_file_with_fewer_layers_is_refused(tmp_path: Path) -> None:
     torch.save(CLIP(64, VISION, TEXT).state_dict(), tmp_path / "clip.pt")
     with pytest.raises(InputError, match=r"clip\.pt .*120 missing: transformer\.resblocks\.2"):
         clip_vit_b_32(tmp_path / "clip.pt")
+
+
+def test_towers_are_known_by_their_names_in_open_clip() -> None:
+    assert clip("ViT-H-14", layers=1).width == 1024
+    with pytest.raises(InputError, match="unknown open_clip model 'ViT-H14'; did you mean 'ViT-H-14'"):
+        clip("ViT-H14")
+    for another_vocabulary in ("ViT-B-16-SigLIP", "roberta-ViT-B-32"):
+        with pytest.raises(InputError, match="is not built like CLIP's"):
+            clip(another_vocabulary)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from refsam_zoo.checkpoints.loading import StateDict, load_into, load_state_dict, select_prefix, warn_random_weights
+from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
@@ -40,8 +41,8 @@ class ClipTextEncoder(TextEncoder):
 
     max_tokens = 77
     pad_id = 0
-    depth: ClassVar[int] = 12
-    heads: ClassVar[int]
+    depth: int = 12
+    heads: int
 
     def __init__(self, checkpoint: Path | None = None, layers: int | None = None, quick_gelu: bool = True) -> None:
         super().__init__()
@@ -100,6 +101,43 @@ def _block_index(name: str) -> int:
 
 def _card(size: str) -> ModelCard:
     return ModelCard(f"CLIP {size}, text tower", "OpenAI or LAION, in open_clip's format", "MIT", "2103.00020")
+
+
+@TEXT_ENCODERS.register(_card("by its name in open_clip"))
+class clip(ClipTextEncoder):
+    """The text tower of any model of open_clip that has CLIP's vocabulary.
+
+    Args:
+        architecture: The model's name in open_clip: "ViT-H-14", "ViT-bigG-14", "RN50x4", ...
+        checkpoint: See `ClipTextEncoder`.
+        layers: See `ClipTextEncoder`.
+        quick_gelu: See `ClipTextEncoder`.
+    """
+
+    def __init__(
+        self,
+        architecture: str = "ViT-B-32",
+        checkpoint: Path | None = None,
+        layers: int | None = None,
+        quick_gelu: bool = True,
+    ) -> None:
+        sizes = _text_sizes(architecture)
+        self.width, self.heads, self.depth = sizes["width"], sizes["heads"], sizes["layers"]
+        super().__init__(checkpoint, layers, quick_gelu)
+
+
+def _text_sizes(architecture: str) -> dict[str, int]:
+    import open_clip
+
+    config = open_clip.get_model_config(architecture)
+    if config is None:
+        raise InputError(
+            f"unknown open_clip model '{architecture}'{nearest_name(architecture, open_clip.list_models())}"
+        )
+    sizes = {"context_length": 77, "vocab_size": VOCABULARY, **config["text_cfg"]}
+    if sizes["context_length"] != 77 or sizes.keys() - {"context_length", "vocab_size", "width", "heads", "layers"}:
+        raise InputError(f"the text tower of open_clip's '{architecture}' is not built like CLIP's")
+    return sizes
 
 
 @TEXT_ENCODERS.register(_card("ViT-B/32"))
