@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from refsam_zoo.cli import main
+from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -114,6 +115,21 @@ class TestRun:
         assert main(demo("predict", ref_shapes, tmp_path, checkpoint)) == 0
         assert list((tmp_path / "masks").rglob("*.png"))
 
+    @pytest.mark.parametrize(
+        ("flags", "written"),
+        [
+            (["--trainer.logger=WandbLogger", "--trainer.logger.offline=true"], "wandb/offline-run-*/run-*.wandb"),
+            (["--trainer.logger=TensorBoardLogger"], "lightning_logs/version_0/events.out.tfevents.*"),
+        ],
+        ids=["wandb", "tensorboard"],
+    )
+    def test_other_loggers(self, flags: list[str], written: str, ref_shapes: Path, tmp_path: Path) -> None:
+        flags = [*flags, f"--trainer.logger.save_dir={tmp_path}", "--trainer.max_epochs=1"]
+        # a process of its own: W&B writes its file out when that ends
+        subprocess.run([sys.executable, "-m", "refsam_zoo", *demo("fit", ref_shapes, tmp_path, *flags)], check=True)
+        assert [path for path in tmp_path.glob(written) if path.stat().st_size > 1000]
+        assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+
     def test_two_processes_give_the_numbers_of_one(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
         ddp = ("--trainer.strategy=ddp", "--trainer.devices=2")
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
@@ -210,7 +226,9 @@ class TestBadInput:
         assert "nowhere.yaml" in error_of(["fit", "--config=nowhere.yaml"], capsys)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("damage", ["truncated_jpeg", "mask_size", "empty_expression", "no_frames", "not_json"])
+    @pytest.mark.parametrize(
+        "damage", ["truncated_jpeg", "mask_size", "empty_expression", "no_frames", "no_folder", "not_json"]
+    )
     def test_a_damaged_data_set(
         self, damage: str, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -219,6 +237,30 @@ class TestBadInput:
         named = damage_data(data, damage)
         arguments = demo("fit", data, tmp_path / "run", "--data.epoch_length=24")
         assert named in error_of(arguments, capsys)
+
+    @pytest.mark.slow
+    def test_a_truncated_video_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        data = tmp_path / "data"
+        splits = dict.fromkeys((f"{split}_videos" for split in SPLITS), 1)
+        synthesize(data, SynthesisOptions(image_size=64, frames=6, mp4="all", **splits))
+        for video in (data / "train" / "Videos").glob("*.mp4"):
+            video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+        assert ".mp4" in error_of(demo("fit", data, tmp_path / "run", "--data.frames_from=mp4"), capsys)
+
+    @pytest.mark.slow
+    def test_a_disk_that_fills_up(self, ref_shapes: Path, tmp_path: Path) -> None:
+        """A limit on the size of files stands for the end of the disk: the checkpoint does not fit, the table does."""
+        program = (
+            "import resource, sys; from refsam_zoo.cli import main; "
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)); sys.exit(main(sys.argv[1:]))"
+        )
+        arguments = demo("fit", ref_shapes, tmp_path, "--trainer.max_epochs=1")
+        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        assert "cannot be written: File too large" in done.stderr.splitlines()[-1]
+        assert (tmp_path / "config.yaml").is_file()
+        assert not list(tmp_path.rglob("*.ckpt"))
 
     @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"version https://git-lfs"])
     def test_a_checkpoint_that_is_none(
@@ -252,6 +294,9 @@ def damage_data(data: Path, damage: str) -> str:
             next(iter(first["expressions"].values()))["exp"] = " "
         meta.write_text(json.dumps({"videos": videos}), encoding="utf-8")
         return str(meta)
+    if damage == "no_folder":
+        shutil.rmtree(data / "train" / "JPEGImages" / next(iter(videos)))
+        return next(iter(videos))
     if damage == "truncated_jpeg":
         for frame in (data / "train" / "JPEGImages").rglob("*.jpg"):
             frame.write_bytes(frame.read_bytes()[:200])

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -176,14 +179,25 @@ def test_a_second_run_leaves_the_first_alone(tmp_path: Path) -> None:
     assert _table(tmp_path / "evaluation") == _table(tmp_path / "evaluation-2")
 
 
-def test_two_processes_give_the_same_table(tmp_path: Path) -> None:
-    for devices in (1, 2):
-        # Three batches on two processes: Lightning's sampler repeats one.
-        trainer = _trainer(tmp_path / str(devices), EvaluationCallback(), devices=devices, strategy="ddp_fork")
-        trainer.test(_Module(), _Data(_batches(), _batches()), verbose=False)
-    one, two = ((tmp_path / str(devices) / "evaluation") for devices in (1, 2))
-    for name in ("per_expression.csv", "summary.json", "summary.md", "examples.png"):
-        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+def _test_in_processes(folder: Path) -> None:
+    """Tests with one, two and three processes; Lightning's sampler repeats one of the five batches for both others."""
+    batches = [*_batches(), _batch([_clip(1, 0, 2)]), _batch([_clip(1, 2, 5)])]
+    for devices in (1, 2, 3):
+        trainer = _trainer(folder / str(devices), EvaluationCallback(), devices=devices, strategy="ddp_fork")
+        trainer.test(_Module(), _Data(batches, _batches()), verbose=False)
+
+
+@pytest.mark.slow
+def test_processes_do_not_change_the_table(tmp_path: Path) -> None:
+    # a process of its own: one whose OpenMP threads have run hangs when it forks
+    command = [sys.executable, __file__, str(tmp_path)]
+    subprocess.run(command, check=True, timeout=200, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    one, *others = ((tmp_path / str(devices) / "evaluation") for devices in (1, 2, 3))
+    names = sorted(path.name for path in one.iterdir())
+    assert names == ["breakdowns.png", "examples.png", "per_expression.csv", "summary.json", "summary.md", "worst.png"]
+    for other in others:
+        for name in names:
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_validation_logs_the_best_so_far() -> None:
@@ -204,3 +218,7 @@ def test_no_ground_truth_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'v0' has no ground truth"):
         _trainer(tmp_path, EvaluationCallback()).test(_Module(), _Data([batch]), verbose=False)
     assert not (tmp_path / "evaluation").exists()
+
+
+if __name__ == "__main__":
+    _test_in_processes(Path(sys.argv[1]))

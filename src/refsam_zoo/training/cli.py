@@ -166,7 +166,7 @@ def run_trainer(arguments: list[str]) -> None:
         raise InputError(f"{error.filename or 'the run folder'}: cannot be written: {error.strerror}") from error
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 def _run(arguments: list[str]) -> None:

@@ -73,7 +73,7 @@ def build_optimizer(
     learned = [p for p in alignment.parameters() if p.requires_grad]
     if learned:
         groups.append({"params": learned, "lr": rates.cross_modal, "weight_decay": 0.0, "name": "alignment"})
-    return torch.optim.AdamW(groups)
+    return torch.optim.AdamW(groups, fused=True)
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, schedule: Schedule, total_steps: int) -> LambdaLR:
