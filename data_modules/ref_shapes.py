@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.refer_youtube_vos import expressions_file, parse_refer_youtube_vos
+from refsam_zoo.data_modules.refer_youtube_vos import expressions_file, layout_splits, parse_refer_youtube_vos
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
+from refsam_zoo.synthesis.dataset import RECORD
 from refsam_zoo.types import Referral, VideoSource
 
 MAIN_SPLITS = ("train", "val", "test")
@@ -46,7 +48,13 @@ class RefShapes(ReferringDataModule):
     def prepare_data(self) -> None:
         """Generates the data set; Lightning calls it in one process per machine."""
         if self.synthesis is not None or not self.root.exists():
-            synthesize(self.root, self.synthesis or SynthesisOptions(), workers=max(1, self.workers))
+            # nothing else runs yet: every core, not only as many as there are loader workers
+            synthesize(self.root, self.synthesis or SynthesisOptions(), workers=os.cpu_count() or 1)
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`."""
+        return layout_splits(root, SPLITS) if (root / RECORD).is_file() else {}
 
     def hard_tests(self) -> Sequence[str]:
         """The hard tests that were generated."""

@@ -24,7 +24,7 @@ from refsam_zoo.synthesis.videos import Video, make_video
 RECORD = "refshapes.json"
 """Name of the file at the root that says what was generated."""
 
-VERSION = 3
+VERSION = 1
 """Raised whenever equal options give other masks, expressions or file layouts than before."""
 
 PALETTE = bytes.fromhex("000000 e41a1c 4daf4a 377eb8 ffd92f 984ea3 ff7f00 17becf f781bf")

@@ -18,8 +18,8 @@ COLOURS = {
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 
-DIAMETERS = {"small": (0.105, 0.14), "big": (0.22, 0.31)}
-"""Size words and how far across such objects are, as fractions of the image side: 27-36 and 56-79 of 256 pixels."""
+DIAMETERS = {"small": (0.14, 0.18), "big": (0.26, 0.36)}
+"""Size words and how far across such objects are, as fractions of the image side: 36-46 and 67-92 of 256 pixels."""
 
 HELD_OUT = frozenset(
     {
