@@ -119,9 +119,10 @@ def mirror(clip: Clip) -> Clip:
 def enlarge(clip: Clip, window: tuple[slice, slice]) -> Clip:
     """Crops frames and masks to a window and resizes it to the size of the frames, masks by nearest neighbour."""
     height, width = clip.frames.shape[1:3]
-    targets = {"images": np.ascontiguousarray(clip.frames[(slice(None), *window)])}
+    rows, columns = window
+    targets = {"images": np.ascontiguousarray(clip.frames[:, rows, columns])}
     if clip.masks is not None:
-        cropped = clip.masks[(..., *window)]
+        cropped = clip.masks[..., rows, columns]
         targets["masks"] = np.ascontiguousarray(cropped.reshape(-1, *cropped.shape[2:])).view(np.uint8)
     resize = import_albumentations().Resize(height, width, interpolation=cv2.INTER_LINEAR, mask_interpolation=0)
     resized = resize(**targets)
@@ -159,7 +160,8 @@ def _like(pattern: str, word: str) -> str:
 
 def _keeps_targets(masks: np.ndarray, window: tuple[slice, slice]) -> bool:
     """Whether every expression's target keeps enough of its pixels over the clip."""
-    pixels, kept = masks.sum(axis=(1, 2, 3)), masks[(..., *window)].sum(axis=(1, 2, 3))
+    rows, columns = window
+    pixels, kept = masks.sum(axis=(1, 2, 3)), masks[..., rows, columns].sum(axis=(1, 2, 3))
     return bool(np.all(kept >= SHARE_KEPT * pixels))
 
 

@@ -29,7 +29,6 @@ class DecordReader(VideoReader):
         decord.logging.set_level(decord.logging.FATAL)
         try:
             self._decoder = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-            self.size = self._decoder[0].shape[:2]
         except (decord.DECORDError, RuntimeError) as error:
             raise InputError(f"{path}: not a readable video: {_first_line(error)}") from error
         self.fps = float(self._decoder.get_avg_fps())
@@ -53,8 +52,7 @@ class DecordReader(VideoReader):
                 f"{self.path}: cannot decode frames {wanted.min()} to {wanted.max()}: {_first_line(error)}"
             ) from error
 
-    def close(self) -> None:
-        """Frees the decoder."""
+    def _close(self) -> None:
         self._decoder = None
 
 

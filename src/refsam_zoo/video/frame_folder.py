@@ -28,28 +28,26 @@ class FrameFolderReader(VideoReader):
         fps: Nominal rate, as a folder carries none.
 
     Raises:
-        InputError: The folder holds no pictures or the first one is missing or damaged.
+        InputError: The folder holds no pictures, or not the first one.
     """
 
     def __init__(self, folder: Path, names: Sequence[str] | None = None, fps: float = 6.0) -> None:
         self.path = folder
         self.fps = fps
         self._files = _every_picture(folder) if names is None else _named_pictures(folder, names)
-        self.size = read_picture(self._files[0]).shape[:2]
 
     def __len__(self) -> int:
         return len(self._files)
 
     def _decode(self, positions: list[int]) -> np.ndarray:
-        frames = np.empty((len(positions), *self.size, 3), np.uint8)
-        for row, position in enumerate(positions):
-            picture = read_picture(self._files[position])
-            if picture.shape[:2] != self.size:
+        pictures = [read_picture(self._files[position]) for position in positions]
+        size = self._size or pictures[0].shape[:2]
+        for position, picture in zip(positions, pictures, strict=True):
+            if picture.shape[:2] != size:
                 raise InputError(
-                    f"{self._files[position]}: {_by(picture.shape[:2])} pixels, but the video is {_by(self.size)}"
+                    f"{self._files[position]}: {_by(picture.shape[:2])} pixels, but frames before are {_by(size)}"
                 )
-            frames[row] = picture
-        return frames
+        return np.stack(pictures)
 
 
 def read_picture(path: Path) -> np.ndarray:

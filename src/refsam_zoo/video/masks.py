@@ -91,8 +91,6 @@ def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:
             ids = np.asarray(image)
     except FileNotFoundError as error:
         raise InputError(f"{path}: the mask is missing") from error
-    except InputError:
-        raise
     except PILLOW_ERRORS as error:
         raise InputError(f"{path}: not a readable mask: {error}") from error
     return ids.astype(np.uint8) if ids.dtype == bool else ids

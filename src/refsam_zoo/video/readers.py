@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Literal, TypeVar
 
 import numpy as np
 from typing_extensions import Self
 
-from refsam_zoo.errors import InputError
+from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.types import VideoSource
+from refsam_zoo.video.time_limit import TimeLimitError, within
+
+T = TypeVar("T")
+Backend = Literal["auto", "decord", "torchcodec", "pyav"]
+BACKENDS = ("auto", "decord", "torchcodec", "pyav")
+TIME_LIMIT = 60.0
+"""Seconds without a decoded frame after which a file counts as broken."""
 
 
 class VideoReader(ABC):
@@ -22,13 +30,16 @@ class VideoReader(ABC):
 
     Attributes:
         path: Video file or folder of frames.
-        size: Height and width of a frame as displayed.
         fps: Frames per second; nominal where the source does not say.
+        time_limit: Seconds that a read may take without decoding a frame, None for no limit.
     """
 
     path: Path
-    size: tuple[int, int]
     fps: float
+    time_limit: float | None = None
+    _size: tuple[int, int] | None = None
+    _frames_decoded = 0
+    _hangs = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -37,8 +48,21 @@ class VideoReader(ABC):
     def _decode(self, positions: list[int]) -> np.ndarray:
         """Decodes distinct ascending valid positions to uint8 `[N, H, W, 3]`."""
 
-    def close(self) -> None:  # noqa: B027 - most readers hold nothing to close
+    def close(self) -> None:
         """Frees decoder and file; the reader is not usable afterwards."""
+        if not self._hangs:  # a decoder that a thread is still inside of must not be taken away from it
+            self._close()
+
+    def _close(self) -> None:  # noqa: B027 - folders hold nothing to close
+        """Frees what the reader holds."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a frame as displayed."""
+        if self._size is None:
+            self.read([0])
+        assert self._size is not None
+        return self._size
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """Reads frames in the order asked; each is decoded once, in the order of the file.
@@ -50,13 +74,16 @@ class VideoReader(ABC):
             RGB, uint8 `[N, H, W, 3]`.
 
         Raises:
-            InputError: A position is outside the video, or a frame is missing or damaged; names file and frame.
+            InputError: A position is outside the video, a frame is missing or damaged, or the decoder hangs; names
+                file and frame.
         """
         for index in indices:
             if not 0 <= index < len(self):
                 raise InputError(f"{self.path}: no frame {index}, the video has {len(self)} frames")
         distinct = sorted(set(indices))
-        frames = self._decode(distinct) if distinct else np.empty((0, *self.size, 3), np.uint8)
+        if not distinct:
+            return np.empty((0, *self.size, 3), np.uint8)
+        frames = self._limited(distinct)
         if list(indices) == distinct:
             return frames
         place = {position: row for row, position in enumerate(distinct)}
@@ -72,7 +99,23 @@ class VideoReader(ABC):
             RGB, uint8 `[n, H, W, 3]` with `1 <= n <= batch`.
         """
         for start in range(0, len(self), batch):
-            yield self._decode(list(range(start, min(start + batch, len(self)))))
+            yield self._limited(list(range(start, min(start + batch, len(self)))))
+
+    def _limited(self, positions: list[int]) -> np.ndarray:
+        frames = self._within_limit(
+            lambda: self._decode(positions), f"{self.path}: frames {positions[0]} to {positions[-1]}"
+        )
+        self._size = (frames.shape[1], frames.shape[2])
+        return frames
+
+    def _within_limit(self, action: Callable[[], T], what: str) -> T:
+        if self._hangs:
+            raise InputError(f"{self.path}: made its decoder hang before")
+        try:
+            return within(self.time_limit, action, what, lambda: self._frames_decoded)
+        except TimeLimitError:
+            self._hangs = True
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -83,28 +126,62 @@ class VideoReader(ABC):
         self.close()
 
 
-def open_video(source: VideoSource, frames: Sequence[str] | None = None) -> VideoReader:
+def open_video(
+    source: VideoSource,
+    frames: Sequence[str] | None = None,
+    backend: Backend = "auto",
+    time_limit: float | None = TIME_LIMIT,
+) -> VideoReader:
     """Opens a video for reading.
 
     Args:
         source: A folder of frames or a video file.
         frames: Names of the frames that positions count (`Referral.frames`); None takes every frame there is.
+        backend: Decoder of video files. `auto` looks into the file and takes decord where it is known to be exact,
+            otherwise PyAV by time stamp, or by counting where time stamps cannot be trusted.
+        time_limit: Seconds that opening, and each read between two frames, may take; None for no limit.
 
     Returns:
         A reader with `len(frames)` frames.
 
     Raises:
-        InputError: Nothing is there, or it is not a video.
+        InputError: Nothing is there, it is not a video, or it has too few frames.
     """
     if source.path.is_dir():
         from refsam_zoo.video.frame_folder import FrameFolderReader
 
-        return FrameFolderReader(source.path, frames)
-    if not source.path.is_file():
+        reader: VideoReader = FrameFolderReader(source.path, frames)
+    elif source.path.is_file():
+        indices = source.indices
+        if indices is None and frames is not None:
+            indices = tuple(range(len(frames)))
+        reader = within(time_limit, lambda: _open_file(source.path, indices, backend), f"{source.path}: opening it")
+    else:
         raise InputError(f"{source.path}: no such video; expected a video file or a folder of frames")
+    reader.time_limit = time_limit
+    return reader
+
+
+def _open_file(path: Path, indices: Sequence[int] | None, backend: str) -> VideoReader:
+    from refsam_zoo.video.packets import read_packets
+
+    if backend == "decord":
+        return _decord(path, indices)
+    if backend == "torchcodec":
+        from refsam_zoo.video.torchcodec_reader import TorchCodecReader
+
+        return TorchCodecReader(path, indices)
+    if backend not in BACKENDS:
+        raise InputError(f"unknown video back end '{backend}'{nearest_name(backend, BACKENDS)}")
+    packets = read_packets(path)
+    if backend == "auto" and packets.order == "closed":
+        return _decord(path, indices)
+    from refsam_zoo.video.pyav_reader import PyAVReader
+
+    return PyAVReader(packets, indices)
+
+
+def _decord(path: Path, indices: Sequence[int] | None) -> VideoReader:
     from refsam_zoo.video.decord_reader import DecordReader
 
-    indices = source.indices
-    if indices is None and frames is not None:
-        indices = tuple(range(len(frames)))
-    return DecordReader(source.path, indices)
+    return DecordReader(path, indices)

@@ -1,0 +1,124 @@
+"""What a video file really holds: the order of its packets and where decoding can begin.
+
+Only that decides which decoder gives the right frame for a number. Decoders seek to a key frame and trust what the
+file says about time; open groups of pictures, edit lists, doubled or jumping time stamps make them return other frames
+than those asked for, without an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.video.key_frames import starts_clean, starts_instantaneously
+
+if TYPE_CHECKING:
+    import av
+
+SEEKABLE_FORMATS = ("mov", "mp4", "matroska", "webm")
+SEEKABLE_CODECS = ("h264", "hevc", "vp9", "av1")
+"""Codecs in which every packet gives exactly one frame, so that sorted time stamps number the frames."""
+LARGEST_REORDERING = 16
+"""Frames by which decoding and display order may differ in H.264 and HEVC."""
+
+
+@dataclass(frozen=True)
+class Packets:
+    """The packets of a file's first video stream.
+
+    Attributes:
+        path: The file.
+        fps: Average frames per second; 0 where the file does not say.
+        times: Time stamp of each frame in display order, in units of the stream; empty where `order` is `counted`.
+        starts: Numbers of the frames at which decoding can begin, ascending.
+        order: `closed`: no frame refers across a key frame, any decoder is exact; `timed`: time stamps number the
+            frames; `counted`: only decoding from the start and counting does.
+    """
+
+    path: Path
+    fps: float
+    times: tuple[int, ...]
+    starts: tuple[int, ...]
+    order: Literal["closed", "timed", "counted"]
+
+
+def read_packets(path: Path) -> Packets:
+    """Looks at every packet of a file without decoding any; the last few answers are remembered.
+
+    Raises:
+        InputError: Not a readable file, no video in it, or a video that begins in the middle of a group of pictures,
+            so that nobody can say which of its frames is the first.
+    """
+    status = path.stat()
+    return _read_packets(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _read_packets(path: Path, changed: int, size: int) -> Packets:
+    import av
+
+    av.logging.set_level(None)
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path}: not a readable video: it has no picture stream")
+            return _examine(path, container)
+    except av.error.FFmpegError as error:
+        raise InputError(f"{path}: not a readable video: {error.strerror}") from error
+
+
+def picture_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The stream that players show: not a cover picture, even if that comes first."""
+    best = container.streams.best("video")
+    return next(stream for stream in container.streams.video if best is None or stream.index == best.index)
+
+
+def _examine(path: Path, container: av.container.InputContainer) -> Packets:
+    stream = picture_stream(container)
+    codec = stream.codec_context.name.removeprefix("lib").replace("dav1d", "av1")
+    extra = bytes(stream.codec_context.extradata or b"")
+    times: list[int | None] = []
+    keys: list[tuple[int, bool, bool]] = []
+    discarded = False
+    for packet in container.demux(stream):
+        if not packet.size:
+            continue
+        if packet.is_keyframe:
+            data = bytes(packet)
+            clean = starts_clean(data, codec, extra)
+            keys.append((len(times), clean, clean and starts_instantaneously(data, codec, extra)))
+        discarded |= packet.is_discard
+        times.append(packet.pts)
+    if not times:
+        raise InputError(f"{path}: not a readable video: it holds no pictures")
+    if not keys or keys[0][0] != 0:
+        raise InputError(
+            f"{path}: begins in the middle of a group of pictures, so its frames have no numbers; encode it again"
+        )
+    rate = stream.average_rate or stream.guessed_rate or Fraction(0)
+    known = container.format.name.split(",")[0] in SEEKABLE_FORMATS and codec in SEEKABLE_CODECS
+    if discarded or not known or not _ordered(times):
+        return Packets(path, float(rate), (), (0,), "counted")
+    return _number(path, float(rate), [time for time in times if time is not None], keys, codec)
+
+
+def _number(path: Path, fps: float, times: list[int], keys: list[tuple[int, bool, bool]], codec: str) -> Packets:
+    """Numbers the frames by their sorted time stamps."""
+    shown = tuple(sorted(times))
+    rank = {time: number for number, time in enumerate(shown)}
+    starts = tuple(rank[times[place]] for place, clean, _ in keys if clean)
+    # In a closed group everything decoded before its key frame is shown before it, and nothing decoded later is.
+    closed = codec == "h264" and all(instantaneous and rank[times[place]] == place for place, _, instantaneous in keys)
+    return Packets(path, fps, shown, starts, "closed" if closed else "timed")
+
+
+def _ordered(times: list[int | None]) -> bool:
+    """Whether time stamps are complete, distinct and close to the order of decoding."""
+    if None in times or len(set(times)) < len(times):
+        return False
+    rank = {time: number for number, time in enumerate(sorted(time for time in times if time is not None))}
+    return all(abs(rank[time] - place) <= LARGEST_REORDERING for place, time in enumerate(times) if time is not None)

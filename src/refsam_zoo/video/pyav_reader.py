@@ -1,0 +1,144 @@
+"""Video files through PyAV, exact on every file that can be decoded at all."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.video.packets import Packets, picture_stream
+from refsam_zoo.video.readers import VideoReader
+
+if TYPE_CHECKING:
+    import av
+
+
+class PyAVReader(VideoReader):
+    """Reads a video file with PyAV on one thread.
+
+    Where time stamps number the frames it seeks to the last frame before the wanted one at which decoding can begin,
+    and takes the frame whose time stamp is right; where they do not it decodes from the start and counts. Errors that
+    a decoder would conceal by painting over them end the read.
+
+    Args:
+        packets: What the file holds.
+        indices: Number in the file of each position; None takes every frame.
+
+    Raises:
+        InputError: The file has too few frames.
+    """
+
+    def __init__(self, packets: Packets, indices: Sequence[int] | None = None) -> None:
+        self.path = packets.path
+        self.fps = packets.fps
+        self._packets = packets
+        self._number: dict[int | None, int] = {time: number for number, time in enumerate(packets.times)}
+        self._container: av.container.InputContainer | None = None
+        self._frames: Iterator[tuple[int, av.VideoFrame]] = iter(())
+        self._last = -1
+        self._indices = indices
+        if packets.times and indices and max(indices) >= len(packets.times):
+            raise self._too_few(max(indices), len(packets.times))
+
+    def __len__(self) -> int:
+        return self._count if self._indices is None else len(self._indices)
+
+    def _close(self) -> None:
+        self._frames = iter(())
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    @cached_property
+    def _count(self) -> int:
+        """Frames in the file; decodes all of them where time stamps do not tell."""
+        if self._packets.times:
+            return len(self._packets.times)
+
+        def decode_all() -> int:
+            self._restart()
+            return sum(1 for _ in self._frames)
+
+        return self._within_limit(decode_all, f"{self.path}: counting its frames")
+
+    def _decode(self, positions: list[int]) -> np.ndarray:
+        numbers = positions if self._indices is None else [self._indices[position] for position in positions]
+        pictures = [self._picture(number) for number in numbers]
+        for number, picture in zip(numbers, pictures, strict=True):
+            if picture.shape != pictures[0].shape:
+                (h, w), (height, width) = picture.shape[:2], pictures[0].shape[:2]
+                raise InputError(f"{self.path}: frame {number} is of size {h}x{w}, those before it {height}x{width}")
+        return np.stack(pictures)
+
+    def _picture(self, wanted: int) -> np.ndarray:
+        place = bisect_right(self._packets.starts, wanted) - 1
+        if not self._packets.starts[place] <= self._last < wanted:
+            self._seek(place)
+        for number, frame in self._frames:
+            if number == wanted and not frame.is_corrupt:
+                return _upright(frame)
+            if number >= wanted:
+                break
+        else:
+            if not self._packets.times:
+                raise self._too_few(wanted, self._last + 1)
+        raise InputError(f"{self.path}: frame {wanted} cannot be decoded")
+
+    def _seek(self, place: int) -> None:
+        """Goes to a frame at which decoding can begin, or to one before it where the container cannot find it."""
+        for start in reversed(self._packets.starts[1 : place + 1]):
+            container = self._opened()
+            container.seek(self._packets.times[start], stream=picture_stream(container))
+            frames = self._numbered(container)
+            first = next(frames, None)
+            if first is not None and first[0] <= start:
+                self._frames = chain([first], frames)
+                return
+        self._restart()
+
+    def _restart(self) -> None:
+        self._close()
+        self._frames = self._numbered(self._opened())
+
+    def _numbered(self, container: av.container.InputContainer) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decodes from where the container stands and gives each frame its number."""
+        import av
+
+        self._last = -1
+        try:
+            for count, frame in enumerate(container.decode(picture_stream(container))):
+                number = self._number.get(frame.pts, -1) if self._number else count
+                if number <= self._last:
+                    raise InputError(f"{self.path}: the time stamps after frame {self._last} are wrong")
+                self._last = number
+                self._frames_decoded += 1
+                yield number, frame
+        except av.error.FFmpegError as error:
+            raise InputError(f"{self.path}: cannot be decoded after frame {self._last}: {error.strerror}") from error
+
+    def _opened(self) -> av.container.InputContainer:
+        import av
+
+        if self._container is None:
+            try:
+                self._container = av.open(str(self.path))
+            except av.error.FFmpegError as error:
+                raise InputError(f"{self.path}: not a readable video: {error.strerror}") from error
+            codec = picture_stream(self._container).codec_context
+            codec.thread_count = 1
+            codec.options = {"err_detect": "explode"}
+        return self._container
+
+    def _too_few(self, wanted: int, count: int) -> InputError:
+        return InputError(f"{self.path}: frame {wanted} is asked for, but the file has {count} frames")
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """The picture as displayed: players turn it as the file says."""
+    picture = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(picture, frame.rotation // 90)) if frame.rotation % 360 else picture
