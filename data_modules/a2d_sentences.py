@@ -12,14 +12,15 @@ A referral has the annotated frames in which its instance exists; frames are num
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from refsam_zoo.data_modules.annotations import Entry, read_lines, read_table
+from refsam_zoo.data_modules.annotations import Entry, read_lines, read_table, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
@@ -27,6 +28,7 @@ from refsam_zoo.types import Referral, VideoSource
 VIDEO_COLUMNS = (
     "video_id", "label", "start", "end", "height", "width", "total_frames", "annotated_frames", "subset",
 )  # fmt: skip
+ANNOTATIONS = "a2d_annotation.txt"
 SUBSETS = {"train": "0", "test": "1"}
 UNUSABLE_INSTANCE = "1 (copy)"
 """An instance id that stands in the published table by mistake; everybody drops its row."""
@@ -38,6 +40,12 @@ class A2DSentences(HoldoutDataModule):
     """A2D-Sentences; validation uses videos held out from training. Options are those of `HoldoutDataModule`."""
 
     how_to_get = "download A2D (Release) and the A2D-Sentences text_annotations into this folder"
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`."""
+        there = (root / "text_annotations" / ANNOTATIONS).is_file()
+        return {split: partial(parse_a2d_sentences, root, split) for split in SUBSETS} if there else {}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the training videos, the holdout or the test videos (for `test` and `predict`)."""
@@ -59,13 +67,14 @@ def parse_a2d_sentences(root: Path, split: str) -> list[Referral]:
     in_split = {row["video_id"].name() for row in videos if row["subset"].value == SUBSETS[split]} - unusable
     instances: dict[str, dict[str, list[int]]] = {}
     found: list[Referral] = []
-    for number, row in enumerate(read_table(texts / "a2d_annotation.txt", ("video_id", "instance_id", "query"))):
-        video_id = row["video_id"].name()
-        if video_id not in in_split or row["instance_id"].value == UNUSABLE_INSTANCE:
-            continue
-        if video_id not in instances:
-            instances[video_id] = _instances(texts / "a2d_annotation_with_instances" / video_id, row)
-        found.append(_parse_row(root, row, str(number), instances[video_id]))
+    for number, row in enumerate(read_table(texts / ANNOTATIONS, ("video_id", "instance_id", "query"))):
+        with separately():
+            video_id = row["video_id"].name()
+            if video_id not in in_split or row["instance_id"].value == UNUSABLE_INSTANCE:
+                continue
+            if video_id not in instances:
+                instances[video_id] = _instances(texts / "a2d_annotation_with_instances" / video_id, row)
+            found.append(_parse_row(root, row, str(number), instances[video_id]))
     return found
 
 
@@ -92,11 +101,13 @@ def _instances(folder: Path, row: Entry) -> dict[str, list[int]]:
     """Which instances each annotated frame of a video has."""
     if not folder.is_dir():
         row.fail(f"the folder of its masks is missing: {folder}")
-    names = sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".h5"))
-    for name in names:
-        if not name.isdecimal() or int(name) < 1:
-            raise InputError(f"{folder / name}.h5: a mask file must be named by its frame, counted from 1")
-    return {name: _read_h5(folder / f"{name}.h5", lambda file: np.ravel(file["instance"]).tolist()) for name in names}
+    there: dict[str, list[int]] = {}
+    for name in sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".h5")):
+        with separately():
+            if not name.isdecimal() or int(name) < 1:
+                raise InputError(f"{folder / name}.h5: a mask file must be named by its frame, counted from 1")
+            there[name] = _read_h5(folder / f"{name}.h5", lambda file: np.ravel(file["instance"]).tolist())
+    return there
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,42 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from refsam_zoo.errors import InputError, nearest_name
+
+_PROBLEMS: ContextVar[list[str] | None] = ContextVar("problems", default=None)
+
+
+@contextmanager
+def collect_problems() -> Iterator[list[str]]:
+    """Inside, whatever is parsed `separately` costs only itself when it is wrong; gives the list of what was wrong."""
+    problems: list[str] = []
+    token = _PROBLEMS.set(problems)
+    try:
+        yield problems
+    finally:
+        _PROBLEMS.reset(token)
+
+
+@contextmanager
+def separately() -> Iterator[None]:
+    """Parses a part on which no other depends: an error leaves out this part inside `collect_problems`.
+
+    Raises:
+        InputError: The part is wrong and problems are not collected.
+    """
+    try:
+        yield
+    except InputError as error:
+        problems = _PROBLEMS.get()
+        if problems is None:
+            raise
+        problems.append(str(error))
 
 
 @dataclass(frozen=True)

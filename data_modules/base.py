@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -95,6 +95,18 @@ class ReferringDataModule(LightningDataModule):
         self.on_bad_sample = on_bad_sample
         self.subset_names: list[str] = []
         self._referrals: dict[str, list[Referral]] = {}
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """Tells what a folder holds from the names of its files alone.
+
+        Args:
+            root: Any folder.
+
+        Returns:
+            Name of each split that is there -> its parser; empty where the tree is not that of this data set.
+        """
+        return {}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses what serves as `train`, `val`, `test` or `predict`, or a hard test of `hard_tests`.

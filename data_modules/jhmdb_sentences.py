@@ -11,23 +11,31 @@ Frames are numbered from 1. Use the published list: the three frames were drawn 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from zlib import error as ZlibError
 
 import numpy as np
 
-from refsam_zoo.data_modules.annotations import Entry, read_json
+from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
+
+SAMPLES = "jhmdb_sentences_samples_metadata.json"
 
 
 class JHMDBSentences(ReferringDataModule):
     """JHMDB-Sentences, for validation, test and prediction; options as in `ReferringDataModule`."""
 
     how_to_get = "download JHMDB (Rename_Images, puppet_mask) and jhmdb_sentences_samples_metadata.json"
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`."""
+        return {"test": partial(parse_jhmdb_sentences, root)} if (root / SAMPLES).is_file() else {}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the samples.
@@ -47,13 +55,15 @@ def parse_jhmdb_sentences(root: Path) -> list[Referral]:
         InputError: The list is missing or wrong, or a frame or mask file is missing.
     """
     samples: dict[tuple[str, str, str], list[tuple[int, Entry]]] = {}
-    for sample in read_json(root / "jhmdb_sentences_samples_metadata.json").list():
-        action, video_id, number, sentence = _parse_sample(sample)
-        samples.setdefault((action, video_id, sentence), []).append((number, sample))
-    return [
-        _referral(root, action, video_id, sentence, sorted(frames, key=lambda frame: frame[0]))
-        for (action, video_id, sentence), frames in samples.items()
-    ]
+    for sample in read_json(root / SAMPLES).list():
+        with separately():
+            action, video_id, number, sentence = _parse_sample(sample)
+            samples.setdefault((action, video_id, sentence), []).append((number, sample))
+    found: list[Referral] = []
+    for (action, video_id, sentence), frames in samples.items():
+        with separately():
+            found.append(_referral(root, action, video_id, sentence, sorted(frames, key=lambda frame: frame[0])))
+    return found
 
 
 def _parse_sample(sample: Entry) -> tuple[str, str, int, str]:
@@ -76,7 +86,8 @@ def _referral(root: Path, action: str, video_id: str, sentence: str, samples: li
     pictures = root / "Rename_Images" / action / video_id
     for name, (_, sample) in zip(names, samples, strict=True):
         if not (pictures / f"{name}.png").is_file():
-            sample.fail(f"the frame is missing: {pictures / name}.png")
+            with separately():
+                sample.fail(f"the frame is missing: {pictures / name}.png")
     masks = root / "puppet_mask" / action / video_id / "puppet_mask.mat"
     if not masks.is_file():
         samples[0][1].fail(f"the mask file is missing: {masks}")

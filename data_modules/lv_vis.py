@@ -7,8 +7,11 @@ Download the training videos of LV-VIS and VISA's `mask_dict.json` and `meta_exp
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
-from refsam_zoo.data_modules.mevis import parse_mevis
+from refsam_zoo.data_modules.mevis import mevis_splits, parse_mevis
 from refsam_zoo.types import Referral
 
 
@@ -16,6 +19,11 @@ class LVVIS(HoldoutDataModule):
     """LV-VIS; validation, test and prediction use the holdout. Options are those of `HoldoutDataModule`."""
 
     how_to_get = "download LV-VIS (github.com/haochenheheda/LVVIS) and VISA's annotations for it"
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`."""
+        return mevis_splits(root, ("train",))
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the training videos or the holdout."""

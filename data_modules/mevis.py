@@ -11,11 +11,12 @@ Download `MeViS_release` from the project page (henghuiding.com/MeViS) and unpac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry, read_json
+from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames
 from refsam_zoo.errors import InputError
@@ -30,9 +31,21 @@ class MeViS(ReferringDataModule):
 
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
 
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`; a tree with `train` alone counts as LV-VIS, which looks the same."""
+        found = mevis_splits(root, ("train", "valid_u", "valid"))
+        return found if set(found) - {"train"} else {}
+
     def referrals(self, role: str) -> list[Referral]:
         """Parses `train`, `valid_u` (for `val` and `test`) or `valid` (for `predict`)."""
         return parse_mevis(self.root, {"train": "train", "predict": "valid"}.get(role, "valid_u"))
+
+
+def mevis_splits(root: Path, names: Sequence[str]) -> dict[str, Callable[[], list[Referral]]]:
+    """The splits of these names that have sentences, with their parsers."""
+    there = [name for name in names if (root / name / "meta_expressions.json").is_file()]
+    return {name: partial(parse_mevis, root, name) for name in there}
 
 
 def parse_mevis(root: Path, split: str) -> list[Referral]:
@@ -75,13 +88,13 @@ def parse_expressions(
     """
     found: list[Referral] = []
     for video_id, video in read_json(file)["videos"].items():
-        Entry(video_id, file, video.key).name()
-        frames = tuple(sorted(frame.name() for frame in video["frames"].list()))
-        source = find(video, video_id, frames)
-        found += [
-            _parse_expression(expression_id, expression, video_id, frames, source, objects)
-            for expression_id, expression in video["expressions"].items()
-        ]
+        with separately():
+            Entry(video_id, file, video.key).name()
+            frames = tuple(sorted(frame.name() for frame in video["frames"].list()))
+            source = find(video, video_id, frames)
+            for expression_id, expression in video["expressions"].items():
+                with separately():
+                    found.append(_parse_expression(expression_id, expression, video_id, frames, source, objects))
     return found
 
 

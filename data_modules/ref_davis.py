@@ -18,10 +18,12 @@ says about the k-th object of the video, in the order in which the official eval
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry, read_lines
+from refsam_zoo.data_modules.annotations import Entry, read_lines, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import LARGEST_OBJECT_ID, expressions_file, parse_refer_youtube_vos
 from refsam_zoo.errors import InputError
@@ -44,6 +46,13 @@ class RefDAVIS17(ReferringDataModule):
     """Ref-DAVIS17; options as in `ReferringDataModule`. Its val split serves for validation, test and prediction."""
 
     how_to_get = "download DAVIS 2017 (unsupervised, 480p) and davis_text_annotations into this folder"
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`; only the converted tree of DAVIS has masks for `valid`."""
+        if (root / "valid" / "Annotations").is_dir() or (root / "davis_text_annotations").is_dir():
+            return {split: partial(parse_ref_davis, root, split) for split in ("train", "val")}
+        return {}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the train or the val split."""
@@ -76,7 +85,8 @@ def _parse_original(root: Path, split: str) -> list[Referral]:
     texts = [_read_texts(root / "davis_text_annotations" / name, encoding) for name, encoding in TEXTS]
     found: list[Referral] = []
     for line in read_lines(davis / "ImageSets" / "2017" / f"{split}.txt"):
-        found += _parse_video(davis, line, [text.get(line.name(), []) for text in texts])
+        with separately():
+            found += _parse_video(davis, line, [text.get(line.name(), []) for text in texts])
     return found
 
 
@@ -111,11 +121,12 @@ def _read_texts(path: Path, encoding: str) -> dict[str, list[tuple[str, Entry]]]
     """Reads lines `video object "sentence"`: video -> (object id, sentence), sorted by object id as text."""
     texts: dict[str, list[tuple[str, Entry]]] = {}
     for line in read_lines(path, encoding):
-        words = line.text().split()
-        if len(words) < 3:
-            line.fail('expected: video object "sentence"')
-        sentence = " ".join(words[2:])[1:-1]
-        texts.setdefault(MISSPELT.get(words[0], words[0]), []).append((words[1], Entry(sentence, line.file, line.key)))
+        with separately():
+            words = line.text().split()
+            if len(words) < 3:
+                line.fail('expected: video object "sentence"')
+            sentence = Entry(" ".join(words[2:])[1:-1], line.file, line.key)
+            texts.setdefault(MISSPELT.get(words[0], words[0]), []).append((words[1], sentence))
     # The converter that everybody uses sorts the ids as text, and expression ids follow from that order.
     return {video: sorted(said, key=lambda pair: pair[0]) for video, said in texts.items()}
 

@@ -10,7 +10,9 @@ A frame is named by its number in the video file.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from refsam_zoo.data_modules.annotations import Entry
@@ -19,11 +21,18 @@ from refsam_zoo.data_modules.mevis import MaskDict, parse_expressions
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
 
+EXPRESSIONS = "meta_expressions_valid.json"
+
 
 class RefSAV(ReferringDataModule):
     """Ref-SAV's evaluation set, for validation, test and prediction; options as in `ReferringDataModule`."""
 
     how_to_get = "download SA-V and Ref-SAV as github.com/bytedance/Sa2VA says"
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`."""
+        return {"valid": partial(parse_ref_sav, root)} if (root / EXPRESSIONS).is_file() else {}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the evaluation set.
@@ -42,9 +51,7 @@ def parse_ref_sav(root: Path) -> list[Referral]:
     Raises:
         InputError: An annotation file or video is missing or wrong.
     """
-    return parse_expressions(
-        root / "meta_expressions_valid.json", MaskDict(root / "mask_dict.json"), VideoFiles(root / "videos")
-    )
+    return parse_expressions(root / EXPRESSIONS, MaskDict(root / "mask_dict.json"), VideoFiles(root / "videos"))
 
 
 @dataclass(frozen=True)

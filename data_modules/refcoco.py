@@ -13,11 +13,12 @@ To imitate motion as the paper does in its first stage, train with `PseudoClipAu
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from refsam_zoo.data_modules.annotations import Entry, read_json
+from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.mevis import parse_run_lengths
 from refsam_zoo.data_modules.restricted_pickle import read_pickle
@@ -48,6 +49,16 @@ class RefCOCO(ReferringDataModule):
         super().__init__(root, **kwargs)
         self.dataset = dataset
 
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`; the splits of every relative that is there."""
+        return {
+            f"{dataset} {split}": partial(parse_refcoco, root, dataset, split)
+            for dataset, file in FILES.items()
+            if (root / dataset / file).is_file()
+            for split in (("train", "val", "test") if dataset == "refcocog" else ("train", "val", "testA", "testB"))
+        }
+
     def hard_tests(self) -> Sequence[str]:
         """`testB`, which all but RefCOCOg have besides `testA`."""
         return () if self.dataset == "refcocog" else ("testB",)
@@ -74,8 +85,9 @@ def parse_refcoco(root: Path, dataset: str, split: str) -> list[Referral]:
     instances = _Instances(root / dataset / "instances.json", root / "train2014")
     found: list[Referral] = []
     for ref in (read_json(file) if file.suffix == ".json" else read_pickle(file)).list():
-        if ref["split"].value == split:
-            found += _parse_ref(ref, instances)
+        with separately():
+            if ref["split"].value == split:
+                found += _parse_ref(ref, instances)
     return found
 
 

@@ -11,10 +11,11 @@ Download the videos and the sentences after registration at youtube-vos.org (ref
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry, read_json
+from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.frame_folder import SUFFIXES
@@ -35,6 +36,11 @@ class ReferYouTubeVOS(HoldoutDataModule):
 
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
 
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`."""
+        return layout_splits(root, ("train", "valid", "test"))
+
     def referrals(self, role: str) -> list[Referral]:
         """Parses what serves as `train`, `val`, `test` (both the holdout) or `predict` ("valid")."""
         if role == "predict":
@@ -52,6 +58,12 @@ class ReferYouTubeVOS(HoldoutDataModule):
 def expressions_file(root: Path, split: str) -> Path:
     """Where the sentences of a split are."""
     return root / "meta_expressions" / split / "meta_expressions.json"
+
+
+def layout_splits(root: Path, names: Sequence[str]) -> dict[str, Callable[[], list[Referral]]]:
+    """The splits of these names that have an `expressions_file`, with their parsers."""
+    there = [name for name in names if expressions_file(root, name).is_file()]
+    return {name: partial(parse_refer_youtube_vos, root, name) for name in there}
 
 
 def parse_refer_youtube_vos(root: Path, split: str) -> list[Referral]:
@@ -73,7 +85,8 @@ def parse_refer_youtube_vos(root: Path, split: str) -> list[Referral]:
     """
     found: list[Referral] = []
     for video_id, video in read_json(expressions_file(root, split))["videos"].items():
-        found += parse_video(root / split, video_id, video)
+        with separately():
+            found += parse_video(root / split, video_id, video)
     return found
 
 
@@ -89,10 +102,12 @@ def parse_video(folder: Path, video_id: str, video: Entry) -> list[Referral]:
     frames = tuple(frame.name() for frame in video["frames"].list())
     pictures = folder / "JPEGImages" / video_id
     check_frames(video, pictures, frames)
-    return [
-        _parse_expression(expression_id, expression, video_id, frames, pictures, folder / "Annotations" / video_id)
-        for expression_id, expression in video["expressions"].items()
-    ]
+    masks = folder / "Annotations" / video_id
+    found: list[Referral] = []
+    for expression_id, expression in video["expressions"].items():
+        with separately():
+            found.append(_parse_expression(expression_id, expression, video_id, frames, pictures, masks))
+    return found
 
 
 def _parse_expression(
@@ -138,4 +153,5 @@ def check_frames(video: Entry, pictures: Path, frames: Sequence[str]) -> None:
         video.fail(f"its folder of frames is missing: {pictures}")
     for frame in frames:
         if frame not in there:
-            video.fail(f"frame {frame} is missing in {pictures}")
+            with separately():
+                video.fail(f"frame {frame} is missing in {pictures}")

@@ -16,9 +16,11 @@ Columns:
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json, read_table
+from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json, read_table, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.types import Referral, VideoSource
@@ -26,6 +28,7 @@ from refsam_zoo.video.frame_folder import SUFFIXES
 from refsam_zoo.video.masks import PaletteMasks
 from refsam_zoo.video.readers import open_video
 
+TABLES = ("annotations.json", "annotations.csv")
 SPLITS = ("train", "val", "test")
 EVERY_OBJECT = tuple(range(1, 256))
 
@@ -34,6 +37,11 @@ class ReferringFolder(HoldoutDataModule):
     """Your own videos and sentences. Options are those of `HoldoutDataModule`; prediction takes every sentence."""
 
     how_to_get = "make it: a folder of videos with annotations.csv (columns video, expression, mask)"
+
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`; the whole table."""
+        return {"all": partial(parse_referring_folder, root)} if any((root / name).is_file() for name in TABLES) else {}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the sentences of a split, or the share of the holdout where the table has no splits."""
@@ -51,10 +59,14 @@ def parse_referring_folder(root: Path) -> list[Referral]:
     Raises:
         InputError: The table is missing or wrong, names a path outside the folder, or a video or mask is missing.
     """
-    table = root / "annotations.json"
-    rows = read_json(table).list() if table.is_file() else read_table(root / "annotations.csv", ("video", "expression"))
-    lengths: dict[Path, tuple[str, ...]] = {}
-    return [_parse_row(root, row, str(number), lengths) for number, row in enumerate(rows)]
+    table, csv_table = (root / name for name in TABLES)
+    rows = read_json(table).list() if table.is_file() else read_table(csv_table, ("video", "expression"))
+    known: dict[Path, tuple[str, ...]] = {}
+    found: list[Referral] = []
+    for number, row in enumerate(rows):
+        with separately():
+            found.append(_parse_row(root, row, str(number), known))
+    return found
 
 
 def _parse_row(root: Path, row: Entry, expression_id: str, known: dict[Path, tuple[str, ...]]) -> Referral:

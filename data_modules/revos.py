@@ -8,6 +8,8 @@ Download as its repository (cilinyan/ReVOS-api) says, to
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from refsam_zoo.data_modules.base import ReferringDataModule
@@ -20,6 +22,12 @@ class ReVOS(ReferringDataModule):
 
     how_to_get = "download ReVOS as github.com/cilinyan/ReVOS-api says"
 
+    @classmethod
+    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+        """See `ReferringDataModule.splits`."""
+        there = [name for name in ("train", "valid") if _expressions_file(root, name).is_file()]
+        return {name: partial(parse_revos, root, name) for name in there}
+
     def referrals(self, role: str) -> list[Referral]:
         """Parses the train or the valid split."""
         return parse_revos(self.root, "train" if role == "train" else "valid")
@@ -31,5 +39,9 @@ def parse_revos(root: Path, split: str) -> list[Referral]:
     Raises:
         InputError: An annotation file is missing or wrong, or a video or frame it names is missing.
     """
-    expressions = root / f"meta_expressions_{split}_.json"
-    return parse_expressions(expressions, MaskDict(root / "mask_dict.json"), FrameFolders(root / "JPEGImages"))
+    objects, pictures = MaskDict(root / "mask_dict.json"), FrameFolders(root / "JPEGImages")
+    return parse_expressions(_expressions_file(root, split), objects, pictures)
+
+
+def _expressions_file(root: Path, split: str) -> Path:
+    return root / f"meta_expressions_{split}_.json"
