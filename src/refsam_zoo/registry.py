@@ -26,12 +26,14 @@ class ModelCard:
         weights: Where pretrained weights come from, or "none".
         licence: SPDX identifier of the weights' licence, or "-".
         paper: arXiv identifier, or "-".
+        sha256: SHA-256 of the weights file in hexadecimal where it is known, or "-".
     """
 
     family: str
     weights: str = "none"
     licence: str = "-"
     paper: str = "-"
+    sha256: str = "-"
 
 
 class Registry(Generic[T]):

@@ -6,7 +6,7 @@ import fnmatch
 import importlib
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -37,6 +37,7 @@ def create_model(
     dense_prompt: str | DensePrompt = "hierarchical_dense_attention",
     tracker: str | Tracker = "track_mlp",
     image_encoder: ImageEncoder | None = None,
+    mask_decoder: MaskDecoder | None = None,
     hidden_layers: int = 1,
     decoder_checkpoint: Path | None = None,
     weights: Path | None = None,
@@ -52,6 +53,7 @@ def create_model(
         dense_prompt: Prompt map made of words and image.
         tracker: What is carried from frame to frame.
         image_encoder: A ready image encoder, for instance `vit_b(checkpoint=...)`; replaces the one in `name`.
+        mask_decoder: A ready mask decoder, for instance one of `model.decoder_variants`; None means SAM's.
         hidden_layers: Hidden layers of the Cross-Modal MLP.
         decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded.
         weights: Components to start from, loaded last: a file of `refsam-zoo convert` or a run's checkpoint.
@@ -75,7 +77,7 @@ def create_model(
         CrossModalMLP(hidden_layers),
         _part(SPARSE_PROMPTS, sparse_prompt),
         _part(DENSE_PROMPTS, dense_prompt),
-        MaskDecoder(),
+        MaskDecoder() if mask_decoder is None else mask_decoder,
         _part(TRACKERS, tracker),
         decoder_checkpoint,
         weights,
@@ -109,15 +111,21 @@ class ModelInfo:
         role: "image encoder", "text encoder", ...
         name: Short name.
         card: Family, weights, licence and paper.
+        summary: First line of the class's documentation.
         parameters: Parameters of an encoder; None where they depend on its options or on what it is applied to.
         image_size: Side of an image encoder's input in pixels, else None.
+        width: Channels of an encoder's features, else None.
+        preprocessing: What is done to frames or sentences before they are encoded; empty for other roles.
     """
 
     role: str
     name: str
     card: ModelCard
-    parameters: int | None
-    image_size: int | None
+    summary: str
+    parameters: int | None = None
+    image_size: int | None = None
+    width: int | None = None
+    preprocessing: str = ""
 
 
 def model_info(name: str) -> ModelInfo:
@@ -144,13 +152,29 @@ _REGISTRIES: Sequence[Registry[Any]] = (
 
 
 def _info(registry: Registry[Any], name: str) -> ModelInfo:
-    parameters = image_size = None
-    if registry in (IMAGE_ENCODERS, TEXT_ENCODERS) and not _needs_options(registry.get(name)):
-        with torch.device("meta"):  # shapes without memory
-            encoder = registry.build(name)
-        parameters = sum(parameter.numel() for parameter in encoder.parameters())
-        image_size = getattr(encoder, "image_size", None)
-    return ModelInfo(registry.role, name, registry.card(name), parameters, image_size)
+    cls = registry.get(name)
+    info = ModelInfo(registry.role, name, registry.card(name), (inspect.getdoc(cls) or "").split("\n")[0])
+    if registry not in (IMAGE_ENCODERS, TEXT_ENCODERS) or _needs_options(cls):
+        return info
+    with torch.device("meta"):  # shapes without memory
+        encoder = registry.build(name)
+    return replace(
+        info,
+        parameters=sum(parameter.numel() for parameter in encoder.parameters()),
+        image_size=getattr(encoder, "image_size", None),
+        width=encoder.width,
+        preprocessing=_preprocessing(encoder),
+    )
+
+
+def _preprocessing(encoder: ImageEncoder | TextEncoder) -> str:
+    if isinstance(encoder, TextEncoder):
+        return f"at most {encoder.max_tokens} tokens, longer sentences are cut with a warning"
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (encoder.pixel_mean, encoder.pixel_std))
+    return (
+        f"longer side resized to {encoder.image_size} pixels, RGB in 0..255 minus ({mean}) divided by ({std}), "
+        f"padded to a square; one cell per {encoder.stride} pixels"
+    )
 
 
 def _needs_options(cls: type) -> bool:
@@ -162,13 +186,17 @@ def _needs_options(cls: type) -> bool:
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def print_zoo(pattern: str = "*", form: Literal["text", "markdown"] = "text") -> None:
-    """Prints the zoo as a table.
+def print_zoo(pattern: str = "*", form: Literal["text", "markdown", "cards"] = "text") -> None:
+    """Prints the zoo as a table or as model cards.
 
     Args:
         pattern: Shell pattern of the names to list.
-        form: Aligned text or a Markdown table.
+        form: Aligned text, a Markdown table, or a Markdown section per entry with all that is known of it.
     """
+    if form == "cards":
+        infos = [_info(registry, name) for registry in _REGISTRIES for name in fnmatch.filter(registry, pattern)]
+        print("\n\n".join(_card_text(info) for info in infos))
+        return
     header = ("role", "name", "family", "image size", "parameters", "weights", "licence", "paper")
     rows = [header]
     for registry in _REGISTRIES:
@@ -178,10 +206,31 @@ def print_zoo(pattern: str = "*", form: Literal["text", "markdown"] = "text") ->
             card = info.card
             size = str(info.image_size or "")
             rows.append((info.role, name, card.family, size, millions, card.weights, card.licence, card.paper))
+    print(format_table(rows, form))
+
+
+def _card_text(info: ModelInfo) -> str:
+    card = info.card
+    facts = {
+        "family": card.family,
+        "parameters": "" if info.parameters is None else f"{info.parameters:,}".replace(",", " "),
+        "width": str(info.width or ""),
+        "preprocessing": info.preprocessing,
+        "weights": card.weights,
+        "SHA-256": card.sha256,
+        "licence": card.licence,
+        "paper": card.paper if card.paper == "-" else f"arXiv {card.paper}",
+    }
+    known = [f"- {key}: {value}" for key, value in facts.items() if value not in ("", "-", "none")]
+    return "\n".join([f"### {info.name} ({info.role})", "", info.summary, "", *known])
+
+
+def format_table(rows: Sequence[Sequence[str]], form: Literal["text", "markdown"]) -> str:
+    """Formats rows of equal length, the first of them the header."""
     if form == "markdown":
         lines = ["| " + " | ".join(row) + " |" for row in rows]
-        lines.insert(1, "|" + "---|" * len(header))
-    else:
-        widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    print("\n".join(lines))
+        return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

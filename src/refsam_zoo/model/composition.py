@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import refsam_zoo.model.decoder_variants
+import refsam_zoo.model.fusion  # noqa: F401  both make their short names known
 from refsam_zoo.checkpoints.components import load_components
 from refsam_zoo.checkpoints.loading import load_state_dict, select_prefix
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt

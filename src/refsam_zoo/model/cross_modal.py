@@ -109,11 +109,14 @@ class word_attention(SparsePrompt):
     """The released code's option: each word joined with what it attends to in the image.
 
     The attention has neither softmax nor scaling there, and neither here.
+
+    Args:
+        width: Channels of the embedding space.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
-        self.projection = nn.Linear(2 * EMBEDDING_WIDTH, EMBEDDING_WIDTH)
+        self.projection = nn.Linear(2 * width, width)
 
     def forward(self, image: Tensor, language: Language) -> Tensor:
         """Attends; see `SparsePrompt.forward`."""
@@ -173,25 +176,27 @@ class PixelWordAttention(nn.Module):
     lie within 1/16 of zero. `temperature` replaces the 16.
 
     Args:
+        width: Channels C of the embedding space; 16 is the root of SAM's 256.
         learn_temperature: Learn the temperature, starting at 0.1, instead of 16.
     """
 
-    def __init__(self, learn_temperature: bool = False) -> None:
+    def __init__(self, width: int, learn_temperature: bool = False) -> None:
         super().__init__()
-        self.projection = nn.Conv2d(2 * EMBEDDING_WIDTH, EMBEDDING_WIDTH, kernel_size=1)
+        self.width = width
+        self.projection = nn.Conv2d(2 * width, width, kernel_size=1)
         self.log_scale = nn.Parameter(torch.tensor(10.0).log()) if learn_temperature else None
 
     def image_share(self, pixels: Tensor) -> Tensor:
         """The convolution's image half, float `[B, 256, h, w]`."""
-        return F.conv2d(pixels, self.projection.weight[:, :EMBEDDING_WIDTH], self.projection.bias)
+        return F.conv2d(pixels, self.projection.weight[:, : self.width], self.projection.bias)
 
     def forward(self, pixels: Tensor, image_share: Tensor, language: Language) -> Tensor:
         """Attends from every pixel to the words and the sentence; float `[N, 256, h, w]`."""
         keys = torch.cat([language.words, language.sentence.unsqueeze(1)], dim=1)
         mask = F.pad(language.mask, (0, 1), value=True)
         # the convolution's language half is folded into the values: A (K W) instead of (A K) W at every pixel
-        values = keys @ self.projection.weight[:, EMBEDDING_WIDTH:, 0, 0].t()
-        scale = 1 / EMBEDDING_WIDTH**0.5 if self.log_scale is None else self.log_scale.exp()
+        values = keys @ self.projection.weight[:, self.width :, 0, 0].t()
+        scale = 1 / self.width**0.5 if self.log_scale is None else self.log_scale.exp()
         logits = pixels.flatten(2).transpose(1, 2) @ (keys * scale).transpose(1, 2)
         weights = logits.masked_fill(~mask.unsqueeze(1), -torch.inf).softmax(-1)
         return image_share + (weights @ values).transpose(1, 2).unflatten(2, pixels.shape[-2:])
@@ -199,13 +204,18 @@ class PixelWordAttention(nn.Module):
 
 @DENSE_PROMPTS.register(ModelCard("RefSAM", paper="2307.00997"))
 class dense_attention(DensePrompt):
-    """Dense Attention (DA): every pixel of the final map attends to the sentence."""
+    """Dense Attention (DA): every pixel of the final map attends to the sentence.
+
+    Args:
+        width: Channels of the embedding space.
+    """
 
     learn_temperature = False
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
-        self.attention = PixelWordAttention(self.learn_temperature)
+        self.width = width
+        self.attention = PixelWordAttention(width, self.learn_temperature)
 
     def maps(self, image: ImageFeatures) -> list[Tensor]:
         """Prepares the image half; see `DensePrompt.maps`."""
@@ -223,13 +233,16 @@ class hierarchical_dense_attention(dense_attention):
     The paper names the module but its structure was never published; this one (a 1x1 projection per intermediate map,
     summed with the final map, a 3x3 convolution, unit length, its own attention) agrees with the published parameter
     counts.
+
+    Args:
+        width: Channels of the embedding space.
     """
 
     def connect(self, intermediate_widths: tuple[int, ...]) -> None:
         """Makes a lateral projection per intermediate map."""
-        self.laterals = nn.ModuleList(nn.Conv2d(width, EMBEDDING_WIDTH, 1) for width in intermediate_widths)
-        self.fuse = nn.Conv2d(EMBEDDING_WIDTH, EMBEDDING_WIDTH, 3, padding=1)
-        self.fused_attention = PixelWordAttention(self.learn_temperature)
+        self.laterals = nn.ModuleList(nn.Conv2d(width, self.width, 1) for width in intermediate_widths)
+        self.fuse = nn.Conv2d(self.width, self.width, 3, padding=1)
+        self.fused_attention = PixelWordAttention(self.width, self.learn_temperature)
 
     def maps(self, image: ImageFeatures) -> list[Tensor]:
         """Fuses the hierarchy; see `DensePrompt.maps`."""
@@ -250,14 +263,22 @@ class hierarchical_dense_attention(dense_attention):
 
 @DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
 class tempered_dense_attention(dense_attention):
-    """Dense Attention with a learned temperature, so that pixels can prefer one word to another."""
+    """Dense Attention with a learned temperature, so that pixels can prefer one word to another.
+
+    Args:
+        width: Channels of the embedding space.
+    """
 
     learn_temperature = True
 
 
 @DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
 class tempered_hierarchical_dense_attention(hierarchical_dense_attention):
-    """Hierarchical Dense Attention with learned temperatures."""
+    """Hierarchical Dense Attention with learned temperatures.
+
+    Args:
+        width: Channels of the embedding space.
+    """
 
     learn_temperature = True
 

@@ -31,7 +31,7 @@ class Decoded(NamedTuple):
 
 
 class MaskDecoder(SamMaskDecoder):
-    """SAM's mask decoder with SAM's own layers and key names.
+    """SAM's mask decoder with SAM's own layers and key names; the starting point of `decoder_variants`.
 
     Three things differ from the package's `forward`: a batch may hold sentences of unequal length (padding tokens are
     masked out of every attention), each prompt has its own image, and only the first mask is computed, whose token is
@@ -40,7 +40,12 @@ class MaskDecoder(SamMaskDecoder):
     Args:
         mlp_width: Width of the transformer's MLP; SAM's is 2048.
         width: Channels of the embedding space; SAM's is 256.
+
+    Attributes:
+        fresh_parts: Names of submodules that no SAM checkpoint fills.
     """
+
+    fresh_parts: tuple[str, ...] = ()
 
     def __init__(self, mlp_width: int = 2048, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__(
@@ -58,10 +63,10 @@ class MaskDecoder(SamMaskDecoder):
             sparse: Prompt tokens, float `[N, L, 256]`.
             mask: bool `[N, L]`, False on padding; None where there is none.
         """
-        own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens = torch.cat([own.expand(len(sparse), -1, -1), sparse], dim=1)
+        own = self.own_tokens(sparse, mask)
+        tokens = torch.cat([own, sparse], dim=1)
         if mask is not None:
-            mask = F.pad(mask, (len(own), 0), value=True)[:, None, None, :]
+            mask = F.pad(mask, (own.shape[1], 0), value=True)[:, None, None, :]
         pixels = (image + dense).flatten(2).transpose(1, 2)
         tokens, pixels = _two_way(self.transformer, pixels, image_pe.flatten(2).transpose(1, 2), tokens, mask)
 
@@ -70,6 +75,10 @@ class MaskDecoder(SamMaskDecoder):
         kernel = self.output_hypernetworks_mlps[0](mask_token)
         logits = (kernel.unsqueeze(1) @ upscaled.flatten(2)).squeeze(1).unflatten(1, upscaled.shape[-2:])
         return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], mask_token.unsqueeze(1))
+
+    def own_tokens(self, sparse: Tensor, mask: Tensor | None) -> Tensor:
+        """Gives the IoU token and the mask tokens of each prompt, float `[N, 5, 256]`; SAM's are always the same."""
+        return torch.cat([self.iou_token.weight, self.mask_tokens.weight]).expand(len(sparse), -1, -1)
 
     def freeze_unused(self) -> None:
         """Freezes what a single mask never reaches: the IoU head and the other masks' hypernetworks."""
@@ -128,12 +137,13 @@ def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncode
     return encoder.requires_grad_(False)
 
 
-def load_sam_decoder(prompt_encoder: nn.Module, mask_decoder: nn.Module, checkpoint: Path) -> None:
-    """Loads the prompt encoder and mask decoder of a SAM checkpoint.
+def load_sam_decoder(prompt_encoder: nn.Module, mask_decoder: MaskDecoder, checkpoint: Path) -> None:
+    """Loads the prompt encoder and mask decoder of a SAM checkpoint; the decoder's fresh parts stay as they are.
 
     Raises:
         InputError: The file is missing, no checkpoint, or has other keys or shapes.
     """
     state = load_state_dict(checkpoint)
     load_into(prompt_encoder, select_prefix(state, "prompt_encoder."), f"{checkpoint} (prompt_encoder)")
-    load_into(mask_decoder, select_prefix(state, "mask_decoder."), f"{checkpoint} (mask_decoder)")
+    fresh = {n: tensor for n, tensor in mask_decoder.state_dict().items() if n.startswith(mask_decoder.fresh_parts)}
+    load_into(mask_decoder, select_prefix(state, "mask_decoder.") | fresh, f"{checkpoint} (mask_decoder)")

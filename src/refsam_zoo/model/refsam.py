@@ -44,7 +44,7 @@ class Segmentation:
     Attributes:
         low_res_logits: float `[N, 4h, 4w]`; above zero is the object.
         iou: Predicted mask quality, float `[N]`. RefSAM trains no head for it.
-        track_token: For the next frame, float `[N, 1, 256]`; None without a tracker.
+        track_token: For the next frame, float `[N, M, 256]`; None without a tracker.
     """
 
     low_res_logits: Tensor
@@ -57,7 +57,7 @@ class SegmentedClips(NamedTuple):
 
     Attributes:
         low_res_logits: float `[N, T, 4h, 4w]`.
-        track_token: After the last frame, float `[N, 1, 256]`; None without a tracker.
+        track_token: After the last frame, float `[N, M, 256]`; None without a tracker.
         frames: The B * T encoded frames, clip by clip.
         language: The N sentences.
     """
@@ -151,7 +151,7 @@ class RefSAM(nn.Module):
         mask = None if bool(language.mask.all()) else language.mask
         if track_token is not None:
             sparse = torch.cat([sparse, track_token], dim=1)
-            mask = None if mask is None else F.pad(mask, (0, 1), value=True)
+            mask = None if mask is None else F.pad(mask, (0, track_token.shape[1]), value=True)
         decoded = self.mask_decoder(frames.image, self.prompt_encoder.get_dense_pe(), dense, sparse, mask)
         return Segmentation(decoded.low_res_logits, decoded.iou, self.tracker(decoded.mask_token, track_token))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -10,17 +11,17 @@ from refsam_zoo.registry import ModelCard, Registry
 
 
 class Tracker(nn.Module):
-    """Carries the target from frame to frame as one token."""
+    """Carries the target from frame to frame as M tokens, in the paper one."""
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor | None:
-        """Makes the token that the decoder reads at the next frame.
+        """Makes the tokens that the decoder reads at the next frame.
 
         Args:
             mask_token: The decoder's output for the mask token, float `[N, 1, 256]`.
-            track_token: What the previous frame gave, float `[N, 1, 256]`; None at the first frame.
+            track_token: What the previous frame gave, float `[N, M, 256]`; None at the first frame.
 
         Returns:
-            float `[N, 1, 256]`, or None where nothing is carried.
+            float `[N, M, 256]`, or None where nothing is carried.
         """
         raise NotImplementedError
 
@@ -48,18 +49,18 @@ class track_mlp(Tracker):
 
 @TRACKERS.register(ModelCard("RefSAM, released code"))
 class query_interaction(Tracker):
-    """The released code's tracker, the query interaction module of MOTR (arXiv 2105.03247) on a sequence of one."""
+    """The released code's tracker, the query interaction module of MOTR (arXiv 2105.03247) on a sequence of one.
 
-    def __init__(self) -> None:
+    Args:
+        width: Channels of the embedding space.
+    """
+
+    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
-        self.self_attn = nn.MultiheadAttention(EMBEDDING_WIDTH, 8, batch_first=True)
-        self.linear1 = nn.Linear(EMBEDDING_WIDTH, 4 * EMBEDDING_WIDTH)
-        self.linear2 = nn.Linear(4 * EMBEDDING_WIDTH, EMBEDDING_WIDTH)
-        self.linear_feat1 = nn.Linear(EMBEDDING_WIDTH, 4 * EMBEDDING_WIDTH)
-        self.linear_feat2 = nn.Linear(4 * EMBEDDING_WIDTH, EMBEDDING_WIDTH)
-        self.norm1 = nn.LayerNorm(EMBEDDING_WIDTH)
-        self.norm2 = nn.LayerNorm(EMBEDDING_WIDTH)
-        self.norm_feat = nn.LayerNorm(EMBEDDING_WIDTH)
+        self.self_attn = nn.MultiheadAttention(width, 8, batch_first=True)
+        self.linear1, self.linear_feat1 = (nn.Linear(width, 4 * width) for _ in range(2))
+        self.linear2, self.linear_feat2 = (nn.Linear(4 * width, width) for _ in range(2))
+        self.norm1, self.norm2, self.norm_feat = (nn.LayerNorm(width) for _ in range(3))
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
         """Updates the mask token plus the previous track token; see `Tracker.forward`."""
@@ -68,6 +69,27 @@ class query_interaction(Tracker):
         attended = self.norm2(attended + self.linear2(F.relu(self.linear1(attended))))
         # the residual is the input token, as released, not the attended one
         return self.norm_feat(token + self.linear_feat2(F.relu(self.linear_feat1(attended))))
+
+
+@TRACKERS.register(ModelCard("refsam-zoo"))
+class track_memory(track_mlp):
+    """Remembers the last frames instead of one: each leaves a token, to which every further frame adds its age.
+
+    Args:
+        width: Channels of the embedding space.
+        length: Most frames remembered.
+    """
+
+    def __init__(self, width: int = EMBEDDING_WIDTH, length: int = 4) -> None:
+        super().__init__(width)
+        self.length = length
+        self.age = nn.Parameter(torch.zeros(width))
+
+    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
+        """Appends this frame's token and forgets the oldest; see `Tracker.forward`."""
+        token = self.layers(mask_token)
+        tokens = token if track_token is None else torch.cat([track_token, token], dim=1)
+        return tokens[:, -self.length :] + self.age
 
 
 @TRACKERS.register(ModelCard("RefSAM, ablation"))

@@ -11,7 +11,14 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from refsam_zoo.checkpoints.loading import WeightsFile, load_into, load_state_dict, select_prefix, warn_random_weights
+from refsam_zoo.checkpoints.loading import (
+    StateDict,
+    WeightsFile,
+    load_into,
+    load_state_dict,
+    select_prefix,
+    warn_random_weights,
+)
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.image_encoders.positions import resize_positions
 from refsam_zoo.registry import ModelCard
@@ -37,6 +44,7 @@ class SamImageEncoder(ImageEncoder):
     width: int
     stride: int = 16
     window: ClassVar[int] = 14
+    relative_positions: ClassVar[bool] = True
     weights: ClassVar[WeightsFile | None] = None
 
     def __init__(self, checkpoint: Path | None = None, image_size: int = 1024, checkpointing: bool = False) -> None:
@@ -51,7 +59,7 @@ class SamImageEncoder(ImageEncoder):
             num_heads=self.heads,
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
             out_chans=self.embedding_width,
-            use_rel_pos=True,
+            use_rel_pos=self.relative_positions,
             window_size=self.window,
             global_attn_indexes=self.global_blocks,
         )
@@ -60,7 +68,8 @@ class SamImageEncoder(ImageEncoder):
             warn_random_weights(f"image encoder {type(self).__name__}")
         else:
             state = load_state_dict(checkpoint) if self.weights is None else self.weights.load(checkpoint)
-            state = resize_positions(select_prefix(state, "image_encoder."), self.vit.state_dict())
+            state = self.own_names(select_prefix(state, "image_encoder."))
+            state = resize_positions(state, self.vit.state_dict())
             load_into(self.vit, state, f"{checkpoint} (image_encoder)")
 
     def forward(self, images: Tensor) -> ImageFeatures:
@@ -73,6 +82,10 @@ class SamImageEncoder(ImageEncoder):
                 intermediate.append(tokens)
         return ImageFeatures(self.vit.neck(tokens.permute(0, 3, 1, 2)), intermediate)
 
+    def own_names(self, state_dict: StateDict) -> StateDict:
+        """Renames the tensors of a checkpoint that does not have SAM's names; by default none."""
+        return state_dict
+
     def _run(self, block: nn.Module, tokens: Tensor) -> Tensor:
         trained = any(parameter.requires_grad for parameter in block.parameters())
         if self.checkpointing and self.training and (trained or tokens.requires_grad):
@@ -80,37 +93,43 @@ class SamImageEncoder(ImageEncoder):
         return block(tokens)
 
 
-def _card(size: str) -> ModelCard:
-    return ModelCard(f"SAM ViT-{size}", "Meta, segment-anything", "Apache-2.0", "2304.02643")
-
-
-def _weights(size: str, sha256: str) -> WeightsFile:
-    name = f"sam_vit_{size}_{sha256}.pth"
+def _weights(name: str, sha256: str) -> WeightsFile:
+    # what ends Meta's file names is the beginning of the MD5 sum
     return WeightsFile(name, sha256, "Meta's segment-anything repository, section Model Checkpoints", "Apache-2.0")
 
 
-@IMAGE_ENCODERS.register(_card("B"))
+VIT_B = _weights("sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912")
+VIT_L = _weights("sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622")
+VIT_H = _weights("sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e")
+
+
+def _card(size: str, file: WeightsFile) -> ModelCard:
+    weights = f"Meta, segment-anything: {file.name}"
+    return ModelCard(f"SAM ViT-{size}", weights, file.licence, "2304.02643", file.sha256 or "-")
+
+
+@IMAGE_ENCODERS.register(_card("B", VIT_B))
 class vit_b(SamImageEncoder):
     """SAM ViT-B: 12 blocks of width 768, 89.7 M parameters. Options as in `SamImageEncoder`."""
 
     width, depth, heads, global_blocks = 768, 12, 12, (2, 5, 8, 11)
-    weights = _weights("b", "01ec64")
+    weights = VIT_B
 
 
-@IMAGE_ENCODERS.register(_card("L"))
+@IMAGE_ENCODERS.register(_card("L", VIT_L))
 class vit_l(SamImageEncoder):
     """SAM ViT-L: 24 blocks of width 1024, 308.3 M parameters. Options as in `SamImageEncoder`."""
 
     width, depth, heads, global_blocks = 1024, 24, 16, (5, 11, 17, 23)
-    weights = _weights("l", "0b3195")
+    weights = VIT_L
 
 
-@IMAGE_ENCODERS.register(_card("H"))
+@IMAGE_ENCODERS.register(_card("H", VIT_H))
 class vit_h(SamImageEncoder):
     """SAM ViT-H: 32 blocks of width 1280, 637.0 M parameters. Options as in `SamImageEncoder`."""
 
     width, depth, heads, global_blocks = 1280, 32, 16, (7, 15, 23, 31)
-    weights = _weights("h", "4b8939")
+    weights = VIT_H
 
 
 @IMAGE_ENCODERS.register(ModelCard("SAM ViT, small", "none: trained by the demo"))

@@ -43,7 +43,7 @@ class HuggingFaceTextEncoder(TextEncoder):
         self.width, self.pad_id, self.max_tokens = config.hidden_size, config.pad_token_id, 512
         self.mask_padding = mask_padding
         self.tokenizer: PreTrainedTokenizerBase | None = None
-        self.special_ids = [getattr(config, "bos_token_id", None), config.eos_token_id]
+        self.special_ids = [getattr(config, name, None) for name in ("bos_token_id", "eos_token_id")]
         if folder is None:
             warn_random_weights(f"text encoder {type(self).__name__}")
             self.model = AutoModelForTextEncoding.from_config(config)
@@ -133,7 +133,8 @@ def _t5(size: str) -> ModelCard:
     return ModelCard(f"T5 {size}, encoder", f"google-t5/t5-{size}, a local folder", "Apache-2.0", "1910.10683")
 
 
-def _roberta_sizes(width: int, layers: int, heads: int) -> dict[str, int]:
+def roberta_sizes(width: int, layers: int, heads: int) -> dict[str, int]:
+    """Gives the configuration of a RoBERTa of some size, as transformers names it."""
     return {
         "hidden_size": width,
         "num_hidden_layers": layers,
@@ -156,14 +157,14 @@ class hugging_face(HuggingFaceTextEncoder):
 class roberta_base(HuggingFaceTextEncoder):
     """RoBERTa-base: 12 layers of width 768. Options as in `HuggingFaceTextEncoder`."""
 
-    architecture, sizes = "roberta", _roberta_sizes(768, 12, 12)
+    architecture, sizes = "roberta", roberta_sizes(768, 12, 12)
 
 
 @TEXT_ENCODERS.register(_roberta("large"))
 class roberta_large(HuggingFaceTextEncoder):
     """RoBERTa-large: 24 layers of width 1024. Options as in `HuggingFaceTextEncoder`."""
 
-    architecture, sizes = "roberta", _roberta_sizes(1024, 24, 16)
+    architecture, sizes = "roberta", roberta_sizes(1024, 24, 16)
 
 
 @TEXT_ENCODERS.register(_t5("small"))

@@ -1,0 +1,44 @@
+"""Dense prompts past the paper in which words also look at the image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refsam_zoo.model.cross_modal import DENSE_PROMPTS, EMBEDDING_WIDTH, Language, gated_dense_attention
+from refsam_zoo.registry import ModelCard
+from refsam_zoo.types import ImageFeatures
+
+
+@DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
+class two_way_dense_attention(gated_dense_attention):
+    """Gated attention to words that have looked at the image first, so that "the left one" can mean a place.
+
+    Each word and the sentence attend to all pixels, what they see is added to them, and the pixels attend to the
+    result as in `gated_dense_attention`.
+
+    Args:
+        width: Channels of the embedding space.
+        heads: Attention heads, in both directions.
+    """
+
+    def __init__(self, width: int = EMBEDDING_WIDTH, heads: int = 4) -> None:
+        super().__init__(width, heads)
+        self.word_query, self.seen = nn.Linear(width, width), nn.Linear(width, width)
+        self.pixel_key, self.pixel_value = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
+
+    def maps(self, image: ImageFeatures) -> list[Tensor]:
+        """Projects the pixels for both directions; see `DensePrompt.maps`."""
+        pixels = image.final * image.final.shape[1] ** 0.5
+        return [*super().maps(image), self.pixel_key(pixels), self.pixel_value(pixels)]
+
+    def forward(self, image: Tensor, maps: list[Tensor], language: Language) -> Tensor:
+        """Attends there and back; see `DensePrompt.forward`."""
+        *one_way, key, value = maps
+        words = torch.cat([language.words, language.sentence.unsqueeze(1)], dim=1)
+        query = self.word_query(words * image.shape[1] ** 0.5).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        key, value = (part.flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3) for part in (key, value))
+        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        words = F.normalize(words + self.seen(seen) / image.shape[1] ** 0.5, dim=-1)
+        return super().forward(image, one_way, Language(words[:, :-1], words[:, -1], language.mask))
