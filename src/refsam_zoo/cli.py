@@ -19,10 +19,23 @@ TRAINER_COMMANDS = {
 
 COMMANDS = {
     "segment": ("refsam_zoo.inference.segment:segment", "segment your own video by sentences"),
+    "inspect": (
+        "refsam_zoo.data_modules.inspection:inspect",
+        "check a data set: counts, broken files, a contact sheet",
+    ),
     "synthesize": ("refsam_zoo.synthesis.command:synthesize_command", "write the RefShapes data set"),
     "convert": (
         "refsam_zoo.checkpoints.convert:convert",
         "convert weights of the released RefSAM code to ours and back",
+    ),
+    "evaluate": (
+        "refsam_zoo.evaluation_command:evaluate_command",
+        "score the masks of any system, or check a submission",
+    ),
+    "compare": ("refsam_zoo.evaluation.comparison:compare_command", "compare two runs with confidence intervals"),
+    "leaderboard": (
+        "refsam_zoo.evaluation.leaderboard:leaderboard_command",
+        "write the table of published and measured results",
     ),
     "list": ("refsam_zoo.zoo:print_zoo", "print the zoo as a table"),
 }

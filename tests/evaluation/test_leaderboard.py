@@ -78,6 +78,7 @@ def test_the_committed_leaderboard_is_what_the_command_writes(tmp_path: Path) ->
         "ReferFormer",
         "OnlineRefer Swin-L",
         "SAMWISE",
+        "URVOS",
     }
     with pytest.raises(InputError, match="cannot be written"):
         leaderboard_command(DOCS / "published_results.csv", tmp_path / "absent" / "leaderboard.md")

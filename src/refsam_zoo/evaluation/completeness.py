@@ -14,6 +14,18 @@ OnIncomplete = Literal["error", "empty"]
 _NAMED = 5
 
 
+class IncompleteError(InputError):
+    """Predictions are not exactly what was asked for.
+
+    Attributes:
+        completeness: Everything that is missing or extra; the message only has the counts and the first names.
+    """
+
+    def __init__(self, message: str, completeness: Completeness) -> None:
+        super().__init__(message)
+        self.completeness = completeness
+
+
 @dataclass(frozen=True)
 class Completeness:
     """Compares the masks that a data set asks for with those that were found.
@@ -53,15 +65,16 @@ class Completeness:
         """Refuses to go on unless complete, or unless incomplete predictions were declared to be meant.
 
         Raises:
-            InputError: Something is missing or extra; the line has counts and the first names.
+            IncompleteError: Something is missing or extra.
         """
         if self.complete or on_incomplete == "empty":
             return
         kinds = (("missing", self.missing), ("not asked for", self.extra))
         parts = [f"{len(names)} {kind}: {_shortened(names)}" for kind, names in kinds if names]
-        raise InputError(
+        raise IncompleteError(
             f"'{label}' has {self.found} of {self.expected} masks; {'; '.join(parts)}; "
-            "with on_incomplete 'empty' missing masks are scored as empty and the others ignored"
+            "with on_incomplete 'empty' missing masks are scored as empty and the others ignored",
+            self,
         )
 
 

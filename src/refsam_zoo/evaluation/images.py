@@ -6,11 +6,14 @@ Each rule is a function of samples; none of them is "the" P@X or IoU, so each is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+
+RunLengths = dict[str, Any]
+"""COCO's compressed run lengths `{"size": [H, W], "counts": bytes}`: a few hundred bytes for a mask."""
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _AVERAGE_PRECISIONS = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large")
@@ -23,15 +26,15 @@ class ImageSample:
 
     Attributes:
         sample_id: Name in tables.
-        mask: The ground truth, bool `[H, W]`; empty where there is no target.
-        predictions: bool `[Q, H, W]`, the masks of Q queries.
+        mask: The ground truth; empty where there is no target.
+        predictions: The masks of Q queries.
         scores: float64 `[Q]`.
         no_target: Whether the model says that there is no target, apart from its masks.
     """
 
     sample_id: str
-    mask: np.ndarray
-    predictions: np.ndarray
+    mask: RunLengths
+    predictions: Sequence[RunLengths]
     scores: np.ndarray
     no_target: bool = False
 
@@ -40,11 +43,35 @@ class ImageSample:
         """Position of the highest score; of equal ones the last, as a stable sort leaves it."""
         return int(np.argsort(self.scores, kind="stable")[-1])
 
+    @property
+    def has_target(self) -> bool:
+        """Whether the ground truth has a pixel."""
+        return _area(self.mask) > 0
+
+
+def encode(mask: np.ndarray) -> RunLengths:
+    """Compresses a mask, bool `[H, W]`."""
+    from pycocotools import mask as run_lengths
+
+    encoded: RunLengths = run_lengths.encode(np.asfortranarray(mask, np.uint8))
+    return encoded
+
+
+def decode(mask: RunLengths) -> np.ndarray:
+    """Gives the mask, bool `[H, W]`, of compressed run lengths."""
+    from pycocotools import mask as run_lengths
+
+    return np.asarray(run_lengths.decode(mask)).astype(bool)
+
 
 def overlap(samples: Sequence[ImageSample]) -> np.ndarray:
     """Counts intersection and union of the best mask of each sample with its ground truth: int64 `[S, 2]`."""
+    from pycocotools import mask as run_lengths
+
     pairs = [(sample.predictions[sample.best], sample.mask) for sample in samples]
-    return np.array([((best & mask).sum(), (best | mask).sum()) for best, mask in pairs], np.int64).reshape(-1, 2)
+    intersections = [_area(run_lengths.merge(list(pair), intersect=True)) for pair in pairs]
+    unions = [_area(best) + _area(mask) - both for (best, mask), both in zip(pairs, intersections, strict=True)]
+    return np.array([intersections, unions], np.int64).T.reshape(-1, 2)
 
 
 def a2d_scores(samples: Sequence[ImageSample]) -> dict[str, float]:
@@ -99,7 +126,7 @@ def grefcoco_scores(samples: Sequence[ImageSample]) -> dict[str, float]:
     """
     counts = overlap(samples)
     said_none = np.array([sample.no_target for sample in samples])
-    has_target = np.array([bool(sample.mask.any()) for sample in samples])
+    has_target = np.array([sample.has_target for sample in samples])
     intersection = np.where(said_none, 0, counts[:, 0])
     union = np.where(said_none & ~has_target, 0, counts[:, 1])
     iou = np.where(has_target, intersection / np.maximum(union, 1), said_none.astype(float))
@@ -124,9 +151,15 @@ def _share(flags: np.ndarray) -> float:
     return float(flags.mean()) if len(flags) else float("nan")
 
 
+def _area(mask: RunLengths) -> int:
+    from pycocotools import mask as run_lengths
+
+    return int(run_lengths.area(mask))
+
+
 def _only_best(samples: Sequence[ImageSample]) -> list[ImageSample]:
     return [
-        ImageSample(sample.sample_id, sample.mask, sample.predictions[[sample.best]], sample.scores[[sample.best]])
+        replace(sample, predictions=[sample.predictions[sample.best]], scores=sample.scores[[sample.best]])
         for sample in samples
     ]
 
@@ -144,11 +177,11 @@ def _average_precision(samples: Sequence[ImageSample]) -> dict[str, float]:
     for sample in samples:
         queries = len(sample.scores)
         predicted: dict[str, Any] = {
-            "masks": torch.from_numpy(sample.predictions),
+            "masks": torch.from_numpy(np.stack([decode(mask) for mask in sample.predictions])),
             "scores": torch.from_numpy(sample.scores),
             "labels": torch.zeros(queries, dtype=torch.int64),
         }
-        true = {"masks": torch.from_numpy(sample.mask[None]), "labels": torch.zeros(1, dtype=torch.int64)}
+        true = {"masks": torch.from_numpy(decode(sample.mask)[None]), "labels": torch.zeros(1, dtype=torch.int64)}
         metric.update([predicted], [true])
     values = metric.compute()
     return {name: float(values[name]) for name in _AVERAGE_PRECISIONS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,53 @@ _FEW_LABELS = 16
 
 
 @dataclass(frozen=True)
+class MergedExpressions:
+    """Label maps made of one binary mask per expression, as the official inference on Ref-DAVIS17 merges them.
+
+    Attributes:
+        masks: `<video>/<expression>/<frame>`, every pixel above 0 in the target.
+        files: `<video>/<frame>` -> the masks that make this map, in the order of the objects.
+    """
+
+    masks: MaskArchive
+    files: Mapping[str, Sequence[str]]
+
+    @property
+    def label(self) -> str:
+        """What to call it in an error."""
+        return self.masks.label
+
+    def read(self, name: str) -> np.ndarray:
+        """Merges a map, uint8 `[H, W]`: 0 for background, k for the k-th object.
+
+        Raises:
+            InputError: A mask cannot be read, or they differ in size.
+        """
+        parts = [self.masks.read(part) for part in self.files[name]]
+        if len({part.shape for part in parts}) > 1:
+            raise InputError(f"'{self.label}' has masks of different sizes for {name}: {', '.join(self.files[name])}")
+        return merge_scores(np.stack(parts) > 0)
+
+
+def merge_scores(scores: np.ndarray, threshold: float = 0.5, background: float = 0.1) -> np.ndarray:
+    """Merges what was found for each object into label maps, as the official inference on Ref-DAVIS17 does.
+
+    Scores below the threshold become 0; the highest one wins, of equal ones the first, unless it is below that of the
+    background. ReferFormer merges probabilities in this way; RefSAM merges logits with a threshold of 0.
+
+    Args:
+        scores: bool or float `[N, ..., H, W]`, one per object.
+        threshold: Lowest score that counts.
+        background: Score of the background.
+
+    Returns:
+        uint8 `[..., H, W]`: 0 for background, k for the k-th object.
+    """
+    kept = np.where(scores < threshold, 0.0, scores)
+    return np.where(kept.max(axis=0) > background, kept.argmax(axis=0) + 1, 0).astype(np.uint8)
+
+
+@dataclass(frozen=True)
 class LabelVideo:
     """True and predicted label maps of one video.
 
@@ -32,7 +79,7 @@ class LabelVideo:
     name: str
     frames: Sequence[str]
     truth: MaskArchive
-    predictions: MaskArchive
+    predictions: MaskArchive | MergedExpressions
 
     def read_truth(self, frame: str) -> np.ndarray:
         """Reads one frame's true labels, uint8 `[H, W]`."""

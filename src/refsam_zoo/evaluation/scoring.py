@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import OnIncomplete
-from refsam_zoo.evaluation.protocols import Evaluation, ExpressionProtocol, get_protocol
+from refsam_zoo.evaluation.protocols import Evaluation, get_protocol
 from refsam_zoo.types import Referral
 
 
@@ -24,7 +23,7 @@ def evaluate(
         predictions: Folder or zip of PNG masks, or a JSON file of COCO results for the image protocols.
         protocol: Name, see `refsam_zoo.evaluation.protocols.PROTOCOLS`.
         data: Ground truth: the referrals of a data set where expressions are scored, the root of a DAVIS tree where
-            label maps are, a COCO file where images are.
+            label maps are, and either referrals or a COCO file where images are.
         on_incomplete: `error` refuses predictions that are not exactly what was asked for; `empty` scores missing
             masks as empty ones and ignores the rest, and says so in the result.
         threads: Videos scored at a time.
@@ -35,11 +34,5 @@ def evaluate(
     Raises:
         InputError: The name is unknown, predictions are incomplete, or a file is missing or wrong.
     """
-    chosen = get_protocol(protocol)
-    if isinstance(chosen, ExpressionProtocol):
-        if isinstance(data, (Path, str)):
-            raise InputError(f"protocol '{protocol}' scores expressions: give the referrals of the data set as data")
-        return chosen.evaluate(Path(predictions), data, on_incomplete, threads)
-    if not isinstance(data, (Path, str)):
-        raise InputError(f"protocol '{protocol}' reads its ground truth itself: give its path as data")
-    return chosen.evaluate(Path(predictions), Path(data), on_incomplete, threads)
+    truth = Path(data) if isinstance(data, str) else data
+    return get_protocol(protocol).evaluate(Path(predictions), truth, on_incomplete, threads)

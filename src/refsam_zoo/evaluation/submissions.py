@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.evaluation.expression_masks import expected_masks, group_by_video, mask_name
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
-from refsam_zoo.evaluation.protocols.expressions import expected_masks, group_by_video, mask_name
 from refsam_zoo.types import Referral
 from refsam_zoo.video.readers import open_video
 

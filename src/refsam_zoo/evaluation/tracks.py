@@ -110,6 +110,14 @@ def davis_unsupervised(video: LabelVideo) -> list[Track]:
     ]
 
 
+def davis_without_matching(video: LabelVideo) -> list[Track]:
+    """The frames and pixels of `davis_unsupervised`, but object k is scored against track k."""
+    first = video.read_truth(video.frames[0])
+    objects = int(first[first != VOID].max(initial=0))
+    counts = (count_pairs(video, [number], [number])[0, 0] for number in range(1, objects + 1))
+    return [_track(video, number, rows) for number, rows in enumerate(counts, start=1)]
+
+
 def _from_first_appearance(video: LabelVideo) -> list[Track]:
     tracks = []
     for label, rows in sorted(count_video(video).items()):

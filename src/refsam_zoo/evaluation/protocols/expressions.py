@@ -11,6 +11,7 @@ import numpy as np
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
+from refsam_zoo.evaluation.expression_masks import expected_masks, group_by_video, mask_name, read_predictions
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.protocols.base import Evaluation, each
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore
@@ -41,7 +42,7 @@ class ExpressionProtocol:
     def evaluate(
         self,
         predictions: Path,
-        referrals: Sequence[Referral],
+        data: Path | Sequence[Referral],
         on_incomplete: OnIncomplete = "error",
         threads: int = 1,
     ) -> Evaluation:
@@ -49,16 +50,18 @@ class ExpressionProtocol:
 
         Args:
             predictions: `<video>/<expression>/<frame>.png`.
-            referrals: What was asked, with ground truth.
+            data: The referrals that were asked about, with ground truth.
             on_incomplete: What to do about missing masks.
             threads: Videos scored at a time.
 
         Raises:
             InputError: Predictions are incomplete or of another size, or there is no ground truth.
         """
-        archive, completeness = self.check(predictions, referrals)
+        if isinstance(data, Path):
+            raise InputError(f"protocol '{self.name}' scores expressions: give the referrals of the data set as data")
+        archive, completeness = self.check(predictions, data)
         completeness.require(archive.label, on_incomplete)
-        parts = each(lambda video: _score_video(self.name, video, archive), group_by_video(referrals), threads)
+        parts = each(lambda video: _score_video(self.name, video, archive), group_by_video(data), threads)
         results = [result for part in parts for result in part]
         total = MeanScore.of(results)
         scores = {"jf": total.jf, "j": total.j, "f": total.f}
@@ -72,24 +75,6 @@ class ExpressionProtocol:
         return archive, Completeness.of(expected_masks(referrals), archive.files)
 
 
-def expected_masks(referrals: Sequence[Referral]) -> list[str]:
-    """Names the masks that some referrals ask for."""
-    return [mask_name(referral, frame) for referral in referrals for frame in referral.frames]
-
-
-def group_by_video(referrals: Sequence[Referral]) -> list[list[Referral]]:
-    """Puts the referrals about the same frames together."""
-    videos: dict[tuple[str, tuple[str, ...]], list[Referral]] = {}
-    for referral in referrals:
-        videos.setdefault((referral.video_id, referral.frames), []).append(referral)
-    return list(videos.values())
-
-
-def mask_name(referral: Referral, frame: str) -> str:
-    """Names one mask: `<video>/<expression>/<frame>`."""
-    return f"{referral.video_id}/{referral.expression_id}/{frame}"
-
-
 def _score_video(subset: str, referrals: Sequence[Referral], archive: MaskArchive) -> list[ExpressionResult]:
     """Scores the expressions about one video, a few frames at a time."""
     frames, sources = referrals[0].frames, _sources(referrals)
@@ -101,7 +86,7 @@ def _score_video(subset: str, referrals: Sequence[Referral], archive: MaskArchiv
         truth = read_masks(sources, positions, size)
         for referral, masks, rows in zip(referrals, truth, counts, strict=True):
             names = [mask_name(referral, frames[position]) for position in positions]
-            rows[positions.start : positions.stop] = count_pixels(_read(archive, names, size), masks)
+            rows[positions.start : positions.stop] = count_pixels(read_predictions(archive, names, size), masks)
     return [_result(subset, referral, rows) for referral, rows in zip(referrals, counts, strict=True)]
 
 
@@ -110,19 +95,6 @@ def _sources(referrals: Sequence[Referral]) -> list[MaskSource]:
     if len(sources) < len(referrals):
         raise InputError(f"video '{referrals[0].video_id}' has no ground truth to be evaluated against")
     return sources
-
-
-def _read(archive: MaskArchive, names: Sequence[str], size: tuple[int, int]) -> np.ndarray:
-    """Reads predictions, bool `[t, H, W]`; those that are not there are empty."""
-    masks = np.zeros((len(names), *size), bool)
-    for mask, name in zip(masks, names, strict=True):
-        if name in archive.files:
-            labels = archive.read(name)
-            if labels.shape != size:
-                sizes = " but the video ".join(f"{height}x{width}" for height, width in (labels.shape, size))
-                raise InputError(f"'{archive.label}/{name}.png' is {sizes}")
-            np.not_equal(labels, 0, out=mask)
-    return masks
 
 
 def _result(subset: str, referral: Referral, counts: np.ndarray) -> ExpressionResult:

@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import OnIncomplete
-from refsam_zoo.evaluation.image_files import read_samples
+from refsam_zoo.evaluation.image_files import read_samples, referral_samples
 from refsam_zoo.evaluation.images import ImageSample, overlap
+from refsam_zoo.evaluation.mask_archive import open_masks
 from refsam_zoo.evaluation.protocols.base import Evaluation
+from refsam_zoo.types import Referral
 
 
 @dataclass(frozen=True)
 class ImageProtocol:
-    """Scores COCO results against COCO ground truth.
+    """Scores COCO results against COCO ground truth, or masks against the referrals of a data set.
 
     Attributes:
         name: What it is called.
@@ -27,13 +30,31 @@ class ImageProtocol:
     description: str
 
     def evaluate(
-        self, predictions: Path, data: Path, on_incomplete: OnIncomplete = "error", threads: int = 1
+        self,
+        predictions: Path,
+        data: Path | Sequence[Referral],
+        on_incomplete: OnIncomplete = "error",
+        threads: int = 1,
     ) -> Evaluation:
-        """Scores a file of predictions; see `read_samples` for the files and the errors.
+        """Scores a file, folder or zip of predictions.
 
-        `threads` is there for the sake of the other protocols: images are scored one after the other.
+        Args:
+            predictions: With COCO ground truth see `read_samples`, with referrals `referral_samples`.
+            data: A file of COCO ground truth, or referrals.
+            on_incomplete: What to do about missing masks.
+            threads: There for the sake of the other protocols: images are scored one after the other.
+
+        Raises:
+            InputError: Predictions are incomplete, or a file is missing or wrong.
         """
-        samples, completeness = read_samples(predictions, data)
+        if not isinstance(data, Path):
+            samples, completeness = referral_samples(open_masks(predictions), data)
+        elif data.is_dir():
+            raise InputError(
+                f"protocol '{self.name}' needs referrals or a file of COCO ground truth; '{data}' is a folder"
+            )
+        else:
+            samples, completeness = read_samples(predictions, data)
         completeness.require(str(predictions), on_incomplete)
         rows = [
             {"sample_id": sample.sample_id, "intersection": intersection, "union": union, "no_target": sample.no_target}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
-from refsam_zoo.evaluation.label_maps import LabelVideo
+from refsam_zoo.evaluation.label_maps import VOID, LabelVideo, MergedExpressions
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.protocols.base import Evaluation, each
 from refsam_zoo.evaluation.tracks import Track
+from refsam_zoo.types import Referral
 
 ANNOTATORS = ("anno_0", "anno_1", "anno_2", "anno_3")
 
@@ -35,7 +36,11 @@ class LabelMapProtocol:
     description: str
 
     def evaluate(
-        self, predictions: Path, data: Path, on_incomplete: OnIncomplete = "error", threads: int = 1
+        self,
+        predictions: Path,
+        data: Path | Sequence[Referral],
+        on_incomplete: OnIncomplete = "error",
+        threads: int = 1,
     ) -> Evaluation:
         """Scores a folder or zip of predictions.
 
@@ -49,7 +54,8 @@ class LabelMapProtocol:
         Raises:
             InputError: Predictions are incomplete, a file is wrong, or the data are not there.
         """
-        return self.evaluate_archives(open_masks(predictions), self.open_truth(data), on_incomplete, threads)
+        truth = self.open_truth(require_root(data, self.name))
+        return self.evaluate_archives(open_masks(predictions), truth, on_incomplete, threads)
 
     def open_truth(self, data: Path) -> MaskArchive:
         """Opens the ground truth of the videos that are evaluated."""
@@ -67,7 +73,11 @@ class LabelMapProtocol:
         return MaskArchive(truth.label, {name: truth.files[name] for name in names}, truth.read_bytes)
 
     def evaluate_archives(
-        self, predictions: MaskArchive, truth: MaskArchive, on_incomplete: OnIncomplete, threads: int
+        self,
+        predictions: MaskArchive | MergedExpressions,
+        truth: MaskArchive,
+        on_incomplete: OnIncomplete,
+        threads: int,
     ) -> Evaluation:
         """Scores opened predictions against opened ground truth; see `evaluate`."""
         completeness = Completeness.of(truth.files, predictions.files)
@@ -81,6 +91,9 @@ class LabelMapProtocol:
 class AnnotatorsProtocol:
     """Scores the label maps of the four Ref-DAVIS17 annotators one by one and averages.
 
+    Predictions are label maps, `anno_<a>/<video>/<frame>.png`, or a mask for each expression,
+    `<video>/<4 k + a>/<frame>.png` about the k-th object, which are merged as `merge_scores` says.
+
     Attributes:
         name: What it is called.
         single: How the maps of one annotator are scored.
@@ -92,30 +105,68 @@ class AnnotatorsProtocol:
     description: str
 
     def evaluate(
-        self, predictions: Path, data: Path, on_incomplete: OnIncomplete = "error", threads: int = 1
+        self,
+        predictions: Path,
+        data: Path | Sequence[Referral],
+        on_incomplete: OnIncomplete = "error",
+        threads: int = 1,
     ) -> Evaluation:
         """Scores `anno_0` to `anno_3` of a folder or zip; see `LabelMapProtocol.evaluate`.
 
         Returns:
             The mean of each score over the annotators, and each annotator's own as `anno_0/jf` and so on.
         """
-        opened, truth = open_masks(predictions), self.single.open_truth(data)
-        inside = {name.split("/")[0] for name in opened.files}
-        if not set(ANNOTATORS) <= inside:
-            absent = ", ".join(sorted(set(ANNOTATORS) - inside))
-            raise InputError(f"'{predictions}' has no folder {absent}: {self.name} scores one folder per annotator")
-        expected = [f"{annotator}/{name}" for annotator in ANNOTATORS for name in truth.files]
-        completeness = Completeness.of(expected, opened.files)
+        truth = self.single.open_truth(require_root(data, self.name))
+        maps, completeness = _annotators_maps(open_masks(predictions), truth)
         completeness.require(str(predictions), on_incomplete)
         parts = {
-            annotator: self.single.evaluate_archives(opened.below(annotator), truth, on_incomplete, threads)
-            for annotator in ANNOTATORS
+            annotator: self.single.evaluate_archives(part, truth, on_incomplete, threads)
+            for annotator, part in maps.items()
         }
         names = next(iter(parts.values())).scores
         scores = {name: float(np.mean([part.scores[name] for part in parts.values()])) for name in names}
         scores |= {f"{annotator}/{name}": part.scores[name] for annotator, part in parts.items() for name in names}
         rows = [{"annotator": annotator, **row} for annotator, part in parts.items() for row in part.rows]
         return Evaluation(self.name, scores, rows, completeness, "object")
+
+
+def require_root(data: Path | Sequence[Referral], protocol: str) -> Path:
+    """Makes sure that the ground truth of a protocol is given by its path.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not isinstance(data, Path):
+        raise InputError(f"protocol '{protocol}' reads its ground truth itself: give its path as data")
+    return data
+
+
+def _annotators_maps(
+    opened: MaskArchive, truth: MaskArchive
+) -> tuple[Mapping[str, MaskArchive | MergedExpressions], Completeness]:
+    """Finds the label maps of each annotator in predictions, and what is missing."""
+    inside = {name.split("/")[0] for name in opened.files}
+    if inside & set(ANNOTATORS):
+        expected = [f"{annotator}/{name}" for annotator in ANNOTATORS for name in truth.files]
+        return {annotator: opened.below(annotator) for annotator in ANNOTATORS}, Completeness.of(expected, opened.files)
+    expressions = {video: _expression_count(truth, video) for video in truth.videos}
+    asked = {
+        f"{video}/{number}/{frame}": (ANNOTATORS[number % len(ANNOTATORS)], f"{video}/{frame}")
+        for video, frames in truth.videos.items()
+        for number in range(expressions[video])
+        for frame in frames
+    }
+    maps: dict[str, dict[str, list[str]]] = {annotator: {} for annotator in ANNOTATORS}
+    for name, (annotator, frame) in asked.items():
+        maps[annotator].setdefault(frame, []).append(name)
+    completeness = Completeness.of(asked, opened.files)
+    return {annotator: MergedExpressions(opened, files) for annotator, files in maps.items()}, completeness
+
+
+def _expression_count(truth: MaskArchive, video: str) -> int:
+    """Four sentences for each object of the first frame."""
+    labels = truth.read(f"{video}/{truth.videos[video][0]}")
+    return len(ANNOTATORS) * int(labels[labels != VOID].max(initial=0))
 
 
 def _listed_videos(data: Path) -> list[str] | None:
