@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "checkpoints": FOUNDATIONS,
     "model": FOUNDATIONS | {"checkpoints"},
     "zoo": FOUNDATIONS | {"model"},
+    "parameter_table": FOUNDATIONS | {"model", "zoo"},
     "evaluation": FOUNDATIONS | {"video"},
+    "evaluation_command": FOUNDATIONS | {"data_modules", "evaluation"},
     "inference": FOUNDATIONS | {"checkpoints", "model", "video"},
     "training": FOUNDATIONS
     | {"checkpoints", "data_modules", "evaluation", "inference", "model", "parser", "video", "zoo"},
