@@ -20,16 +20,21 @@ from refsam_zoo.checkpoints.loading import (
     warn_random_weights,
 )
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.model.image_encoders.grid_attention import fuse
 from refsam_zoo.model.image_encoders.positions import resize_positions
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
+
+CELLS_AT_ONCE = 4096
+"""Grid cells encoded together on a processor where nothing is trained: one image of 1024 x 1024 pixels."""
 
 
 class SamImageEncoder(ImageEncoder):
     """A SAM ViT whose global-attention blocks also give their token maps.
 
-    The layers are those of `segment_anything.modeling.ImageEncoderViT` under `self.vit`, with its key names. The
-    intermediate maps are the outputs of every global-attention block but the last (RefSAM, Fig. 2: three maps).
+    The layers are those of `segment_anything.modeling.ImageEncoderViT` under `self.vit`, with its key names; attention
+    and MLP run as in `grid_attention`. The intermediate maps are the outputs of every global-attention block but the
+    last (RefSAM, Fig. 2: three maps).
 
     Args:
         checkpoint: Meta's `sam_vit_*.pth`, or any file with its `image_encoder.*` keys; None means random weights.
@@ -63,6 +68,8 @@ class SamImageEncoder(ImageEncoder):
             window_size=self.window,
             global_attn_indexes=self.global_blocks,
         )
+        for block in self.vit.blocks:
+            fuse(block)
         self.intermediate_widths = (self.width,) * (len(self.global_blocks) - 1)
         if checkpoint is None:
             warn_random_weights(f"image encoder {type(self).__name__}")
@@ -73,7 +80,23 @@ class SamImageEncoder(ImageEncoder):
             load_into(self.vit, state, f"{checkpoint} (image_encoder)")
 
     def forward(self, images: Tensor) -> ImageFeatures:
-        """Encodes frames; see `ImageEncoder.forward`."""
+        """Encodes frames; see `ImageEncoder.forward`.
+
+        On a processor a large frozen encoder takes the frames one after another: a batch would be no faster, only its
+        buffers so large that the allocator makes them anew for every layer.
+        """
+        cells = (self.image_size // self.stride) ** 2
+        trained = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters())
+        if trained or images.device.type != "cpu" or len(images) * cells <= CELLS_AT_ONCE:
+            return self._encode(images)
+        final, *intermediate = zip(*map(self._flat, images.split(max(1, CELLS_AT_ONCE // cells))), strict=True)
+        return ImageFeatures(torch.cat(final), [torch.cat(parts) for parts in intermediate])
+
+    def _flat(self, images: Tensor) -> list[Tensor]:
+        features = self._encode(images)
+        return [features.final, *features.intermediate]
+
+    def _encode(self, images: Tensor) -> ImageFeatures:
         tokens = self.vit.patch_embed(images) + self.vit.pos_embed
         intermediate = []
         for index, block in enumerate(self.vit.blocks):
