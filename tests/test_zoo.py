@@ -1,10 +1,10 @@
 import pytest
-import torch
 
 import refsam_zoo
+from refsam_zoo import zoo
+from refsam_zoo.cli import main
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
-from refsam_zoo.zoo import print_zoo
 
 
 def test_models_are_listed_by_pattern() -> None:
@@ -30,33 +30,6 @@ def test_a_timm_backbone_goes_by_its_name_there() -> None:
         refsam_zoo.create_model("refsam_timm/resnet1")
 
 
-@pytest.mark.parametrize(
-    ("name", "learnable", "sam"),
-    [
-        ("vit_b", 9_905_636, 93_735_472),
-        ("vit_l", 19_165_412, 312_342_832),
-        ("vit_h", 33_013_988, 641_090_608),
-    ],
-)
-def test_parameters_are_as_many_as_in_the_paper(name: str, learnable: int, sam: int) -> None:
-    """9.9, 19.1 and 33.0 M learnable, 4.8 M in version 1; SAM's totals. The paper counts the whole mask decoder."""
-    with torch.device("meta"):
-        model = refsam_zoo.create_model(f"refsam_{name}", text_encoder="roberta_large", tuner="adapter")
-        first = refsam_zoo.create_model(
-            f"refsam_{name}",
-            text_encoder="roberta_large",
-            tuner="frozen",
-            dense_prompt="dense_attention",
-            tracker="no_tracker",
-        )
-    for composed, count in ((model, learnable), (first, 4_845_796)):
-        composed.mask_decoder.requires_grad_(True)
-        assert sum(parameter.numel() for parameter in composed.parameters() if parameter.requires_grad) == count
-    parts = (model.image_encoder, model.prompt_encoder, model.mask_decoder)
-    pretrained = {n: p for part in parts for n, p in part.named_parameters(prefix=type(part).__name__)}
-    assert sum(p.numel() for n, p in pretrained.items() if ".adapter." not in n) == sam
-
-
 def test_unknown_names_are_explained() -> None:
     with pytest.raises(InputError, match="did you mean 'refsam_vit_b'"):
         refsam_zoo.create_model("refsam_vitb")
@@ -67,7 +40,25 @@ def test_unknown_names_are_explained() -> None:
 
 
 def test_the_table_is_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    print_zoo("vit_tiny", form="markdown")
+    assert main(["list", "--pattern=vit_tiny", "--markdown"]) == 0
     header, rule, row = capsys.readouterr().out.strip().split("\n")
     assert header.count("|") == rule.count("|") == row.count("|") == 9
     assert "vit_tiny" in row
+
+
+def test_a_card_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--pattern=vit_b", "--cards"]) == 0
+    card = capsys.readouterr().out
+    assert "### vit_b (image encoder)" in card
+    assert "- parameters: 89 670 912" in card
+    assert "- SHA-256: ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912" in card
+    assert "- licence: Apache-2.0" in card
+    assert "- paper: arXiv 2304.02643" in card
+    assert "longer side resized to 1024 pixels" in card
+
+
+def test_every_entry_has_a_card_with_its_first_line() -> None:
+    for registry in zoo._REGISTRIES:
+        for name in registry:
+            assert registry.card(name).family
+            assert (registry.get(name).__doc__ or "").strip().split("\n")[0].endswith((".", "?"))

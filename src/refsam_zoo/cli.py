@@ -37,7 +37,12 @@ COMMANDS = {
         "refsam_zoo.evaluation.leaderboard:leaderboard_command",
         "write the table of published and measured results",
     ),
+    "ablate": ("refsam_zoo.ablation:ablate", "train the rows of an ablation table and draw them beside the paper's"),
     "list": ("refsam_zoo.zoo:print_zoo", "print the zoo as a table"),
+    "parameters": (
+        "refsam_zoo.parameter_table:print_parameters",
+        "count what RefSAM's compositions consist of and learn",
+    ),
 }
 """Commands that are plain functions: name -> ("module:function", what it does)."""
 
@@ -99,5 +104,6 @@ def _run_function(command: str, arguments: list[str]) -> None:
     function = getattr(importlib.import_module(module), name)
     parser = OneLineParser(prog=f"refsam-zoo {command}", description=function.__doc__.splitlines()[0])
     positional = parser.add_positionals(function)
-    parser.add_function_arguments(function, skip=positional)
+    flags = parser.add_flags(function)
+    parser.add_function_arguments(function, skip=positional | flags)
     function(**parser.instantiate(parser.parse_args(arguments)).as_dict())

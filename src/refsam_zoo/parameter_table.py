@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -99,11 +99,11 @@ def _trained(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def print_parameters(form: Literal["text", "markdown"] = "text") -> None:
+def print_parameters(markdown: bool = False) -> None:
     """Prints what RefSAM's compositions consist of and learn.
 
     Args:
-        form: Aligned text or a Markdown table.
+        markdown: Print a Markdown table instead of aligned text.
     """
     header = ("composition", "SAM", "encoder", "MLP", "prompts", "decoder", "tracker", "learnable", "paper", "idle")
     rows: list[tuple[str, ...]] = [header]
@@ -120,7 +120,7 @@ def print_parameters(form: Literal["text", "markdown"] = "text") -> None:
         )
         published = f"{composition.published} M" if composition.published else ""
         rows.append((composition.title, *map(_grouped, numbers), published, _grouped(counts.idle)))
-    print(format_table(rows, form))
+    print(format_table(rows, markdown))
 
 
 def _grouped(number: int) -> str:

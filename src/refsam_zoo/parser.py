@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from docstring_parser import parse
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ActionYesNo, ArgumentParser, set_parsing_settings
 
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.registry import Registry
@@ -53,8 +53,7 @@ class OneLineParser(OneLineErrors):
         Returns:
             Their names.
         """
-        hints = get_type_hints(function)
-        help_texts = {entry.arg_name: entry.description for entry in parse(function.__doc__ or "").params}
+        hints, help_texts = get_type_hints(function), _help_texts(function)
         names = [
             name
             for name, parameter in inspect.signature(function).parameters.items()
@@ -66,3 +65,20 @@ class OneLineParser(OneLineErrors):
             options: dict[str, Any] = {"nargs": "+"} if several else {}
             self.add_argument(name, type=kind, help=help_texts.get(name), **options)
         return set(names)
+
+    def add_flags(self, function: Callable[..., Any]) -> set[str | int]:
+        """Adds the yes-or-no options, which need no value: `--markdown`.
+
+        Returns:
+            Their names.
+        """
+        help_texts = _help_texts(function)
+        names = [name for name, hint in get_type_hints(function).items() if hint is bool and name != "return"]
+        for name in names:
+            default = inspect.signature(function).parameters[name].default
+            self.add_argument(f"--{name}", action=ActionYesNo, nargs="?", default=default, help=help_texts.get(name))
+        return set(names)
+
+
+def _help_texts(function: Callable[..., Any]) -> dict[str, str | None]:
+    return {entry.arg_name: entry.description for entry in parse(function.__doc__ or "").params}

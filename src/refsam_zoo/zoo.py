@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -98,9 +98,9 @@ def _part(registry: Registry[T], value: str | T) -> T:
         raise InputError(f"cannot import the {registry.role} '{value}': {error}") from error
 
 
-def list_models(pattern: str = "*") -> list[str]:
+def list_models(filter: str = "*") -> list[str]:
     """Lists model names that match a shell pattern, such as `*vit*`; timm's backbones are not listed."""
-    return fnmatch.filter([_PREFIX + name for name in IMAGE_ENCODERS if name != _TIMM.rstrip("/")], pattern)
+    return fnmatch.filter([_PREFIX + name for name in IMAGE_ENCODERS if name != _TIMM.rstrip("/")], filter)
 
 
 @dataclass(frozen=True)
@@ -186,14 +186,15 @@ def _needs_options(cls: type) -> bool:
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def print_zoo(pattern: str = "*", form: Literal["text", "markdown", "cards"] = "text") -> None:
+def print_zoo(pattern: str = "*", markdown: bool = False, cards: bool = False) -> None:
     """Prints the zoo as a table or as model cards.
 
     Args:
         pattern: Shell pattern of the names to list.
-        form: Aligned text, a Markdown table, or a Markdown section per entry with all that is known of it.
+        markdown: Print a Markdown table instead of aligned text.
+        cards: Print a Markdown section per entry with all that is known of it.
     """
-    if form == "cards":
+    if cards:
         infos = [_info(registry, name) for registry in _REGISTRIES for name in fnmatch.filter(registry, pattern)]
         print("\n\n".join(_card_text(info) for info in infos))
         return
@@ -206,7 +207,7 @@ def print_zoo(pattern: str = "*", form: Literal["text", "markdown", "cards"] = "
             card = info.card
             size = str(info.image_size or "")
             rows.append((info.role, name, card.family, size, millions, card.weights, card.licence, card.paper))
-    print(format_table(rows, form))
+    print(format_table(rows, markdown))
 
 
 def _card_text(info: ModelInfo) -> str:
@@ -225,9 +226,9 @@ def _card_text(info: ModelInfo) -> str:
     return "\n".join([f"### {info.name} ({info.role})", "", info.summary, "", *known])
 
 
-def format_table(rows: Sequence[Sequence[str]], form: Literal["text", "markdown"]) -> str:
-    """Formats rows of equal length, the first of them the header."""
-    if form == "markdown":
+def format_table(rows: Sequence[Sequence[str]], markdown: bool) -> str:
+    """Formats rows of equal length, the first of them the header, as Markdown or aligned text."""
+    if markdown:
         lines = ["| " + " | ".join(row) + " |" for row in rows]
         return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

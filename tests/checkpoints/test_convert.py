@@ -131,6 +131,38 @@ def test_components_must_be_whole_and_fit(model: RefSAM) -> None:
     assert same(model.state_dict(), before)
 
 
+BLOCK = "image_encoder_blocks_x_last.pth"
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "shape", "complaint"),
+    [
+        ("mask_decoder_x_last.pth", "iou_token.weight", None, "1 missing: mask_decoder.iou_token.weight"),
+        ("mask_decoder_x_last.pth", "iou_token.bias", (1,), "1 unknown: mask_decoder.iou_token.bias"),
+        ("track_net_x_last.pth", "norm2.bias", (3,), "1 of another shape: tracker.norm2.bias [3] instead of [256]"),
+        ("resizer_x_last.pth", "2.bias", None, "1 missing: cross_modal.layers.2.bias"),
+        ("dense_conv_x_last.pth", "bias", None, "1 missing: dense_prompt.attention.projection.bias"),
+        (BLOCK, "0.norm1.bias", None, "1 missing: image_encoder.vit.blocks.0.norm1.bias"),
+        (BLOCK, "3.MLP_Adapter.D_fc2.bias", None, "1 missing: image_encoder.vit.blocks.3.mlp.adapter.up.bias"),
+        (BLOCK, "1.attn.proj.w_b.weight", None, "1 missing: image_encoder.vit.blocks.1.attn.proj.lora_B.default"),
+        (BLOCK, "0.Space_Adapter.D_fc1.bias", (32,), "missing"),
+    ],
+)
+def test_damaged_components_are_refused(
+    official: Path, tmp_path: Path, file: str, name: str, shape: tuple[int, ...] | None, complaint: str
+) -> None:
+    state = load_state_dict(official / file)
+    if shape is None:
+        del state[name]
+    else:
+        state[name] = torch.zeros(shape)
+    torch.save(state, tmp_path / file)
+    with pytest.raises(InputError) as error:
+        convert(tmp_path / file, tmp_path / "out.pth")
+    assert complaint in str(error.value)
+    assert not (tmp_path / "out.pth").exists()
+
+
 def test_a_folder_holds_one_file_per_component(official: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no component file"):
         convert(tmp_path, tmp_path / "out.pth")

@@ -32,16 +32,21 @@ def load_components(model: nn.Module, state_dict: StateDict, what: str) -> None:
         InputError: Unknown, missing or differently shaped names. The model is unchanged.
     """
     own = model.state_dict()
-    held = {_component(name) for name in state_dict}
     # of tied weights (T5's two names of its embedding) a file may hold one
     given = {own[name].data_ptr() for name in state_dict if name in own}
     wanted = {
         name: tensor
-        for name, tensor in own.items()
-        if name in state_dict or (_component(name) in held and tensor.data_ptr() not in given)
+        for name, tensor in in_held_components(own, state_dict).items()
+        if name in state_dict or tensor.data_ptr() not in given
     }
     check_fit(wanted, state_dict, f"{what} does not fit this {type(model).__name__}")
     model.load_state_dict(state_dict, strict=False)
+
+
+def in_held_components(own: StateDict, state_dict: StateDict) -> StateDict:
+    """Picks from a model's own tensors those of the components of which a state dict holds anything."""
+    held = {_component(name) for name in state_dict}
+    return {name: tensor for name, tensor in own.items() if _component(name) in held}
 
 
 def merge_lora(state_dict: StateDict) -> StateDict:

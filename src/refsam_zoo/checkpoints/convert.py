@@ -8,6 +8,7 @@ from typing import Literal
 from refsam_zoo.checkpoints.components import COMPONENTS, merge_lora
 from refsam_zoo.checkpoints.loading import StateDict, load_state_dict, select_prefix
 from refsam_zoo.checkpoints.official import COMPONENT_FILES, read_official, split_components, to_official
+from refsam_zoo.checkpoints.reconstruction import check_whole
 from refsam_zoo.checkpoints.saving import save_state_dict
 from refsam_zoo.errors import InputError
 
@@ -33,10 +34,12 @@ def convert(
         text_encoder: Name of the text encoder in the names of official files.
 
     Raises:
-        InputError: A file is missing or no checkpoint, holds names without a counterpart, or the output exists.
+        InputError: A file is missing or no checkpoint, holds names without a counterpart, lacks some or has them in
+            another shape, or the output exists.
     """
     if to == "refsam_zoo":
         state = read_official(_component_files(source) if source.is_dir() else [source])
+        check_whole(state, str(source))
         save_state_dict(merge_lora(state) if merge else state, output)
         print(f"{output}: {len(state)} tensors of {', '.join(_held(state))}")
         return

@@ -79,7 +79,7 @@ class Predictor:
         Raises:
             InputError: A sentence is empty.
         """
-        track = Track(self.model.encode_text(expressions))
+        track = Track(self.encode_text(expressions))
         for batch in frames:
             images = torch.from_numpy(batch).to(track.language.mask.device).permute(0, 3, 1, 2)
             for frame, masks in zip(batch, self._segment(images, track), strict=True):
@@ -108,7 +108,7 @@ class Predictor:
             # A repeated window only fills up a process's share: it may come alone, and nothing is made of its masks.
             if track is None and not clip.first and not clip.repeated:
                 raise ValueError(f"video {video}: a later window came without the one before it")
-            under_way[video] = track = track or Track(self.model.encode_text(clip.expressions))
+            under_way[video] = track = track or Track(self.encode_text(clip.expressions))
             rows = batch.clip_index == index
             for start in range(0, steps, self.frames_at_once):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
@@ -116,14 +116,28 @@ class Predictor:
                     masks[rows, step, :height, :width] = found
         return masks, under_way
 
+    def encode_text(self, expressions: Sequence[str]) -> Language:
+        """Encodes the N sentences about a video, once for all its frames."""
+        return self.model.encode_text(expressions)
+
     def _segment(self, images: Tensor, track: Track) -> Iterator[Tensor]:
         """Segments the next frames of a video, uint8 `[n, 3, H, W]`; gives masks, bool `[N, H, W]`, for each."""
         size = (images.shape[-2], images.shape[-1])
         encoded = self.model.encode_images(images)
         for step in range(len(images)):
-            yield self._decode(encoded.select(slice(step, step + 1)), size, track)
+            yield self.decode(encoded.select(slice(step, step + 1)), size, track)
 
-    def _decode(self, frame: EncodedFrames, size: tuple[int, int], track: Track) -> Tensor:
+    def decode(self, frame: EncodedFrames, size: tuple[int, int], track: Track) -> Tensor:
+        """Segments the next frame of a video for all its sentences and takes the track a frame further.
+
+        Args:
+            frame: The one frame.
+            size: Its height and width in pixels.
+            track: The video under way; its token is replaced.
+
+        Returns:
+            bool `[N, H, W]`.
+        """
         masks, tokens = [], []
         for start in range(0, len(track.language.mask), self.expressions_at_once):
             rows = slice(start, start + self.expressions_at_once)

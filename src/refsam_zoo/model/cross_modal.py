@@ -68,7 +68,13 @@ class CrossModalMLP(nn.Module):
 
 
 class SparsePrompt(nn.Module):
-    """Makes the decoder's sparse prompt tokens of a sentence."""
+    """Makes the decoder's sparse prompt tokens of a sentence.
+
+    Attributes:
+        width: Channels of the embedding space; None where any will do.
+    """
+
+    width: int | None = None
 
     def forward(self, image: Tensor, language: Language) -> Tensor:
         """Makes one token per word.
@@ -116,6 +122,7 @@ class word_attention(SparsePrompt):
 
     def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
+        self.width = width
         self.projection = nn.Linear(2 * width, width)
 
     def forward(self, image: Tensor, language: Language) -> Tensor:
@@ -136,7 +143,13 @@ class no_words(SparsePrompt):
 
 
 class DensePrompt(nn.Module):
-    """Makes the decoder's dense prompt, in two steps so that the image's share is computed once per frame."""
+    """Makes the decoder's dense prompt, in two steps so that the image's share is computed once per frame.
+
+    Attributes:
+        width: Channels of the embedding space; None where any will do.
+    """
+
+    width: int | None = None
 
     def connect(self, intermediate_widths: tuple[int, ...]) -> None:
         """Makes the layers that depend on the image encoder."""
@@ -210,6 +223,7 @@ class dense_attention(DensePrompt):
         width: Channels of the embedding space.
     """
 
+    width: int
     learn_temperature = False
 
     def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
@@ -297,6 +311,7 @@ class gated_dense_attention(DensePrompt):
 
     def __init__(self, width: int = EMBEDDING_WIDTH, heads: int = 4) -> None:
         super().__init__()
+        self.width = width
         self.heads = heads
         self.norm = nn.LayerNorm(width)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))

@@ -11,7 +11,13 @@ from refsam_zoo.registry import ModelCard, Registry
 
 
 class Tracker(nn.Module):
-    """Carries the target from frame to frame as M tokens, in the paper one."""
+    """Carries the target from frame to frame as M tokens, in the paper one.
+
+    Attributes:
+        width: Channels of the embedding space; None where any will do.
+    """
+
+    width: int | None = None
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor | None:
         """Makes the tokens that the decoder reads at the next frame.
@@ -39,6 +45,7 @@ class track_mlp(Tracker):
 
     def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
+        self.width = width
         layers = [nn.Linear(width, width) for _ in range(3)]
         self.layers = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
 
@@ -57,6 +64,7 @@ class query_interaction(Tracker):
 
     def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
         super().__init__()
+        self.width = width
         self.self_attn = nn.MultiheadAttention(width, 8, batch_first=True)
         self.linear1, self.linear_feat1 = (nn.Linear(width, 4 * width) for _ in range(2))
         self.linear2, self.linear_feat2 = (nn.Linear(4 * width, width) for _ in range(2))

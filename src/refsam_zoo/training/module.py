@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+import refsam_zoo.inference.released  # noqa: F401  makes its short names known
 from refsam_zoo.checkpoints.loading import check_fit
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.predictor import Predictor, VideoState
@@ -18,7 +20,7 @@ from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePromp
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder
 from refsam_zoo.model.preprocessing import pad_to_square, shrink_masks
-from refsam_zoo.model.refsam import SegmentedClips
+from refsam_zoo.model.refsam import RefSAM, SegmentedClips
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
 from refsam_zoo.model.tuners import Tuner
@@ -49,6 +51,7 @@ class ReferringSegmentation(LightningModule):
         learning_rates: Learning rate of each part.
         schedule: Learning-rate schedule.
         weight_decay: AdamW's weight decay of matrices.
+        predictor: Turns the model's logits into masks, in validation, test and prediction.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ReferringSegmentation(LightningModule):
         learning_rates: LearningRates = LearningRates(),  # noqa: B008  a dataclass default shows in --help
         schedule: Schedule = Schedule(),  # noqa: B008
         weight_decay: float = 0.01,
+        predictor: Callable[[RefSAM], Predictor] = Predictor,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
@@ -90,7 +94,7 @@ class ReferringSegmentation(LightningModule):
         self.learning_rates = learning_rates
         self.schedule = schedule
         self.weight_decay = weight_decay
-        self._predictor = Predictor(self.model)
+        self._predictor = predictor(self.model)
         self._state: VideoState | None = None
 
     def training_step(self, batch: ClipBatch, batch_index: int) -> Tensor:
