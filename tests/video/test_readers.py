@@ -121,8 +121,10 @@ def test_a_frame_that_is_no_picture_is_refused_by_name(tmp_path: Path, content: 
 def test_a_frame_of_another_size_is_refused_by_name(tmp_path: Path) -> None:
     names = write_folder(tmp_path, numbered_frames(3))
     (tmp_path / "00005.jpg").write_bytes(simplejpeg.encode_jpeg(np.zeros((20, 30, 3), np.uint8)))
-    with open_video(VideoSource(tmp_path), names) as reader, pytest.raises(InputError, match=r"20x30.*48x64"):
-        reader.read([1])
+    with open_video(VideoSource(tmp_path), names) as reader:
+        assert reader.size == (48, 64)
+        with pytest.raises(InputError, match=r"20x30.*48x64"):
+            reader.read([1])
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])

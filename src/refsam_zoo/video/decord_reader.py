@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,19 +24,13 @@ class DecordReader(VideoReader):
     """
 
     def __init__(self, path: Path, indices: Sequence[int] | None = None) -> None:
-        import decord
-
         self.path = path
-        decord.logging.set_level(decord.logging.FATAL)
-        try:
-            self._decoder = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        except (decord.DECORDError, RuntimeError) as error:
-            raise InputError(f"{path}: not a readable video: {_first_line(error)}") from error
-        self.fps = float(self._decoder.get_avg_fps())
-        self._indices = np.arange(len(self._decoder)) if indices is None else np.asarray(indices, dtype=np.int64)
-        if self._indices.size and self._indices.max() >= len(self._decoder):
+        self._decoder = decoder = _open(path)
+        self.fps = float(decoder.get_avg_fps())
+        self._indices = np.arange(len(decoder)) if indices is None else np.asarray(indices, dtype=np.int64)
+        if self._indices.size and self._indices.max() >= len(decoder):
             raise InputError(
-                f"{path}: frame {self._indices.max()} is asked for, but the file has {len(self._decoder)} frames"
+                f"{path}: frame {self._indices.max()} is asked for, but the file has {len(decoder)} frames"
             )
 
     def __len__(self) -> int:
@@ -45,17 +40,29 @@ class DecordReader(VideoReader):
         import decord
 
         wanted = self._indices[positions]
+        self._decoder = self._decoder or _open(self.path)
         try:
             return self._decoder.get_batch(wanted).asnumpy()
         except (decord.DECORDError, RuntimeError) as error:
+            self._decoder = None  # after an error it would give other frames than those asked for
             raise InputError(
-                f"{self.path}: cannot decode frames {wanted.min()} to {wanted.max()}: {_first_line(error)}"
+                f"{self.path}: cannot decode frames {wanted.min()} to {wanted.max()}: {_reason(error)}"
             ) from error
 
     def _close(self) -> None:
         self._decoder = None
 
 
-def _first_line(error: Exception) -> str:
-    """The sentence of a decord error without its C++ location and stack."""
-    return str(error).strip().splitlines()[0].split("] ", 1)[-1] if str(error).strip() else type(error).__name__
+def _open(path: Path) -> Any:
+    import decord
+
+    decord.logging.set_level(decord.logging.FATAL)
+    try:
+        return decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+    except (decord.DECORDError, RuntimeError) as error:
+        raise InputError(f"{path}: not a readable video: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The last clause of a decord error, without its C++ locations and stack."""
+    return str(error).strip().partition("\n")[0].rsplit(": ", 1)[-1] or type(error).__name__

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.video.file_layout import is_fragmented, missing_bytes
 from refsam_zoo.video.key_frames import starts_clean, starts_instantaneously
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SEEKABLE_FORMATS = ("mov", "mp4", "matroska", "webm")
 SEEKABLE_CODECS = ("h264", "hevc", "vp9", "av1")
 """Codecs in which every packet gives exactly one frame, so that sorted time stamps number the frames."""
+REORDERED = ("h264", "hevc")
 LARGEST_REORDERING = 16
 """Frames by which decoding and display order may differ in H.264 and HEVC."""
 
@@ -35,23 +37,26 @@ class Packets:
         fps: Average frames per second; 0 where the file does not say.
         times: Time stamp of each frame in display order, in units of the stream; empty where `order` is `counted`.
         starts: Numbers of the frames at which decoding can begin, ascending.
-        order: `closed`: no frame refers across a key frame, any decoder is exact; `timed`: time stamps number the
-            frames; `counted`: only decoding from the start and counting does.
+        order: `closed`: no frame refers across a key frame, any decoder is exact; `open`: time stamps number the frames
+            and decoding can begin at every key frame; `gradual`: it cannot begin at all of them; `counted`: only
+            decoding from the start and counting numbers the frames.
+        independent: Whether no frame decoded after one of `starts` refers to any before it.
     """
 
     path: Path
     fps: float
     times: tuple[int, ...]
     starts: tuple[int, ...]
-    order: Literal["closed", "timed", "counted"]
+    order: Literal["closed", "open", "gradual", "counted"]
+    independent: bool
 
 
 def read_packets(path: Path) -> Packets:
     """Looks at every packet of a file without decoding any; the last few answers are remembered.
 
     Raises:
-        InputError: Not a readable file, no video in it, or a video that begins in the middle of a group of pictures,
-            so that nobody can say which of its frames is the first.
+        InputError: Not a readable file, no video in it, a file that is cut off, or a video that begins in the middle
+            of a group of pictures, so that nobody can say which of its frames is the first.
     """
     status = path.stat()
     return _read_packets(path, status.st_mtime_ns, status.st_size)
@@ -64,6 +69,9 @@ def _read_packets(path: Path, changed: int, size: int) -> Packets:
     av.logging.set_level(None)
     try:
         with av.open(str(path)) as container:
+            missing = missing_bytes(path)
+            if missing:
+                raise InputError(f"{path}: cut off, {missing} bytes are missing at its end; copy it again")
             if not container.streams.video:
                 raise InputError(f"{path}: not a readable video: it has no picture stream")
             return _examine(path, container)
@@ -95,14 +103,14 @@ def _examine(path: Path, container: av.container.InputContainer) -> Packets:
         times.append(packet.pts)
     if not times:
         raise InputError(f"{path}: not a readable video: it holds no pictures")
-    if not keys or keys[0][0] != 0:
+    if not keys or keys[0][0] != 0 or (codec in REORDERED and not discarded and _leads(times)):
         raise InputError(
             f"{path}: begins in the middle of a group of pictures, so its frames have no numbers; encode it again"
         )
     rate = stream.average_rate or stream.guessed_rate or Fraction(0)
     known = container.format.name.split(",")[0] in SEEKABLE_FORMATS and codec in SEEKABLE_CODECS
     if discarded or not known or not _ordered(times):
-        return Packets(path, float(rate), (), (0,), "counted")
+        return Packets(path, float(rate), (), (0,), "counted", independent=True)
     return _number(path, float(rate), [time for time in times if time is not None], keys, codec)
 
 
@@ -111,9 +119,21 @@ def _number(path: Path, fps: float, times: list[int], keys: list[tuple[int, bool
     shown = tuple(sorted(times))
     rank = {time: number for number, time in enumerate(shown)}
     starts = tuple(rank[times[place]] for place, clean, _ in keys if clean)
+    independent = codec != "h264" or all(instantaneous for _, clean, instantaneous in keys if clean)
+    order: Literal["closed", "open", "gradual"] = "open"
+    if not all(clean for _, clean, _ in keys):
+        order = "gradual"
     # In a closed group everything decoded before its key frame is shown before it, and nothing decoded later is.
-    closed = codec == "h264" and all(instantaneous and rank[times[place]] == place for place, _, instantaneous in keys)
-    return Packets(path, fps, shown, starts, "closed" if closed else "timed")
+    # decord miscounts even those in fragmented files.
+    elif codec == "h264" and independent and all(rank[times[place]] == place for place, _, _ in keys):
+        order = "open" if is_fragmented(path) else "closed"
+    return Packets(path, fps, shown, starts, order, independent)
+
+
+def _leads(times: list[int | None]) -> bool:
+    """Whether a picture decoded soon after the first one is shown before it: its group's beginning is missing."""
+    soon = [time for time in times[: LARGEST_REORDERING + 1] if time is not None]
+    return bool(soon) and min(soon) != times[0]
 
 
 def _ordered(times: list[int | None]) -> bool:

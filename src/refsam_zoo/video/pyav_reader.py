@@ -17,13 +17,17 @@ from refsam_zoo.video.readers import VideoReader
 if TYPE_CHECKING:
     import av
 
+SKIPPABLE = ("h264", "hevc")
+"""Codecs whose decoder can leave out pictures before the wanted one that no other refers to."""
+
 
 class PyAVReader(VideoReader):
     """Reads a video file with PyAV on one thread.
 
     Where time stamps number the frames it seeks to the last frame before the wanted one at which decoding can begin,
     and takes the frame whose time stamp is right; where they do not it decodes from the start and counts. Errors that
-    a decoder would conceal by painting over them end the read.
+    a decoder would conceal by painting over them end the read, except after a seek in H.264 with open groups, where a
+    decoder cannot tell them from references to the group it did not see.
 
     Args:
         packets: What the file holds.
@@ -34,12 +38,17 @@ class PyAVReader(VideoReader):
     """
 
     def __init__(self, packets: Packets, indices: Sequence[int] | None = None) -> None:
+        from av.video.reformatter import VideoReformatter
+
         self.path = packets.path
         self.fps = packets.fps
         self._packets = packets
         self._number: dict[int | None, int] = {time: number for number, time in enumerate(packets.times)}
         self._container: av.container.InputContainer | None = None
         self._frames: Iterator[tuple[int, av.VideoFrame]] = iter(())
+        self._converter = VideoReformatter()
+        self._strict = True
+        self._wanted = 0
         self._last = -1
         self._indices = indices
         if packets.times and indices and max(indices) >= len(packets.times):
@@ -76,12 +85,13 @@ class PyAVReader(VideoReader):
         return np.stack(pictures)
 
     def _picture(self, wanted: int) -> np.ndarray:
+        self._wanted = wanted
         place = bisect_right(self._packets.starts, wanted) - 1
         if not self._packets.starts[place] <= self._last < wanted:
             self._seek(place)
         for number, frame in self._frames:
             if number == wanted and not frame.is_corrupt:
-                return _upright(frame)
+                return self._upright(frame)
             if number >= wanted:
                 break
         else:
@@ -92,9 +102,9 @@ class PyAVReader(VideoReader):
     def _seek(self, place: int) -> None:
         """Goes to a frame at which decoding can begin, or to one before it where the container cannot find it."""
         for start in reversed(self._packets.starts[1 : place + 1]):
-            container = self._opened()
+            container = self._opened(self._packets.independent)
             container.seek(self._packets.times[start], stream=picture_stream(container))
-            frames = self._numbered(container)
+            frames = self._numbered(container, start)
             first = next(frames, None)
             if first is not None and first[0] <= start:
                 self._frames = chain([first], frames)
@@ -103,15 +113,15 @@ class PyAVReader(VideoReader):
 
     def _restart(self) -> None:
         self._close()
-        self._frames = self._numbered(self._opened())
+        self._frames = self._numbered(self._opened(strict=True), 0)
 
-    def _numbered(self, container: av.container.InputContainer) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Decodes from where the container stands and gives each frame its number."""
+    def _numbered(self, container: av.container.InputContainer, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decodes from where the container stands and gives each frame its number; exact from `start` on."""
         import av
 
         self._last = -1
         try:
-            for count, frame in enumerate(container.decode(picture_stream(container))):
+            for count, frame in enumerate(self._decoded(container, start)):
                 number = self._number.get(frame.pts, -1) if self._number else count
                 if number <= self._last:
                     raise InputError(f"{self.path}: the time stamps after frame {self._last} are wrong")
@@ -119,11 +129,30 @@ class PyAVReader(VideoReader):
                 self._frames_decoded += 1
                 yield number, frame
         except av.error.FFmpegError as error:
-            raise InputError(f"{self.path}: cannot be decoded after frame {self._last}: {error.strerror}") from error
+            damaged, self._last = max(self._wanted, self._last + 1), -1  # the next read begins anew
+            raise InputError(f"{self.path}: frame {damaged} cannot be decoded: {error.strerror}") from error
 
-    def _opened(self) -> av.container.InputContainer:
+    def _decoded(self, container: av.container.InputContainer, start: int) -> Iterator[av.VideoFrame]:
         import av
 
+        stream = picture_stream(container)
+        for packet in container.demux(stream):
+            number = self._number.get(packet.pts, self._wanted)
+            if stream.codec_context.name in SKIPPABLE:
+                stream.codec_context.skip_frame = "NONREF" if number < self._wanted else "DEFAULT"
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError:
+                # In an open group, pictures shown before its key frame refer to the group before.
+                if number >= start:
+                    raise
+
+    def _opened(self, strict: bool) -> av.container.InputContainer:
+        """The open file, its decoder either refusing what is damaged or concealing it."""
+        import av
+
+        if self._container is not None and strict != self._strict:
+            self._close()
         if self._container is None:
             try:
                 self._container = av.open(str(self.path))
@@ -131,14 +160,14 @@ class PyAVReader(VideoReader):
                 raise InputError(f"{self.path}: not a readable video: {error.strerror}") from error
             codec = picture_stream(self._container).codec_context
             codec.thread_count = 1
-            codec.options = {"err_detect": "explode"}
+            codec.options = {"err_detect": "explode"} if strict else {}
+            self._strict = strict
         return self._container
+
+    def _upright(self, frame: av.VideoFrame) -> np.ndarray:
+        """The picture as displayed: players turn it as the file says."""
+        picture = self._converter.reformat(frame, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(picture, frame.rotation // 90)) if frame.rotation % 360 else picture
 
     def _too_few(self, wanted: int, count: int) -> InputError:
         return InputError(f"{self.path}: frame {wanted} is asked for, but the file has {count} frames")
-
-
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """The picture as displayed: players turn it as the file says."""
-    picture = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(picture, frame.rotation // 90)) if frame.rotation % 360 else picture

@@ -18,6 +18,8 @@ from refsam_zoo.video.time_limit import TimeLimitError, within
 T = TypeVar("T")
 Backend = Literal["auto", "decord", "torchcodec", "pyav"]
 BACKENDS = ("auto", "decord", "torchcodec", "pyav")
+INEXACT = {"decord": ("open", "gradual", "counted"), "torchcodec": ("gradual", "counted")}
+"""Files (`Packets.order`) of which a back end was found to return other frames than those asked for."""
 TIME_LIMIT = 60.0
 """Seconds without a decoded frame after which a file counts as broken."""
 
@@ -105,7 +107,10 @@ class VideoReader(ABC):
         frames = self._within_limit(
             lambda: self._decode(positions), f"{self.path}: frames {positions[0]} to {positions[-1]}"
         )
-        self._size = (frames.shape[1], frames.shape[2])
+        size = (frames.shape[1], frames.shape[2])
+        if self._size not in (None, size):
+            raise InputError(f"{self.path}: frames {positions[0]} to {positions[-1]} are of another size than others")
+        self._size = size
         return frames
 
     def _within_limit(self, action: Callable[[], T], what: str) -> T:
@@ -137,20 +142,23 @@ def open_video(
     Args:
         source: A folder of frames or a video file.
         frames: Names of the frames that positions count (`Referral.frames`); None takes every frame there is.
-        backend: Decoder of video files. `auto` looks into the file and takes decord where it is known to be exact,
-            otherwise PyAV by time stamp, or by counting where time stamps cannot be trusted.
+        backend: Decoder of video files; `auto` is PyAV, by time stamp where what the file holds can be trusted and by
+            counting elsewhere. decord and torchcodec refuse the files of which they give wrong frames.
         time_limit: Seconds that opening, and each read between two frames, may take; None for no limit.
 
     Returns:
         A reader with `len(frames)` frames.
 
     Raises:
-        InputError: Nothing is there, it is not a video, or it has too few frames.
+        InputError: Nothing is there, it is not a whole video, it has too few frames, or the back end cannot read it.
     """
-    if source.path.is_dir():
-        from refsam_zoo.video.frame_folder import FrameFolderReader
+    from refsam_zoo.video.frame_folder import FrameFolderReader
+    from refsam_zoo.video.packed_frames import PackedReader, PackedVideo
 
-        reader: VideoReader = FrameFolderReader(source.path, frames)
+    if isinstance(source, PackedVideo):
+        reader: VideoReader = PackedReader(source)
+    elif source.path.is_dir():
+        reader = FrameFolderReader(source.path, frames)
     elif source.path.is_file():
         indices = source.indices
         if indices is None and frames is not None:
@@ -165,23 +173,19 @@ def open_video(
 def _open_file(path: Path, indices: Sequence[int] | None, backend: str) -> VideoReader:
     from refsam_zoo.video.packets import read_packets
 
+    if backend not in BACKENDS:
+        raise InputError(f"unknown video back end '{backend}'{nearest_name(backend, BACKENDS)}")
+    packets = read_packets(path)
+    if packets.order in INEXACT.get(backend, ()):
+        raise InputError(f"{path}: {backend} gives wrong frames of such a file; use the video back end auto")
     if backend == "decord":
-        return _decord(path, indices)
+        from refsam_zoo.video.decord_reader import DecordReader
+
+        return DecordReader(path, indices)
     if backend == "torchcodec":
         from refsam_zoo.video.torchcodec_reader import TorchCodecReader
 
         return TorchCodecReader(path, indices)
-    if backend not in BACKENDS:
-        raise InputError(f"unknown video back end '{backend}'{nearest_name(backend, BACKENDS)}")
-    packets = read_packets(path)
-    if backend == "auto" and packets.order == "closed":
-        return _decord(path, indices)
     from refsam_zoo.video.pyav_reader import PyAVReader
 
     return PyAVReader(packets, indices)
-
-
-def _decord(path: Path, indices: Sequence[int] | None) -> VideoReader:
-    from refsam_zoo.video.decord_reader import DecordReader
-
-    return DecordReader(path, indices)

@@ -23,18 +23,18 @@ class TorchCodecReader(VideoReader):
     """
 
     def __init__(self, path: Path, indices: Sequence[int] | None = None) -> None:
-        try:
-            from torchcodec.decoders import VideoDecoder
-        except (ImportError, RuntimeError) as error:
-            raise InputError(
-                "the video back end torchcodec needs the package torchcodec and FFmpeg's shared libraries; use 'auto'"
-            ) from error
         self.path = path
         try:
+            from torchcodec.decoders import VideoDecoder
+
             self._decoder = VideoDecoder(str(path), dimension_order="NHWC", num_ffmpeg_threads=1)
             count = len(self._decoder)
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise InputError(f"{path}: not a readable video: {' '.join(str(error).split())[:200]}") from error
+        except (ImportError, OSError, RuntimeError, ValueError, TypeError) as error:
+            if isinstance(error, (ImportError, OSError)) or "libtorchcodec" in str(error):  # loaded at the first use
+                raise InputError(
+                    "the video back end torchcodec needs the package torchcodec and FFmpeg's shared libraries; use auto"
+                ) from error
+            raise InputError(f"{path}: not a readable video: {_reason(error)}") from error
         self.fps = float(self._decoder.metadata.average_fps or 0)
         self._indices = np.arange(count) if indices is None else np.asarray(indices, dtype=np.int64)
         if self._indices.size and self._indices.max() >= count:
@@ -49,5 +49,12 @@ class TorchCodecReader(VideoReader):
             return self._decoder.get_frames_at(wanted).data.numpy()
         except (RuntimeError, IndexError) as error:
             raise InputError(
-                f"{self.path}: cannot decode frames {wanted[0]} to {wanted[-1]}: {' '.join(str(error).split())[:200]}"
+                f"{self.path}: cannot decode frames {wanted[0]} to {wanted[-1]}: {_reason(error)}"
             ) from error
+
+    def _close(self) -> None:
+        del self._decoder
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
