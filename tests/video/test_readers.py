@@ -160,8 +160,12 @@ def test_a_file_that_is_no_video_is_refused_by_name(tmp_path: Path, content: byt
 
 def test_more_frames_than_the_file_has_are_refused(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mp4", numbered_frames(5))
-    with pytest.raises(InputError, match="frame 5 is asked for, but the file has 5 frames"):
-        open_video(VideoSource(tmp_path / "v.mp4"), ["x"] * 6)
+    source = VideoSource(tmp_path / "v.mp4")
+    with (
+        pytest.raises(InputError, match="frame 5 is asked for, but the file has 5 frames"),
+        open_video(source, ["x"] * 6) as reader,
+    ):
+        reader.read([5])
 
 
 def test_a_missing_video_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
