@@ -1,17 +1,21 @@
 """J and F of 480p label maps: ours against vos-benchmark and against evaluating frame by frame as davis2017 does.
 
 All of them read the same generated PNG files, or hold the same arrays, in one interleaved run; scores are compared
-before anything is timed. Medians, their ratios and the peak memory over video length are printed and
-written as JSON. Needs `pip install vos-benchmark`; that and scikit-image are not needed otherwise.
+before anything is timed. Medians of wall time and of CPU time, their ratios and the peak memory over video length are
+printed and written as JSON; on a machine that others use at the same time, only the ratios of CPU time mean something.
+With a GPU, masks that are there already are counted there too. Needs `pip install vos-benchmark`; that and
+scikit-image are not needed otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.metadata
 import json
 import os
 import platform
+import resource
 import statistics
 import tempfile
 import time
@@ -21,6 +25,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 from skimage.morphology import disk
 from vos_benchmark.benchmark import benchmark
@@ -28,6 +33,7 @@ from vos_benchmark.evaluator import Evaluator
 
 from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
+from refsam_zoo.evaluation.tensor_counts import count_tensors
 
 SIZE = (480, 854)
 OBJECTS = 3
@@ -122,6 +128,11 @@ def arrays_ours(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     return float(region_similarity(counts).mean()), float(contour_accuracy(counts).mean())
 
 
+def tensors_ours(predicted: torch.Tensor, true: torch.Tensor) -> tuple[float, float]:
+    counts = count_tensors(predicted, true).cpu().numpy()
+    return float(region_similarity(counts).mean()), float(contour_accuracy(counts).mean())
+
+
 def arrays_vos(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     evaluator = Evaluator()
     for pair in zip(predicted.astype(np.uint8), true.astype(np.uint8), strict=True):
@@ -130,15 +141,22 @@ def arrays_vos(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     return float(j[1]) / 100, float(f[1]) / 100
 
 
-def timed(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Medians in seconds of interleaved runs."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
+def cpu_seconds() -> float:
+    """CPU time of this process and of the children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def timed(runs: dict[str, Callable[[], object]], rounds: int, items: int) -> dict[str, dict[str, float]]:
+    """Medians of interleaved runs, in milliseconds of wall time and of CPU time per item."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = time.perf_counter(), cpu_seconds()
             run()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+            times[name].append((time.perf_counter() - start[0], cpu_seconds() - start[1]))
+    medians = {name: [statistics.median(part) for part in zip(*pairs, strict=True)] for name, pairs in times.items()}
+    return {name: {"wall": 1e3 * wall / items, "cpu": 1e3 * cpu / items} for name, (wall, cpu) in medians.items()}
 
 
 def peak_memory(frames: int) -> float:
@@ -166,6 +184,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/benchmarks/evaluation_speed.json"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    count = options.videos * OBJECTS
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write(root, options.videos, options.frames)
@@ -180,26 +199,27 @@ def main() -> None:
                 "ours, 2 threads": lambda: ours(root, 2),
             },
             options.rounds,
+            count * (options.frames - 2),
         )
         pairs = [
             (read_video(root / "results" / name) == label, read_video(root / "Annotations/480p" / name) == label)
             for name in sorted(path.name for path in (root / "results").iterdir() if path.is_dir())
             for label in range(1, OBJECTS + 1)
         ]
-        held = timed(
-            {
-                "davis2017 style": lambda: [frame_by_frame(*pair) for pair in pairs],
-                "vos-benchmark": lambda: [arrays_vos(*pair) for pair in pairs],
-                "ours": lambda: [arrays_ours(*pair) for pair in pairs],
-            },
-            options.rounds,
-        )
-    count = options.videos * OBJECTS
+        runs: dict[str, Callable[[], object]] = {
+            "davis2017 style": lambda: [frame_by_frame(*pair) for pair in pairs],
+            "vos-benchmark": lambda: [arrays_vos(*pair) for pair in pairs],
+            "ours": lambda: [arrays_ours(*pair) for pair in pairs],
+        }
+        if torch.cuda.is_available():
+            tensors = [tuple(torch.from_numpy(part).cuda() for part in pair) for pair in pairs]
+            check([tensors_ours(*pair) for pair in tensors], [arrays_ours(*pair) for pair in pairs])
+            runs["ours, on the GPU"] = lambda: [tensors_ours(*pair) for pair in tensors]
+        held = timed(runs, options.rounds, count * options.frames)
     report = {
-        "machine": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "files_ms": {name: 1e3 * value / (count * (options.frames - 2)) for name, value in files.items()},
-        "arrays_ms": {name: 1e3 * value / (count * options.frames) for name, value in held.items()},
+        **machine(),
+        "files_ms": files,
+        "arrays_ms": held,
         "peak_MB": {frames: peak_memory(frames) for frames in (20, 80)},
     }
     print_report(report)
@@ -207,15 +227,26 @@ def main() -> None:
     options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
+def machine() -> dict[str, object]:
+    """What the numbers were measured on."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if os.path.exists("/proc/cpuinfo") else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__}
+    versions["vos-benchmark"] = importlib.metadata.version("vos-benchmark")
+    return {"machine": next(iter(names), platform.machine()), "cores": os.cpu_count(), "gpu": gpu, **versions}
+
+
 def print_report(report: dict) -> None:
-    print("milliseconds per frame and object, and how much faster ours is")
+    print("milliseconds per frame and object: wall and CPU time, and how much faster ours is in each")
     for title in ("files", "arrays"):
         times = report[f"{title}_ms"]
         base = times["ours" if title == "arrays" else "ours, 1 thread"]
         for name, value in times.items():
-            print(f"  {title:<7}{name:<28}{value:8.3f}  {value / base:6.1f}x")
-    two = report["files_ms"]
-    print(f"  2 against 2: {two['vos-benchmark, 2 processes'] / two['ours, 2 threads']:.1f}x")
+            ratios = "".join(f"{value[kind] / base[kind]:8.1f}x" for kind in ("wall", "cpu"))
+            print(f"  {title:<7}{name:<28}{value['wall']:8.3f}{value['cpu']:8.3f}{ratios}")
+    two = [report["files_ms"][name] for name in ("vos-benchmark, 2 processes", "ours, 2 threads")]
+    print("  2 against 2:" + "".join(f" {two[0][kind] / two[1][kind]:.1f}x {kind}" for kind in ("wall", "cpu")))
     print(f"peak memory in MB by frames: {report['peak_MB']}")
 
 

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.completeness import OnIncomplete
-from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
-from refsam_zoo.evaluation.report import write_folder
-from refsam_zoo.evaluation.scoring import evaluate
-from refsam_zoo.types import Referral
+from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.evaluation.completeness import IncompleteError, OnIncomplete
+
+if TYPE_CHECKING:
+    from refsam_zoo.data_modules import ReferringDataModule
+    from refsam_zoo.types import Referral
 
 DATA_SETS = {
+    "a2d_sentences": "A2DSentences",
+    "grefcoco": "RefCOCO",
+    "jhmdb_sentences": "JHMDBSentences",
     "mevis": "MeViS",
     "ref_davis17_expressions": "RefDAVIS17",
     "ref_shapes": "RefShapes",
     "ref_youtube_vos": "ReferYouTubeVOS",
+    "refcoco": "RefCOCO",
+    "refcoco_cris": "RefCOCO",
 }
-"""Protocol that scores expressions -> the data module that knows them."""
+"""Protocol that asks for expressions -> the data module that knows them."""
+
+OWN_PROTOCOLS = {
+    "A2DSentences": "a2d_sentences",
+    "JHMDBSentences": "jhmdb_sentences",
+    "MeViS": "mevis",
+    "RefCOCO": "refcoco",
+    "RefDAVIS17": "ref_davis17",
+    "RefShapes": "ref_shapes",
+    "ReferYouTubeVOS": "ref_youtube_vos",
+}
+"""Data module -> the protocol that papers report for it; gRefCOCO has its own."""
 
 
 def evaluate_command(
@@ -36,13 +53,14 @@ def evaluate_command(
     Args:
         predictions: Folder or zip of PNG masks; for images a JSON file of COCO results.
         protocol: `mevis`, `ref_youtube_vos`, `ref_davis17`, ...: whose rules to score by.
-        data: Root of the data set; for images a JSON file of COCO ground truth.
-        split: What part of the data set was asked about: `test` (for Ref-YouTube-VOS a holdout of its training
-            videos), `val`, a hard test of RefShapes, or with `check_only` `predict`, which are also the defaults.
+        data: Root of the data set; for images also a JSON file of COCO ground truth.
+        split: What part of the data set was asked about: `test` (the default; for Ref-YouTube-VOS a holdout of its
+            training videos), `val`, a hard test such as `testB`, with `check_only` `predict`, or a split by the name
+            that `refsam-zoo inspect` lists, such as `refcoco+ testA`.
         on_incomplete: `error` refuses predictions that are not exactly what was asked for; `empty` scores missing
             masks as empty ones, ignores the others and lists both.
         check_only: Checks an archive for the server of `mevis` or `ref_youtube_vos` instead of scoring it.
-        output: Folder for the table and the totals; an earlier one is left alone.
+        output: Folder for tables and pictures; an earlier one is left alone.
         threads: Videos scored at a time.
 
     Raises:
@@ -51,14 +69,33 @@ def evaluate_command(
     if check_only:
         _check(predictions, protocol, _referrals(protocol, data, split or "predict"))
         return
-    by_expression = isinstance(get_protocol(protocol), ExpressionProtocol)
-    if not by_expression and split is not None:
-        raise InputError(f"protocol '{protocol}' has no splits: leave out split")
-    truth = _referrals(protocol, data, split or "test") if by_expression else _davis_root(data)
-    found = evaluate(predictions, protocol, truth, on_incomplete, threads)
+    from refsam_zoo.evaluation.report import write_folder
+    from refsam_zoo.evaluation.scoring import evaluate
+
+    try:
+        found = evaluate(predictions, protocol, _truth(protocol, data, split), on_incomplete, threads)
+    except IncompleteError as error:
+        print("\n".join(error.completeness.lines()))
+        raise
     print(found.markdown())
     if output is not None:
-        print(f"\ntable and totals: {write_folder(output, found.write)}")
+        print(f"\ntables and pictures: {write_folder(output, found.write)}")
+
+
+def own_protocol(data: object) -> str | None:
+    """Names the protocol that papers report for a data set; None for one without."""
+    return "grefcoco" if getattr(data, "dataset", None) == "grefcoco" else OWN_PROTOCOLS.get(type(data).__name__)
+
+
+def ground_truth(protocol: str, data: ReferringDataModule, role: str) -> Path | list[Referral]:
+    """Gives what a protocol scores against: the root of a tree of label maps, or referrals.
+
+    Args:
+        protocol: Name of the protocol.
+        data: The data set.
+        role: `val`, `test` or a hard test.
+    """
+    return _davis_root(data.root) if _scores_label_maps(protocol) else data.referrals(role)
 
 
 def _check(predictions: Path, protocol: str, referrals: list[Referral]) -> None:
@@ -70,16 +107,49 @@ def _check(predictions: Path, protocol: str, referrals: list[Referral]) -> None:
         raise InputError(f"'{predictions}' would be refused or scored wrongly: {len(problems)} problems, listed above")
 
 
+def _truth(protocol: str, data: Path, split: str | None) -> Path | list[Referral]:
+    if not _scores_label_maps(protocol) and data.is_dir():
+        return _referrals(protocol, data, split or "test")
+    if split is not None:
+        raise InputError(f"'{data}' has no splits for protocol '{protocol}': leave out split")
+    if not data.exists():
+        raise InputError(f"'{data}': the data root is missing")
+    return _davis_root(data)
+
+
+def _scores_label_maps(protocol: str) -> bool:
+    from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, LabelMapProtocol, get_protocol
+
+    return isinstance(get_protocol(protocol), LabelMapProtocol | AnnotatorsProtocol)
+
+
 def _referrals(protocol: str, data: Path, split: str) -> list[Referral]:
-    from refsam_zoo import data_modules
+    from refsam_zoo.evaluation.protocols import get_protocol
 
     get_protocol(protocol)
     if protocol not in DATA_SETS:
         raise InputError(f"protocol '{protocol}' does not ask for expressions; those that do: {', '.join(DATA_SETS)}")
     if not data.is_dir():
         raise InputError(f"'{data}': the data root is missing")
-    found: list[Referral] = getattr(data_modules, DATA_SETS[protocol])(data).referrals(split)
-    return found
+    module = _data_module(protocol, data)
+    splits, roles = module.splits(data), ("test", "val", "predict", *module.hard_tests())
+    if split in roles:
+        return module.referrals(split)
+    if split not in splits:
+        raise InputError(f"'{data}' has no split '{split}'{nearest_name(split, {*roles, *splits})}")
+    return splits[split]()
+
+
+def _data_module(protocol: str, data: Path) -> ReferringDataModule:
+    """Opens the data set of a protocol; the rule of MeViS scores any that has expressions about videos."""
+    from refsam_zoo import data_modules
+    from refsam_zoo.data_modules.recognition import recognise
+
+    chosen: type[ReferringDataModule] = getattr(data_modules, DATA_SETS[protocol])
+    options: dict[str, Any] = {"dataset": "grefcoco"} if protocol == "grefcoco" else {}
+    if protocol == "mevis" and not (data / "valid_u").is_dir() and not (data / "valid").is_dir():
+        chosen = recognise(data).data_module
+    return chosen(data, **options)
 
 
 def _davis_root(data: Path) -> Path:

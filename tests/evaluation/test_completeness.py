@@ -9,9 +9,9 @@ ASKED = [f"{video}/{expression}/{frame}" for video in "ab" for expression in "01
 
 
 def test_everything_there() -> None:
-    completeness = Completeness.of(ASKED, reversed(ASKED))
+    completeness = Completeness.of(ASKED, reversed(ASKED), ("videos",))
     assert completeness.complete
-    assert completeness.lines() == ["masks expected: 8, found: 8"]
+    assert completeness.lines() == ["videos expected: 2, found: 2", "masks expected: 8, found: 8"]
     completeness.require("folder", "error")
 
 
@@ -28,8 +28,11 @@ def test_whole_folders_are_listed_once() -> None:
 
 
 def test_incomplete_predictions_are_refused_in_one_line() -> None:
-    completeness = Completeness.of(ASKED, ["a/0/00", "x"])
-    with pytest.raises(InputError, match=r"'folder' has 1 of 8 masks; 3 missing: a/0/05, a/1, b; 1 not asked for: x"):
+    completeness = Completeness.of(ASKED, ["a/0/00", "x"], ("videos", "expressions"))
+    with pytest.raises(
+        InputError,
+        match="has 1 of 2 videos, 1 of 4 expressions, 1 of 8 masks; 3 missing: a/0/05, a/1, b; 1 not asked for: x",
+    ):
         completeness.require("folder", "error")
     completeness.require("folder", "empty")
 

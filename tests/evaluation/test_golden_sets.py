@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.protocols import PROTOCOLS
@@ -100,7 +101,7 @@ def test_evaluators_disagree_where_they_do(video: str, golden: dict[str, Any], u
         (tmp_path / kind / video).symlink_to(unpacked / "odd" / kind / video)
     davis, vos = golden["odd"][video]["davis"], golden["odd"][video]["vos_x100"]
     if isinstance(davis, str):  # the official evaluator leaves
-        with pytest.raises(ValueError, match="shows object 3"):
+        with pytest.raises(InputError, match="shows object 3"):
             evaluate(tmp_path / "results", "davis17", tmp_path)
     else:
         rows = _by_object(evaluate(tmp_path / "results", "davis17", tmp_path).rows)
@@ -127,6 +128,9 @@ def test_ref_davis17(golden: dict[str, Any], unpacked: Path, tmp_path: Path) -> 
         assert totals == values["global"]
     means = {theirs: found.scores[ours] for theirs, ours in OFFICIAL_TOTALS.items()}
     assert means == expected["mean_over_annotators"]
+    found = evaluate(tmp_path, "ref_davis17_without_matching", unpacked / "refdavis")
+    unmatched = [found.scores[f"anno_{number}/jf"] for number in range(4)]
+    assert unmatched == expected["sensitivity_JF_per_annotator"]["no_hungarian"]
 
 
 def _referral(video: Path, expression_id: str, object_ids: list[int], frames_of: Path) -> Referral:
@@ -263,7 +267,8 @@ def test_images(tmp_path: Path) -> None:
 
 
 def test_every_protocol_has_a_golden_value() -> None:
-    tested = {"davis17", "vos_benchmark", "vos_benchmark_all_frames", "ref_davis17", "mevis", "ref_davis17_expressions"}
+    tested = {"davis17", "vos_benchmark", "vos_benchmark_all_frames", "mevis", "ref_davis17_expressions"}
+    tested |= {"ref_davis17", "ref_davis17_without_matching"}
     tested |= {"a2d_sentences", "refcoco", "refcoco_cris", "grefcoco", "reason_seg"}
     same_rule = {"davis17_unsupervised", "ref_youtube_vos", "ref_shapes", "jhmdb_sentences"}
     assert PROTOCOLS.keys() == tested | same_rule

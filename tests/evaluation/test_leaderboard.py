@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def test_published_and_measured_never_share_a_table(tmp_path: Path) -> None:
     assert "| system | data | 70.0 | the mean of J 1.0 and F 2.0 is 1.50, not 70.0 | source |" in published
 
 
+def test_results_that_sources_disagree_about_are_not_ranked() -> None:
+    one, other = _published(60.0), replace(_published(61.0), source="other source")
+    text = leaderboard([one, other, replace(one, system="second"), replace(one, data_set="more")], [])
+    ranked, disputed = text.split("## Disputed")
+    assert "| system | data | 60.0 | source |" in disputed
+    assert "| system | data | 61.0 | other source |" in disputed
+    assert "| second | 60.0 |" in ranked.split("### more")[0]
+    assert "| system | 60.0 |" not in ranked.split("### more")[0]
+    assert "| system | 60.0 |" in ranked.split("### more")[1]
+    assert "Disputed" not in leaderboard([one, replace(one, source="other source")], [])
+
+
 def test_results_that_contradict_themselves_are_refused(tmp_path: Path) -> None:
     _write_run(tmp_path / "demo")
     path = tmp_path / "demo" / "evaluation" / "summary.json"
@@ -72,7 +85,8 @@ def test_the_committed_leaderboard_is_what_the_command_writes(tmp_path: Path) ->
         (path / "leaderboard.md").read_text().split("## Published by others")[1] for path in (tmp_path, DOCS)
     )
     assert made == committed
-    rejected = committed.split("## Rejected")[1]
+    disputed, rejected = committed.split("## Disputed")[1].split("## Rejected")
+    assert disputed.count("| Sa2VA-8B | MeViS val |") == 3
     assert {line.split(" | ")[0].strip("| ") for line in rejected.splitlines()[6:] if line} == {
         "ReferFormer VSwin-T (joint)",
         "ReferFormer",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.metric import RegionContourMetric, SampleScores, sample_id
+from refsam_zoo.evaluation.motion import centres, extent
 
 SAMPLES = 7  # which neither 2 nor 3 divides
 
@@ -48,6 +49,7 @@ def test_means_over_frames() -> None:
     counts = count_pixels(predictions.numpy(), masks.numpy())
     expected = [[2], [5], [region_similarity(counts).mean()], [contour_accuracy(counts).mean()]]
     assert _values(scores)[:4] == expected
+    assert scores.extent.tolist() == [extent(centres(masks.numpy()))]
     assert scores.area.tolist() == [masks.sum(dim=(1, 2)).double().mean().item()]
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from refsam_zoo.evaluation import results
@@ -35,6 +36,9 @@ def test_csv_keeps_full_precision_and_quotes(tmp_path: Path) -> None:
     assert float(rows[-1]["f"]) == 0.1 + 0.2
     assert rows[0]["expression"] == 'a "red" car, left'
     assert [row["kind"] for row in rows] == ["motion", "attribute", "motion", "", ""]
+    moving = replace(RESULTS[0], extent=1 / 7)
+    results.write_csv([moving, RESULTS[1]], tmp_path / "table.csv")
+    assert results.read_csv(tmp_path / "table.csv") == [moving, RESULTS[1]]
 
 
 def test_summary_gives_kinds_and_the_gap(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import shutil
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ def test_archives_are_laid_out_as_servers_ask(
 
 def test_incomplete_masks_are_not_packed(predictions: Path, referrals: list[Referral], tmp_path: Path) -> None:
     shutil.rmtree(predictions / "v1" / "2")
-    with pytest.raises(InputError, match="has 55 of 66 masks; 1 missing: v1/2"):
+    with pytest.raises(InputError, match="has 2 of 2 videos, 5 of 6 expressions, 55 of 66 masks; 1 missing: v1/2"):
         write_submission(predictions, "mevis", referrals, tmp_path / "out.zip")
     assert not [path for path in tmp_path.iterdir() if "out.zip" in path.name]
 
@@ -65,9 +64,9 @@ def test_the_checker_lists_every_problem(predictions: Path, referrals: list[Refe
     Image.new("L", (60, 40)).save(masks / "00051.png")
     problems = check_submission(predictions, "ref_youtube_vos", referrals)
     assert problems[0] == "masks must lie in a folder 'Annotations'"
-    assert problems[1:4] == ["masks expected: 66, found: 65", "missing: v0/0/00000", "extra: v0/0/00051"]
-    assert "00005.png' is damaged" in problems[4]
-    assert problems[5:] == ["v0/0/00010: has other values than 0 and 255"]
+    assert problems[3:6] == ["masks expected: 66, found: 65", "missing: v0/0/00000", "extra: v0/0/00051"]
+    assert "00005.png' is damaged" in problems[6]
+    assert problems[7:] == ["v0/0/00010: has other values than 0 and 255"]
 
 
 def test_only_servers_take_submissions(predictions: Path, referrals: list[Referral], tmp_path: Path) -> None:
@@ -95,6 +94,8 @@ class _Data(LightningDataModule):
 
 
 def test_predict_leaves_a_submission(predictions: Path, referrals: list[Referral], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no server takes submissions for 'ref_shapes'"):
+        SubmissionWriter(tmp_path / "out.zip", "ref_shapes")
     writer = SubmissionWriter(tmp_path / "out.zip", "mevis", masks=predictions)
     quiet: dict[str, Any] = {
         "enable_progress_bar": False,
@@ -106,8 +107,4 @@ def test_predict_leaves_a_submission(predictions: Path, referrals: list[Referral
     trainer.predict(_Module(), datamodule=_Data(referrals), return_predictions=False)
     assert check_submission(tmp_path / "out.zip", "mevis", referrals) == []
     with pytest.raises(InputError, match="exists"):
-        writer.setup(trainer, _Module(), "predict")
-
-
-def test_no_submission_by_default() -> None:
-    SubmissionWriter().on_test_end(SimpleNamespace(), _Module())  # type: ignore[arg-type]
+        SubmissionWriter(tmp_path / "out.zip", "mevis")

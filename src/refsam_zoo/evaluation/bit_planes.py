@@ -117,7 +117,7 @@ def dilate(planes: np.ndarray, radius: int) -> np.ndarray:
     tall = planes.copy()
     disk = planes.copy()
     scratch = np.empty_like(planes)
-    for rise, reach in _disk_steps(radius):
+    for rise, reach in disk_steps(radius):
         for step in _doubling(rise):
             np.copyto(scratch, tall)
             tall[:, step:] |= scratch[:, :-step]
@@ -129,7 +129,7 @@ def dilate(planes: np.ndarray, radius: int) -> np.ndarray:
 
 
 @lru_cache
-def _disk_steps(radius: int) -> tuple[tuple[int, int], ...]:
+def disk_steps(radius: int) -> tuple[tuple[int, int], ...]:
     """Pairs (further height, further width) that build a disk out of its nested rectangles, widest first."""
     half_widths = [int(np.sqrt(radius**2 - y**2)) for y in range(radius + 1)]
     heights = {width: y for y, width in enumerate(half_widths)}

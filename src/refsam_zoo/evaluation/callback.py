@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -189,11 +190,24 @@ def _examples(scored: ScoredClip) -> Iterator[Example]:
 
 def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Description]) -> list[ExpressionResult]:
     scores = metric.compute()
-    columns = (scores.samples, scores.frames, scores.area, scores.j, scores.f)
+    columns = (scores.samples, scores.frames, scores.area, scores.j, scores.f, scores.extent)
     rows = []
-    for sample, frames, area, j, f in zip(*(column.tolist() for column in columns), strict=True):
+    for sample, frames, area, j, f, extent in zip(*(column.tolist() for column in columns), strict=True):
         video_id, expression_id, expression, tags = descriptions[sample]
-        rows.append(ExpressionResult(subset, video_id, expression_id, expression, frames, area, j, f, tags))
+        rows.append(
+            ExpressionResult(
+                subset,
+                video_id,
+                expression_id,
+                expression,
+                frames,
+                area,
+                j,
+                f,
+                tags,
+                None if math.isnan(extent) else extent,
+            )
+        )
     return sorted(rows, key=lambda row: (row.video_id, row.expression_id))
 
 

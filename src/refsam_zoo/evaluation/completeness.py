@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,19 +37,27 @@ class Completeness:
         found: How many of them are there.
         missing: Folders (`video`, `video/expression`) and masks that are not.
         extra: Folders and masks that nobody asked for.
+        folders: For each depth of folders, the highest first: what they are called, how many were asked for, and how
+            many of these have any of their masks.
     """
 
     expected: int
     found: int
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    folders: tuple[tuple[str, int, int], ...] = ()
 
     @classmethod
-    def of(cls, expected: Iterable[str], found: Iterable[str]) -> Completeness:
-        """Compares names such as `video/expression/frame`."""
+    def of(cls, expected: Iterable[str], found: Iterable[str], levels: Sequence[str] = ()) -> Completeness:
+        """Compares names such as `video/expression/frame`, with levels `("videos", "expressions")`."""
         wanted, there = set(expected), set(found)
-        missing = _topmost(wanted - there, there)
-        return cls(len(wanted), len(wanted & there), missing, _topmost(there - wanted, wanted))
+        common = wanted & there
+        missing, extra = _topmost(wanted - there, there), _topmost(there - wanted, wanted)
+        folders = tuple(
+            (level, len(_folders(wanted, depth)), len(_folders(common, depth)))
+            for depth, level in enumerate(levels, start=1)
+        )
+        return cls(len(wanted), len(common), missing, extra, folders)
 
     @property
     def complete(self) -> bool:
@@ -58,8 +66,12 @@ class Completeness:
 
     def lines(self) -> list[str]:
         """Says everything, one item per line."""
-        head = f"masks expected: {self.expected}, found: {self.found}"
-        return [head, *(f"missing: {name}" for name in self.missing), *(f"extra: {name}" for name in self.extra)]
+        head = [f"{level} expected: {expected}, found: {found}" for level, expected, found in self._counts]
+        return [*head, *(f"missing: {name}" for name in self.missing), *(f"extra: {name}" for name in self.extra)]
+
+    @property
+    def _counts(self) -> list[tuple[str, int, int]]:
+        return [*self.folders, ("masks", self.expected, self.found)]
 
     def require(self, label: str, on_incomplete: OnIncomplete) -> None:
         """Refuses to go on unless complete, or unless incomplete predictions were declared to be meant.
@@ -70,9 +82,10 @@ class Completeness:
         if self.complete or on_incomplete == "empty":
             return
         kinds = (("missing", self.missing), ("not asked for", self.extra))
-        parts = [f"{len(names)} {kind}: {_shortened(names)}" for kind, names in kinds if names]
+        parts = [", ".join(f"{found} of {expected} {level}" for level, expected, found in self._counts)]
+        parts += [f"{len(names)} {kind}: {_shortened(names)}" for kind, names in kinds if names]
         raise IncompleteError(
-            f"'{label}' has {self.found} of {self.expected} masks; {'; '.join(parts)}; "
+            f"'{label}' has {'; '.join(parts)}; "
             "with on_incomplete 'empty' missing masks are scored as empty and the others ignored",
             self,
         )
@@ -84,6 +97,11 @@ def _topmost(names: set[str], others: set[str]) -> tuple[str, ...]:
     return tuple(
         sorted({next((folder for folder in _parents(name) if folder not in occupied), name) for name in names})
     )
+
+
+def _folders(names: set[str], depth: int) -> set[str]:
+    """The folders at some depth: `a` at 1, `a/b` at 2 for `a/b/c`."""
+    return {"/".join(name.split("/")[:depth]) for name in names}
 
 
 def _parents(name: str) -> list[str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.metric import sample_id
+from refsam_zoo.evaluation.results import ExpressionResult
+
+T = TypeVar("T", "Example", ExpressionResult)
 
 _LONGEST_SIDE = 320
 _KEPT_EXTREMES = 12
@@ -89,12 +93,12 @@ class ExampleKeeper:
         median = np.median([example.jf for example in sorted(self.examples, key=_chance)[:_KEPT_BY_CHANCE]])
         middling = sorted(ranked, key=lambda example: abs(example.jf - median))
         orders = {"worst": ranked, "median": middling, "best": ranked[::-1]}
-        return [(name, _from_different_videos(order)[:count]) for name, order in orders.items()]
+        return [(name, from_different_videos(order)[:count]) for name, order in orders.items()]
 
     def worst(self) -> list[Example]:
         """Chooses the twelve worst examples, from different videos where there are enough."""
         self._prune()
-        return _from_different_videos(sorted(self.examples, key=_rank)[:_KEPT_EXTREMES])
+        return from_different_videos(sorted(self.examples, key=_rank)[:_KEPT_EXTREMES])
 
     def _prune(self) -> None:
         unique = {(example.sample, example.frame_name): example for example in self.examples}.values()
@@ -113,11 +117,11 @@ def _chance(example: Example) -> int:
     return sample_id(str(example.sample), example.frame_name)
 
 
-def _from_different_videos(examples: Sequence[Example]) -> list[Example]:
+def from_different_videos(examples: Sequence[T]) -> list[T]:
     """Puts the first example of each video before all second ones."""
     seen: set[str] = set()
-    first: list[Example] = []
-    later: list[Example] = []
+    first: list[T] = []
+    later: list[T] = []
     for example in examples:
         (later if example.video_id in seen else first).append(example)
         seen.add(example.video_id)

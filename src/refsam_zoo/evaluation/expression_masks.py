@@ -10,6 +10,9 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.mask_archive import MaskArchive
 from refsam_zoo.types import Referral
 
+LEVELS = ("videos", "expressions")
+"""What the folders above a mask are."""
+
 
 def mask_name(referral: Referral, frame: str) -> str:
     """Names one mask: `<video>/<expression>/<frame>`."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness
-from refsam_zoo.evaluation.expression_masks import expected_masks, group_by_video, mask_name, read_predictions
+from refsam_zoo.evaluation.expression_masks import LEVELS, expected_masks, group_by_video, mask_name, read_predictions
 from refsam_zoo.evaluation.images import ImageSample, RunLengths, decode, encode
 from refsam_zoo.evaluation.mask_archive import MaskArchive
 from refsam_zoo.types import Referral
@@ -71,7 +71,7 @@ def referral_samples(archive: MaskArchive, referrals: Sequence[Referral]) -> tup
     """
     require_pycocotools()
     samples = [sample for video in group_by_video(referrals) for sample in _video_samples(archive, video)]
-    return samples, Completeness.of(expected_masks(referrals), archive.files)
+    return samples, Completeness.of(expected_masks(referrals), archive.files, LEVELS)
 
 
 def require_pycocotools() -> None:

@@ -14,6 +14,14 @@ from refsam_zoo.errors import InputError
 ROUNDING = 0.1
 """How far a published J&F may be from the mean of J and F, in points, when each is rounded to one decimal."""
 
+NOTES = {
+    "Ref-YouTube-VOS valid": "Scored by a server; its ground truth is not public.",
+    "Ref-DAVIS17 val": "Two evaluations are in use that give different numbers: tracks matched to the objects of each "
+    "annotator (`ref_davis17`), and each expression alone (`ref_davis17_expressions`, VISA and systems after it). "
+    "Sources do not say which.",
+}
+"""What a reader must know of a data set's numbers."""
+
 
 @dataclass(frozen=True)
 class PublishedResult:
@@ -58,6 +66,8 @@ def read_published(path: Path) -> list[PublishedResult]:
 def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> str:
     """Makes the leaderboard as Markdown; published and measured numbers never share a table.
 
+    Published results that fail the arithmetic, or that sources disagree about, stand in tables of their own.
+
     Args:
         published: What others printed.
         runs: Folders with `evaluation/summary.json` of runs on RefShapes.
@@ -68,11 +78,18 @@ def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> s
     lines = ["# Leaderboard", "", "Made by `refsam-zoo leaderboard`; edit the table of published results instead.", ""]
     lines += ["## Measured with this zoo on RefShapes", "", *_measured_table(runs), ""]
     lines += ["## Published by others", "", "In points, as printed; none was reproduced here.", ""]
-    sound = sorted((row for row in published if row.fault is None), key=lambda row: -row.jf)
-    for data_set in dict.fromkeys(row.data_set for row in published):
-        lines += [f"### {data_set}", "", "| system | J&F | J | F | source |", "|---|---:|---:|---:|---|"]
-        lines += [_published_line(row) for row in sound if row.data_set == data_set] + [""]
     faulty = [row for row in published if row.fault is not None]
+    disputed = _disputed([row for row in published if row.fault is None])
+    sound = [row for row in published if row not in faulty and row not in disputed]
+    for data_set in dict.fromkeys(row.data_set for row in published):
+        lines += [f"### {data_set}", "", *([NOTES[data_set], ""] if data_set in NOTES else [])]
+        lines += ["| system | J&F | J | F | source |", "|---|---:|---:|---:|---|"]
+        ranked = sorted((row for row in sound if row.data_set == data_set), key=lambda row: -row.jf)
+        lines += [*(_published_line(row) for row in ranked), ""]
+    if disputed:
+        lines += ["## Disputed", "", "One system on one data set, printed with different values; ranked nowhere.", ""]
+        lines += ["| system | data set | J&F | source |", "|---|---|---:|---|"]
+        lines += [*(f"| {row.system} | {row.data_set} | {row.jf} | {row.source} |" for row in disputed), ""]
     if faulty:
         lines += ["## Rejected", "", "J&F is the mean of J and F, which rounding moves by 0.1 at most.", ""]
         lines += ["| system | data set | J&F | fault | source |", "|---|---|---:|---|---|"]
@@ -95,6 +112,15 @@ def leaderboard_command(published: Path, output: Path, *, runs: Sequence[Path] =
         os.replace(partial, output)
     except OSError as error:
         raise InputError(f"'{output}' cannot be written: {error.strerror}") from error
+
+
+def _disputed(rows: Sequence[PublishedResult]) -> list[PublishedResult]:
+    """Picks the results of which another source prints another J&F, those about one system together."""
+    values: dict[tuple[str, str], set[float]] = {}
+    for row in rows:
+        values.setdefault((row.system, row.data_set), set()).add(row.jf)
+    keys = [key for key, printed in values.items() if len(printed) > 1]
+    return [row for key in keys for row in rows if (row.system, row.data_set) == key]
 
 
 def _published(row: dict[str, str]) -> PublishedResult:

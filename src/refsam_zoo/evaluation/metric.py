@@ -13,6 +13,8 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
+from refsam_zoo.evaluation.motion import centres, extent, tensor_centres
+from refsam_zoo.evaluation.tensor_counts import count_tensors
 
 
 class SampleScores(NamedTuple):
@@ -24,6 +26,7 @@ class SampleScores(NamedTuple):
         j: float64 `[S]` in 0..1, region similarity averaged over the frames.
         f: float64 `[S]` in 0..1, contour accuracy averaged over the frames.
         area: float64 `[S]`, ground-truth pixels per frame.
+        extent: float64 `[S]`, how far the target travels, see `motion.extent`; not a number for None.
     """
 
     samples: np.ndarray
@@ -31,6 +34,7 @@ class SampleScores(NamedTuple):
     j: np.ndarray
     f: np.ndarray
     area: np.ndarray
+    extent: np.ndarray
 
 
 def sample_id(video_id: str, expression_id: str) -> int:
@@ -42,7 +46,7 @@ def sample_id(video_id: str, expression_id: str) -> int:
 class RegionContourMetric(Metric):
     """Region similarity J and contour accuracy F of each sample, averaged over its frames.
 
-    A sample is an expression about a video. The state is one row of integer counts per frame, 72 bytes, so the order
+    A sample is an expression about a video. The state is one row of integers per frame, 88 bytes, so the order
     of updates and the share of each process leave no trace in the result: rows are gathered, sorted and, where a
     distributed sampler has repeated a sample, counted once. All arithmetic after that is float64 on the CPU.
     """
@@ -59,7 +63,7 @@ class RegionContourMetric(Metric):
         """Forgets every sample."""
         super().reset()
         # A process without samples must bring a state of the right type and width to the gathering.
-        self.rows = [torch.empty(0, 2 + len(COUNTS), dtype=torch.int64, device=self.device)]
+        self.rows = [torch.empty(0, 2 + len(COUNTS) + 2, dtype=torch.int64, device=self.device)]
 
     def update(self, samples: Sequence[int], frames: Sequence[int], predictions: Tensor, masks: Tensor) -> None:
         """Adds some frames of some samples; both masks empty counts as J = F = 1.
@@ -71,10 +75,9 @@ class RegionContourMetric(Metric):
             masks: bool `[N, T, H, W]`, the ground truth.
         """
         keys = np.stack(np.meshgrid(samples, frames, indexing="ij"), axis=-1).reshape(-1, 2)
-        counts = count_pixels(_flat_frames(predictions), _flat_frames(masks))
-        rows = np.concatenate([keys.astype(np.int64), counts], axis=1)
+        frame_rows = torch.from_numpy(keys.astype(np.int64)).to(self.device)
         assert isinstance(self.rows, list)
-        self.rows.append(torch.from_numpy(rows).to(self.device))
+        self.rows.append(torch.cat([frame_rows, *(part.to(self.device) for part in _count(predictions, masks))], dim=1))
 
     def compute(self) -> SampleScores:
         """Scores every sample seen by any process."""
@@ -84,16 +87,22 @@ class RegionContourMetric(Metric):
         first[1:] = (np.diff(rows[:, :2], axis=0) != 0).any(axis=1)
         rows = rows[first]
         samples, starts = np.unique(rows[:, 0], return_index=True)
-        per_sample = np.split(rows[:, 2:], starts[1:]) if len(samples) else []
+        parts = np.split(rows[:, 2:], starts[1:]) if len(samples) else []
+        per_sample, paths = ([part[:, :-2] for part in parts], [part[:, -2:] for part in parts])
         return SampleScores(
             samples,
             np.array([len(counts) for counts in per_sample], np.int64),
             np.array([region_similarity(counts).mean() for counts in per_sample]),
             np.array([contour_accuracy(counts).mean() for counts in per_sample]),
             np.array([counts[:, COUNTS.index("true_area")].mean() for counts in per_sample]),
+            np.array([extent(path) for path in paths], np.float64),
         )
 
 
-def _flat_frames(masks: Tensor) -> np.ndarray:
-    """Brings masks `[N, T, H, W]` to the CPU as bool `[N * T, H, W]`."""
-    return masks.detach().to("cpu", torch.bool).flatten(0, 1).numpy()
+def _count(predictions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Counts pixels and finds centres of masks bool `[N, T, H, W]`, on their device: int64 `[N * T, ...]`."""
+    predicted, true = (part.detach().bool().flatten(0, 1) for part in (predictions, masks))
+    if true.is_cuda:
+        return count_tensors(predicted, true), tensor_centres(true)
+    arrays = predicted.numpy(), true.numpy()
+    return torch.from_numpy(count_pixels(*arrays)), torch.from_numpy(centres(arrays[1]))

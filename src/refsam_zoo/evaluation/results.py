@@ -30,6 +30,7 @@ class ExpressionResult:
         j: Region similarity averaged over the frames, 0..1.
         f: Contour accuracy averaged over the frames, 0..1.
         tags: Facts for breakdowns, for instance `{"kind": "motion"}`.
+        extent: How far the target travels, see `motion.extent`; None where it is never visible or not known.
     """
 
     subset: str
@@ -41,6 +42,7 @@ class ExpressionResult:
     j: float
     f: float
     tags: dict[str, str] = field(default_factory=dict)
+    extent: float | None = None
 
     @property
     def jf(self) -> float:
@@ -83,13 +85,13 @@ def by_tag(results: Iterable[ExpressionResult], tag: str) -> dict[str, list[Expr
 def write_csv(results: Sequence[ExpressionResult], path: Path) -> None:
     """Writes one line per expression; scores in 0..1, in full precision."""
     tags = sorted({tag for result in results for tag in result.tags})
-    header = ["subset", "video_id", "expression_id", "expression", *tags, "frames", "area", "j", "f", "jf"]
+    header = ["subset", "video_id", "expression_id", "expression", *tags, "frames", "area", "extent", "j", "f", "jf"]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for result in results:
             ids = [result.subset, result.video_id, result.expression_id, result.expression]
-            scores = [result.frames, result.area, result.j, result.f, result.jf]
+            scores = [result.frames, result.area, result.extent, result.j, result.f, result.jf]
             writer.writerow([*ids, *(result.tags.get(tag, "") for tag in tags), *scores])
 
 
@@ -99,7 +101,7 @@ def read_csv(path: Path) -> list[ExpressionResult]:
     Raises:
         InputError: The file is missing or is no such table.
     """
-    columns = {"subset", "video_id", "expression_id", "expression", "frames", "area", "j", "f", "jf"}
+    columns = {"subset", "video_id", "expression_id", "expression", "frames", "area", "extent", "j", "f", "jf"}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -114,6 +116,7 @@ def read_csv(path: Path) -> list[ExpressionResult]:
                 j=float(row["j"]),
                 f=float(row["f"]),
                 tags={name: value for name, value in row.items() if name not in columns and value},
+                extent=float(row["extent"]) if row.get("extent") else None,
             )
             for row in rows
         ]

@@ -6,10 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.output_files import require_empty
 from refsam_zoo.types import ClipBatch
+
+
+def write_batch(folder: MaskFolder, predictions: Tensor, batch: ClipBatch) -> None:
+    """Hands the masks of a batch, bool `[N, T, H, W]`, to a folder, without padding and repeated clips."""
+    masks = predictions.cpu().numpy()
+    row = 0
+    for clip, (height, width) in zip(batch.clips, batch.sizes, strict=True):
+        for referral in clip.referrals:
+            # A clip that is shorter than its batch is padded in time as well.
+            for mask, frame in zip(masks[row, :, :height, :width], clip.frame_names, strict=False):
+                if not clip.repeated:
+                    folder.write(referral.video_id, referral.expression_id, frame, mask)
+            row += 1
 
 
 class MaskWriter(Callback):
@@ -35,14 +49,7 @@ class MaskWriter(Callback):
     def _write(self, predictions: dict[str, Any], batch: ClipBatch, dataloader_idx: int) -> None:
         if dataloader_idx != 0 or self._masks is None:
             return
-        masks = predictions["predictions"].cpu().numpy()
-        row = 0
-        for clip, (height, width) in zip(batch.clips, batch.sizes, strict=True):
-            for referral in clip.referrals:
-                for mask, frame in zip(masks[row, :, :height, :width], clip.frame_names, strict=True):
-                    if not clip.repeated:
-                        self._masks.write(referral.video_id, referral.expression_id, frame, mask)
-                row += 1
+        write_batch(self._masks, predictions["predictions"], batch)
 
     def _close(self) -> None:
         if self._masks is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from jsonargparse import ActionConfigFile
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
@@ -20,7 +21,12 @@ import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modu
 from refsam_zoo.checkpoints.restoring import read_checkpoint
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.callback import EvaluationCallback
+from refsam_zoo.evaluation.protocol_callback import ProtocolCallback
+from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
+from refsam_zoo.evaluation.submission_writer import SubmissionWriter
+from refsam_zoo.evaluation_command import ground_truth, own_protocol
 from refsam_zoo.inference.mask_writer import MaskWriter
+from refsam_zoo.inference.output_files import require_empty
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
@@ -72,7 +78,19 @@ class RefSAMCLI(LightningCLI):
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the callbacks every run has, and the defaults of RefSAM's parts."""
+        """Adds the callbacks every run has, options of evaluation, and the defaults of RefSAM's parts."""
+        parser.add_argument(
+            "--submission",
+            type=Path | None,
+            default=None,
+            help="zip to write for the server of the data set, with `predict`, or with `test` after the scores",
+        )
+        parser.add_argument(
+            "--protocol",
+            type=str | None,
+            default=None,
+            help="protocol to score by, with `test` and `validate`; None for the one that papers report",
+        )
         parser.add_lightning_class_args(EvaluationCallback, "evaluation")
         parser.add_lightning_class_args(ModelCheckpoint, "best_checkpoint")
         parser.add_lightning_class_args(ModelCheckpoint, "last_checkpoint")
@@ -126,11 +144,45 @@ class RefSAMCLI(LightningCLI):
         if options["precision"] is None:
             kwargs["precision"] = "bf16-mixed" if _has_bfloat16() else "32-true"
         trainer = super().instantiate_trainer(**kwargs)
-        if self.subcommand == "predict":
-            trainer.callbacks.append(MaskWriter())  # type: ignore[attr-defined]
+        trainer.callbacks += self._evaluation_callbacks(folder)  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
         return trainer
+
+    def _evaluation_callbacks(self, folder: Path) -> list[Callback]:
+        """What `predict`, `test` and `validate` have besides the scores of every expression."""
+        chosen = self._get(self.config_init, "protocol")
+        for option, commands in (("submission", ("predict", "test")), ("protocol", ("validate", "test"))):
+            if self._get(self.config_init, option) is not None and self.subcommand not in commands:
+                raise InputError(f"--{option} is for {' and '.join(commands)}, not for {self.subcommand}")
+        # What a submission needs is looked at before a test, although it is written after it.
+        writers = self._submission_writers(folder)
+        if self.subcommand == "predict":
+            return writers or [MaskWriter()]
+        protocol = chosen or own_protocol(self.datamodule)
+        if self.subcommand == "fit" or protocol is None:
+            return []
+        if chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol):
+            return []  # the evaluation of every run has its scores
+        return [ProtocolCallback(protocol, partial(ground_truth, protocol, self.datamodule), folder)]
+
+    def _submission_writers(self, folder: Path) -> list[Callback]:
+        submission = self._get(self.config_init, "submission")
+        if submission is None:
+            return []
+        require_empty(folder / "masks")
+        return [MaskWriter(), SubmissionWriter(submission, own_protocol(self.datamodule) or "none")]
+
+    def before_predict(self) -> None:
+        """Keeps no predictions: those of a whole data set do not fit into memory."""
+        self.config_init["predict"]["return_predictions"] = False
+
+    def after_test(self) -> None:
+        """Predicts the split that the server asks about, where a submission is wanted."""
+        writers = self._submission_writers(Path(self.trainer.default_root_dir))
+        if writers:
+            self.trainer.callbacks += writers  # type: ignore[attr-defined]
+            self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
 
 
 def _has_bfloat16() -> bool:

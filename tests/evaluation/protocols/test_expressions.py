@@ -59,7 +59,7 @@ def test_two_of_six_expressions_are_not_a_result(predictions: Path, referrals: l
                 Image.fromarray(mask).save(folder / f"{frame}.png")
         else:
             shutil.rmtree(folder)
-    with pytest.raises(InputError, match=r"has 22 of 66 masks; 2 missing: v0/2, v1;"):
+    with pytest.raises(InputError, match=r"1 of 2 videos, 2 of 6 expressions, 22 of 66 masks; 2 missing: v0/2, v1;"):
         evaluate(predictions, "mevis", referrals)
     found = evaluate(predictions, "mevis", referrals, on_incomplete="empty")
     j = [row["j"] for row in found.rows]
@@ -71,7 +71,7 @@ def test_two_of_six_expressions_are_not_a_result(predictions: Path, referrals: l
 def test_extra_and_missing_frames_are_listed(predictions: Path, referrals: list[Referral]) -> None:
     folder = predictions / "v1" / "0"
     (folder / "00005.png").rename(folder / "00006.png")
-    with pytest.raises(InputError, match=r"has 65 of 66 masks; 1 missing: v1/0/00005; 1 not asked for: v1/0/00006"):
+    with pytest.raises(InputError, match=r"65 of 66 masks; 1 missing: v1/0/00005; 1 not asked for: v1/0/00006"):
         evaluate(predictions, "mevis", referrals)
     found = evaluate(predictions, "mevis", referrals, on_incomplete="empty")
     assert found.completeness.extra == ("v1/0/00006",)

@@ -69,13 +69,16 @@ def test_annotators_are_scored_apart(root: Path, tmp_path: Path) -> None:
     assert found.scores["jf"] == 0.75
     assert len(found.rows) == 16
     (tmp_path / "predictions" / "anno_2").rename(tmp_path / "predictions" / "anno_9")
-    with pytest.raises(InputError, match="no folder anno_2"):
+    with pytest.raises(
+        InputError,
+        match="3 of 4 annotators, 6 of 8 videos, 60 of 80 masks; 1 missing: anno_2;",
+    ):
         evaluate(tmp_path / "predictions", "ref_davis17", root)
 
 
 def test_missing_maps_are_refused_or_empty(root: Path, tmp_path: Path) -> None:
     _save(tmp_path / "predictions" / "a", _swapped())
-    with pytest.raises(InputError, match=r"has 10 of 20 masks; 1 missing: b;"):
+    with pytest.raises(InputError, match=r"has 1 of 2 videos, 10 of 20 masks; 1 missing: b;"):
         evaluate(tmp_path / "predictions", "davis17_unsupervised", root)
     found = evaluate(tmp_path / "predictions", "davis17_unsupervised", root, on_incomplete="empty")
     assert found.scores["jf"] == 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.evaluation import images as image_scores
 from refsam_zoo.evaluation import tracks
@@ -25,7 +27,7 @@ Protocol = ExpressionProtocol | LabelMapProtocol | AnnotatorsProtocol | ImagePro
 
 _UNSUPERVISED = LabelMapProtocol(
     "davis17_unsupervised",
-    "Annotations_unsupervised/480p",
+    ("Annotations_unsupervised/480p", "valid/Annotations"),  # of DAVIS, and of Ref-DAVIS17 as it is converted
     tracks.davis_unsupervised,
     "DAVIS 2017 unsupervised: all frames, void ignored, tracks matched to objects; mean over objects",
 )
@@ -50,22 +52,27 @@ _ALL: tuple[Protocol, ...] = (
         _UNSUPERVISED,
         "Ref-DAVIS17 as its authors, ReferFormer and RefSAM score it: davis17_unsupervised, mean over 4 annotators",
     ),
+    AnnotatorsProtocol(
+        "ref_davis17_without_matching",
+        replace(_UNSUPERVISED, rule=tracks.davis_without_matching),
+        "Ref-DAVIS17 with object k scored against the k-th object named, where ref_davis17 forgives exchanged ones",
+    ),
     _UNSUPERVISED,
     LabelMapProtocol(
         "davis17",
-        "Annotations/480p",
+        ("Annotations/480p",),
         tracks.davis_semi_supervised,
         "DAVIS 2017 semi-supervised: objects of the first frame, first and last frame not scored; mean over objects",
     ),
     LabelMapProtocol(
         "vos_benchmark",
-        "Annotations/480p",
+        ("Annotations/480p",),
         tracks.vos_benchmark,
         "vos-benchmark: objects from their first appearance, first and last frame not scored; mean over objects",
     ),
     LabelMapProtocol(
         "vos_benchmark_all_frames",
-        "Annotations/480p",
+        ("Annotations/480p",),
         tracks.vos_benchmark_all_frames,
         "vos-benchmark without skipping frames",
     ),

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ class Evaluation:
         rows: One row per object, expression or image: column -> value.
         completeness: What was asked for and what was found.
         unit: What a row is about: `expression`, `object` or `image`.
+        draw: Draws pictures of the result into a folder, if there are any.
     """
 
     protocol: str
@@ -34,9 +35,10 @@ class Evaluation:
     rows: Sequence[dict[str, object]]
     completeness: Completeness
     unit: str
+    draw: Callable[[Path], None] | None = field(default=None, compare=False)
 
     def write(self, folder: Path) -> None:
-        """Writes `per_<unit>.csv` and `summary.json` into a folder; numbers that are none become null in the latter."""
+        """Writes `per_<unit>.csv`, `summary.json`, where numbers that are none become null, and `summary.md`."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with (folder / f"per_{self.unit}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
@@ -47,6 +49,9 @@ class Evaluation:
         listed = {"missing": self.completeness.missing, "extra": self.completeness.extra}
         summary = {"protocol": self.protocol, "scores": scores, "masks": {**found, **listed}}
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        (folder / "summary.md").write_text(self.markdown() + "\n", encoding="utf-8")
+        if self.draw is not None:
+            self.draw(folder)
 
     def markdown(self) -> str:
         """Prints the totals in points of 100 as a table, and below it what was missing."""

@@ -11,10 +11,13 @@ import numpy as np
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
-from refsam_zoo.evaluation.expression_masks import expected_masks, group_by_video, mask_name, read_predictions
+from refsam_zoo.evaluation.expression_masks import LEVELS, expected_masks, group_by_video, mask_name, read_predictions
+from refsam_zoo.evaluation.figures import draw_breakdowns, draw_worst
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
+from refsam_zoo.evaluation.motion import centres, extent
 from refsam_zoo.evaluation.protocols.base import Evaluation, each
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore
+from refsam_zoo.evaluation.worst_cases import worst_examples
 from refsam_zoo.types import MaskSource, Referral
 from refsam_zoo.video.masks import read_masks
 from refsam_zoo.video.readers import open_video
@@ -62,32 +65,43 @@ class ExpressionProtocol:
         archive, completeness = self.check(predictions, data)
         completeness.require(archive.label, on_incomplete)
         parts = each(lambda video: _score_video(self.name, video, archive), group_by_video(data), threads)
-        results = [result for part in parts for result in part]
+        results = [result for part in parts for result, _ in part]
+        worst_frames = {(result.video_id, result.expression_id): frame for part in parts for result, frame in part}
         total = MeanScore.of(results)
         scores = {"jf": total.jf, "j": total.j, "f": total.f}
-        return Evaluation(self.name, scores, [_row(result) for result in results], completeness, "expression")
+
+        def draw(folder: Path) -> None:
+            draw_breakdowns(results, folder / "breakdowns.png")
+            draw_worst(worst_examples(results, worst_frames, data, archive), folder / "worst.png")
+
+        return Evaluation(self.name, scores, [_row(result) for result in results], completeness, "expression", draw)
 
     def check(self, predictions: Path, referrals: Sequence[Referral]) -> tuple[MaskArchive, Completeness]:
         """Opens predictions and compares the names of their masks with those asked for, without reading any."""
         opened = open_masks(predictions)
         inside = opened.below(self.folder)
         archive = inside if inside.files else opened
-        return archive, Completeness.of(expected_masks(referrals), archive.files)
+        return archive, Completeness.of(expected_masks(referrals), archive.files, LEVELS)
 
 
-def _score_video(subset: str, referrals: Sequence[Referral], archive: MaskArchive) -> list[ExpressionResult]:
-    """Scores the expressions about one video, a few frames at a time."""
+def _score_video(
+    subset: str, referrals: Sequence[Referral], archive: MaskArchive
+) -> list[tuple[ExpressionResult, int]]:
+    """Scores the expressions about one video, a few frames at a time; finds the worst frame of each."""
     frames, sources = referrals[0].frames, _sources(referrals)
     with open_video(referrals[0].source, frames) as video:
         size = video.size
     counts = np.zeros((len(referrals), len(frames), len(COUNTS)), np.int64)
+    paths = np.zeros((len(referrals), len(frames), 2), np.int64)
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
         positions = range(start, min(start + _FRAMES_AT_ONCE, len(frames)))
         truth = read_masks(sources, positions, size)
-        for referral, masks, rows in zip(referrals, truth, counts, strict=True):
+        chunk = slice(positions.start, positions.stop)
+        for referral, masks, rows, path in zip(referrals, truth, counts, paths, strict=True):
             names = [mask_name(referral, frames[position]) for position in positions]
-            rows[positions.start : positions.stop] = count_pixels(read_predictions(archive, names, size), masks)
-    return [_result(subset, referral, rows) for referral, rows in zip(referrals, counts, strict=True)]
+            rows[chunk] = count_pixels(read_predictions(archive, names, size), masks)
+            path[chunk] = centres(masks)
+    return [_result(subset, *each_of) for each_of in zip(referrals, counts, paths, strict=True)]
 
 
 def _sources(referrals: Sequence[Referral]) -> list[MaskSource]:
@@ -97,18 +111,21 @@ def _sources(referrals: Sequence[Referral]) -> list[MaskSource]:
     return sources
 
 
-def _result(subset: str, referral: Referral, counts: np.ndarray) -> ExpressionResult:
-    return ExpressionResult(
+def _result(subset: str, referral: Referral, counts: np.ndarray, path: np.ndarray) -> tuple[ExpressionResult, int]:
+    j, f = region_similarity(counts), contour_accuracy(counts)
+    result = ExpressionResult(
         subset=subset,
         video_id=referral.video_id,
         expression_id=referral.expression_id,
         expression=referral.expression,
         frames=len(counts),
         area=float(counts[:, COUNTS.index("true_area")].mean()),
-        j=float(region_similarity(counts).mean()),
-        f=float(contour_accuracy(counts).mean()),
+        j=float(j.mean()),
+        f=float(f.mean()),
         tags=referral.tags,
+        extent=extent(path),
     )
+    return result, int(np.argmin(j + f))
 
 
 def _row(result: ExpressionResult) -> dict[str, object]:
@@ -120,6 +137,7 @@ def _row(result: ExpressionResult) -> dict[str, object]:
         **result.tags,
         "frames": result.frames,
         "area": result.area,
+        "extent": result.extent,
         "jf": result.jf,
         "j": result.j,
         "f": result.f,

@@ -10,6 +10,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
+from refsam_zoo.evaluation.expression_masks import LEVELS
 from refsam_zoo.evaluation.label_maps import VOID, LabelVideo, MergedExpressions
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.protocols.base import Evaluation, each
@@ -25,13 +26,13 @@ class LabelMapProtocol:
 
     Attributes:
         name: What it is called.
-        annotations: Folder of the ground truth below the root of the data.
+        annotations: Folders of the ground truth below the root of the data; the first that has masks is taken.
         rule: Turns a video into tracks with scores.
         description: For a table of protocols.
     """
 
     name: str
-    annotations: str
+    annotations: tuple[str, ...]
     rule: Callable[[LabelVideo], list[Track]]
     description: str
 
@@ -59,9 +60,10 @@ class LabelMapProtocol:
 
     def open_truth(self, data: Path) -> MaskArchive:
         """Opens the ground truth of the videos that are evaluated."""
-        truth = open_masks(data).below(self.annotations)
-        if not truth.files:
-            raise InputError(f"there are no masks in '{data / self.annotations}'")
+        opened = open_masks(data)
+        truth = next((part for part in map(opened.below, self.annotations) if part.files), None)
+        if truth is None:
+            raise InputError(f"there are no masks in '{data / self.annotations[0]}'")
         listed = _listed_videos(data)
         if listed is None:
             return truth
@@ -80,7 +82,7 @@ class LabelMapProtocol:
         threads: int,
     ) -> Evaluation:
         """Scores opened predictions against opened ground truth; see `evaluate`."""
-        completeness = Completeness.of(truth.files, predictions.files)
+        completeness = Completeness.of(truth.files, predictions.files, ("videos",))
         completeness.require(predictions.label, on_incomplete)
         videos = [LabelVideo(name, frames, truth, predictions) for name, frames in truth.videos.items()]
         tracks = [track for part in each(self.rule, videos, threads) for track in part]
@@ -148,7 +150,8 @@ def _annotators_maps(
     inside = {name.split("/")[0] for name in opened.files}
     if inside & set(ANNOTATORS):
         expected = [f"{annotator}/{name}" for annotator in ANNOTATORS for name in truth.files]
-        return {annotator: opened.below(annotator) for annotator in ANNOTATORS}, Completeness.of(expected, opened.files)
+        completeness = Completeness.of(expected, opened.files, ("annotators", "videos"))
+        return {annotator: opened.below(annotator) for annotator in ANNOTATORS}, completeness
     expressions = {video: _expression_count(truth, video) for video in truth.videos}
     asked = {
         f"{video}/{number}/{frame}": (ANNOTATORS[number % len(ANNOTATORS)], f"{video}/{frame}")
@@ -159,7 +162,7 @@ def _annotators_maps(
     maps: dict[str, dict[str, list[str]]] = {annotator: {} for annotator in ANNOTATORS}
     for name, (annotator, frame) in asked.items():
         maps[annotator].setdefault(frame, []).append(name)
-    completeness = Completeness.of(asked, opened.files)
+    completeness = Completeness.of(asked, opened.files, LEVELS)
     return {annotator: MergedExpressions(opened, files) for annotator, files in maps.items()}, completeness
 
 
