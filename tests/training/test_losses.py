@@ -31,8 +31,19 @@ def test_alignment_prefers_pixels_that_point_like_the_sentence() -> None:
     sentences = torch.tensor([[1.0, 0.0]])
     pixels = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).t().reshape(1, 1, 2, 1, 2)
     aligned, swapped = torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
-    loss = AlignmentLoss(weight=1.0)
-    assert loss(pixels, sentences, aligned) < loss(pixels, sentences, swapped)
+    loss, clip_index = AlignmentLoss(weight=1.0), torch.tensor([0])
+    assert loss(pixels, sentences, aligned, clip_index) < loss(pixels, sentences, swapped, clip_index)
+
+
+def test_alignment_weighs_the_objects_of_a_clip_as_much_as_all_else() -> None:
+    loss = AlignmentLoss(weight=2.0)
+    sentences, pixels = torch.zeros(3, 2), torch.zeros(3, 1, 2, 1, 4)  # every logit is the shift
+    hit, missed = torch.nn.functional.softplus(-loss.shift), torch.nn.functional.softplus(loss.shift)
+    # two sentences about two cells of one clip, and one about a cell of another clip
+    masks = torch.zeros(3, 1, 1, 4)
+    masks[0, ..., 0] = masks[1, ..., 1] = masks[2, ..., 3] = 1
+    of_objects = (3 * hit + 2 * missed) / 5  # each of the two sentences is wrong about the other one's cell
+    torch.testing.assert_close(loss(pixels, sentences, masks, torch.tensor([0, 0, 1])), of_objects + missed)
 
 
 def test_alignment_without_weight_learns_nothing() -> None:

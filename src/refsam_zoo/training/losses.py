@@ -71,8 +71,10 @@ class AlignmentLoss(nn.Module):
     """Pulls the pixels of the referred object towards its sentence, after CRIS (arXiv 2111.15174).
 
     The similarity of each pixel of the image embedding with the sentence, scaled and shifted by two learned numbers,
-    is compared with the mask by binary cross-entropy. A model trained from scratch learns what words mean from this
-    much sooner than through the mask decoder.
+    is compared with the mask by binary cross-entropy. Pixels of the clip's referred objects count as much together as
+    all others: most sentences are told apart there alone, and in a plain mean the background drowns what distinguishes
+    two objects of one colour. A model trained from scratch learns what words mean from this much sooner than through
+    the mask decoder.
 
     Args:
         weight: Weight of the loss; 0, the paper's, leaves it out.
@@ -85,14 +87,27 @@ class AlignmentLoss(nn.Module):
         # most pixels are background: start there
         self.shift = nn.Parameter(torch.tensor(-4.0), requires_grad=weight > 0)
 
-    def forward(self, pixels: Tensor, sentences: Tensor, masks: Tensor) -> Tensor:
-        """Averages over all pixels.
+    def forward(self, pixels: Tensor, sentences: Tensor, masks: Tensor, clip_index: Tensor) -> Tensor:
+        """Averages over the referred objects' pixels and over the others.
 
         Args:
             pixels: Image embeddings of unit length, float `[N, T, C, h, w]`.
             sentences: Sentences of unit length, float `[N, C]`.
             masks: Share of each cell that is object, float `[N, T, h, w]` in 0..1.
+            clip_index: The clip of each sentence, int64 `[N]`.
         """
         similarity = torch.einsum("ntchw,nc->nthw", pixels, sentences)
-        logits = similarity * self.log_scale.exp() + self.shift
-        return self.weight * F.binary_cross_entropy_with_logits(logits, masks.to(logits.dtype))
+        logits, masks = similarity * self.log_scale.exp() + self.shift, masks.to(similarity.dtype)
+        cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+        objects = _of_any_sentence(masks, clip_index)
+        return self.weight * (_weighted_mean(cross_entropy, objects) + _weighted_mean(cross_entropy, 1 - objects)) / 2
+
+
+def _of_any_sentence(masks: Tensor, clip_index: Tensor) -> Tensor:
+    """Share of each cell that is an object of any sentence about the same clip, float like `masks`."""
+    same_clip = (clip_index[:, None] == clip_index)[..., None, None, None]
+    return (masks * same_clip).amax(dim=1)
+
+
+def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1)

@@ -125,7 +125,7 @@ class ReferringSegmentation(LightningModule):
             steps = logits.shape[1]
             frames = segmented.frames.image.unflatten(0, (-1, steps))[batch.clip_index[rows]]
             cells = shrink_masks(pad_to_square(masks), (frames.shape[-2], frames.shape[-1]))
-            loss = loss + self.alignment(frames, segmented.language.sentence[rows], cells)
+            loss = loss + self.alignment(frames, segmented.language.sentence[rows], cells, batch.clip_index[rows])
         return loss
 
     def validation_step(self, batch: ClipBatch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Tensor]:

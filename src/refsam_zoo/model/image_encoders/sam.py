@@ -1,4 +1,4 @@
-"""SAM's image encoder (arXiv 2304.02643), from the segment_anything package, in Meta's three sizes and a small one."""
+"""SAM's image encoder (arXiv 2304.02643), from the segment_anything package, in Meta's three sizes."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class SamImageEncoder(ImageEncoder):
             window_size=self.window,
             global_attn_indexes=self.global_blocks,
         )
+        self.prepare()
         for block in self.vit.blocks:
             fuse(block)
         self.intermediate_widths = (self.width,) * (len(self.global_blocks) - 1)
@@ -78,6 +79,9 @@ class SamImageEncoder(ImageEncoder):
             state = self.own_names(select_prefix(state, "image_encoder."))
             state = resize_positions(state, self.vit.state_dict())
             load_into(self.vit, state, f"{checkpoint} (image_encoder)")
+
+    def prepare(self) -> None:
+        """Changes the package's model before weights are loaded; by default not at all."""
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """Encodes frames; see `ImageEncoder.forward`.
@@ -153,29 +157,3 @@ class vit_h(SamImageEncoder):
 
     width, depth, heads, global_blocks = 1280, 32, 16, (7, 15, 23, 31)
     weights = VIT_H
-
-
-@IMAGE_ENCODERS.register(ModelCard("SAM ViT, small", "none: trained by the demo"))
-class vit_tiny(SamImageEncoder):
-    """A SAM ViT for work on a CPU: 4 blocks of width 128, patches of 8 pixels, 96 x 96 input.
-
-    Args:
-        checkpoint: A file with `image_encoder.*` keys; None means random weights.
-        image_size: Side of the square input in pixels, a multiple of 8.
-        embedding_width: Channels of the final map.
-    """
-
-    width, depth, heads, global_blocks = 128, 4, 4, (1, 3)
-    stride = 8
-    window = 6
-
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 96, embedding_width: int = 256) -> None:
-        self.embedding_width = embedding_width
-        super().__init__(checkpoint, image_size)
-        if checkpoint is None:
-            # The package leaves positions at zero for a checkpoint to fill; from scratch they must break the symmetry.
-            nn.init.trunc_normal_(self.vit.pos_embed, std=0.02)
-            with torch.no_grad():
-                for block in self.vit.blocks:
-                    block.attn.rel_pos_h.normal_(std=0.02)
-                    block.attn.rel_pos_w.normal_(std=0.02)
