@@ -25,17 +25,6 @@ DATA_SETS = {
 }
 """Protocol that asks for expressions -> the data module that knows them."""
 
-OWN_PROTOCOLS = {
-    "A2DSentences": "a2d_sentences",
-    "JHMDBSentences": "jhmdb_sentences",
-    "MeViS": "mevis",
-    "RefCOCO": "refcoco",
-    "RefDAVIS17": "ref_davis17",
-    "RefShapes": "ref_shapes",
-    "ReferYouTubeVOS": "ref_youtube_vos",
-}
-"""Data module -> the protocol that papers report for it; gRefCOCO has its own."""
-
 
 def evaluate_command(
     predictions: Path,
@@ -82,22 +71,6 @@ def evaluate_command(
         print(f"\ntables and pictures: {write_folder(output, found.write)}")
 
 
-def own_protocol(data: object) -> str | None:
-    """Names the protocol that papers report for a data set; None for one without."""
-    return "grefcoco" if getattr(data, "dataset", None) == "grefcoco" else OWN_PROTOCOLS.get(type(data).__name__)
-
-
-def ground_truth(protocol: str, data: ReferringDataModule, role: str) -> Path | list[Referral]:
-    """Gives what a protocol scores against: the root of a tree of label maps, or referrals.
-
-    Args:
-        protocol: Name of the protocol.
-        data: The data set.
-        role: `val`, `test` or a hard test.
-    """
-    return _davis_root(data.root) if _scores_label_maps(protocol) else data.referrals(role)
-
-
 def _check(predictions: Path, protocol: str, referrals: list[Referral]) -> None:
     from refsam_zoo.evaluation.submissions import check_submission
 
@@ -108,19 +81,16 @@ def _check(predictions: Path, protocol: str, referrals: list[Referral]) -> None:
 
 
 def _truth(protocol: str, data: Path, split: str | None) -> Path | list[Referral]:
-    if not _scores_label_maps(protocol) and data.is_dir():
+    from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, LabelMapProtocol, get_protocol
+
+    by_label = isinstance(get_protocol(protocol), LabelMapProtocol | AnnotatorsProtocol)
+    if not by_label and data.is_dir():
         return _referrals(protocol, data, split or "test")
     if split is not None:
         raise InputError(f"'{data}' has no splits for protocol '{protocol}': leave out split")
     if not data.exists():
         raise InputError(f"'{data}': the data root is missing")
-    return _davis_root(data)
-
-
-def _scores_label_maps(protocol: str) -> bool:
-    from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, LabelMapProtocol, get_protocol
-
-    return isinstance(get_protocol(protocol), LabelMapProtocol | AnnotatorsProtocol)
+    return data
 
 
 def _referrals(protocol: str, data: Path, split: str) -> list[Referral]:
@@ -150,8 +120,3 @@ def _data_module(protocol: str, data: Path) -> ReferringDataModule:
     if protocol == "mevis" and not (data / "valid_u").is_dir() and not (data / "valid").is_dir():
         chosen = recognise(data).data_module
     return chosen(data, **options)
-
-
-def _davis_root(data: Path) -> Path:
-    """Finds DAVIS inside a Ref-DAVIS17 tree."""
-    return data / "DAVIS" if (data / "DAVIS").is_dir() else data

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,8 @@ import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modu
 from refsam_zoo.checkpoints.restoring import read_checkpoint
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.callback import EvaluationCallback
-from refsam_zoo.evaluation.protocol_callback import ProtocolCallback
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
 from refsam_zoo.evaluation.submission_writer import SubmissionWriter
-from refsam_zoo.evaluation_command import ground_truth, own_protocol
 from refsam_zoo.inference.mask_writer import MaskWriter
 from refsam_zoo.inference.output_files import require_empty
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
@@ -34,6 +31,7 @@ from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.parser import ROLES, OneLineErrors
 from refsam_zoo.training.module import ReferringSegmentation
+from refsam_zoo.training.protocol_callback import ProtocolCallback, own_protocol
 
 ROLES.update(
     image_encoder=IMAGE_ENCODERS,
@@ -164,7 +162,7 @@ class RefSAMCLI(LightningCLI):
             return []
         if chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol):
             return []  # the evaluation of every run has its scores
-        return [ProtocolCallback(protocol, partial(ground_truth, protocol, self.datamodule), folder)]
+        return [ProtocolCallback(protocol, folder)]
 
     def _submission_writers(self, folder: Path) -> list[Callback]:
         submission = self._get(self.config_init, "submission")

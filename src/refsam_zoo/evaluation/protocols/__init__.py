@@ -27,7 +27,8 @@ Protocol = ExpressionProtocol | LabelMapProtocol | AnnotatorsProtocol | ImagePro
 
 _UNSUPERVISED = LabelMapProtocol(
     "davis17_unsupervised",
-    ("Annotations_unsupervised/480p", "valid/Annotations"),  # of DAVIS, and of Ref-DAVIS17 as it is converted
+    # of DAVIS, and of Ref-DAVIS17 as it comes and as it is converted
+    ("Annotations_unsupervised/480p", "DAVIS/Annotations_unsupervised/480p", "valid/Annotations"),
     tracks.davis_unsupervised,
     "DAVIS 2017 unsupervised: all frames, void ignored, tracks matched to objects; mean over objects",
 )

@@ -47,8 +47,8 @@ class LabelMapProtocol:
 
         Args:
             predictions: `<video>/<frame>.png`.
-            data: A DAVIS root, as a folder or zip: the folder of annotations and, where only a part of the videos is
-                meant, `ImageSets/2017/val.txt`.
+            data: A DAVIS root (or, for the unsupervised rules, the root of Ref-DAVIS17), as a folder or zip: the folder
+                of annotations and, where only a part of the videos is meant, `ImageSets/2017/val.txt`.
             on_incomplete: What to do about missing masks.
             threads: Videos scored at a time.
 
@@ -173,8 +173,8 @@ def _expression_count(truth: MaskArchive, video: str) -> int:
 
 
 def _listed_videos(data: Path) -> list[str] | None:
-    path = data / "ImageSets" / "2017" / "val.txt"
-    return path.read_text(encoding="utf-8").split() if path.is_file() else None
+    lists = (root / "ImageSets" / "2017" / "val.txt" for root in (data, data / "DAVIS"))
+    return next((path.read_text(encoding="utf-8").split() for path in lists if path.is_file()), None)
 
 
 def _row(track: Track) -> dict[str, object]:

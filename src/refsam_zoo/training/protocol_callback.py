@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,27 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.protocols import Evaluation, get_protocol
+from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, Evaluation, LabelMapProtocol, get_protocol
 from refsam_zoo.evaluation.report import write_folder
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.mask_writer import write_batch
-from refsam_zoo.types import ClipBatch, Referral
+from refsam_zoo.types import ClipBatch
+
+OWN_PROTOCOLS = {
+    "A2DSentences": "a2d_sentences",
+    "JHMDBSentences": "jhmdb_sentences",
+    "MeViS": "mevis",
+    "RefCOCO": "refcoco",
+    "RefDAVIS17": "ref_davis17",
+    "RefShapes": "ref_shapes",
+    "ReferYouTubeVOS": "ref_youtube_vos",
+}
+"""Data module -> the protocol that papers report for it; gRefCOCO has its own."""
+
+
+def own_protocol(data: object) -> str | None:
+    """Names the protocol that papers report for a data module's data set; None for one without."""
+    return "grefcoco" if getattr(data, "dataset", None) == "grefcoco" else OWN_PROTOCOLS.get(type(data).__name__)
 
 
 class ProtocolCallback(Callback):
@@ -30,16 +46,14 @@ class ProtocolCallback(Callback):
 
     Args:
         protocol: Name of the protocol.
-        truth: Gives the ground truth of `val`, `test` or a hard test, see `scoring.evaluate`.
         output: Folder for the tables.
 
     Raises:
         InputError: There is no such protocol.
     """
 
-    def __init__(self, protocol: str, truth: Callable[[str], Path | Sequence[Referral]], output: Path) -> None:
+    def __init__(self, protocol: str, output: Path) -> None:
         self.protocol = get_protocol(protocol)
-        self.truth = truth
         self.output = output
         self._folder = Path()
         self._masks: list[MaskFolder] = []
@@ -118,17 +132,18 @@ class ProtocolCallback(Callback):
         if trainer.is_global_zero:
             for position, masks in enumerate(self._masks):
                 name = f"{prefix}/{self.protocol.name}" + (f"/{masks.folder.name}" if position else "")
-                found = self._evaluate(masks.folder)
+                found = self._evaluate(masks.folder, trainer.datamodule)  # type: ignore[attr-defined]
                 scores |= {f"{name}/{score}": value for score, value in found.scores.items()}
         for name, value in trainer.strategy.broadcast(scores).items():
             pl_module.log(name, value, rank_zero_only=False)
         self._remove(trainer)
 
-    def _evaluate(self, masks: Path) -> Evaluation:
+    def _evaluate(self, masks: Path, data: Any) -> Evaluation:
         subset = masks.name
         if not masks.is_dir():
             raise InputError(f"nothing was predicted of '{subset}'")
-        found = self.protocol.evaluate(masks, self.truth(subset))
+        by_label = isinstance(self.protocol, LabelMapProtocol | AnnotatorsProtocol)
+        found = self.protocol.evaluate(masks, data.root if by_label else data.referrals(subset))
         folder = write_folder(self.output / f"evaluation_{self.protocol.name}" / subset, found.write)
         rank_zero_info(f"{subset}:\n{found.markdown()}\nTables written to {folder}")
         return found
