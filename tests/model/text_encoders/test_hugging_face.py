@@ -70,6 +70,24 @@ def test_fewer_layers_can_be_kept(tmp_path: Path, bert: BertModel) -> None:
         torch.testing.assert_close(encoder(tokens).words, expected, atol=1e-6, rtol=0)
 
 
+def test_a_name_is_looked_up_in_the_local_cache(
+    tmp_path: Path, bert: BertModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    with pytest.raises(InputError, match=r"someone/small-bert: .* local Hugging Face cache"):
+        hugging_face(Path("someone/small-bert"))
+    model = cache / "models--someone--small-bert"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text("0" * 40)
+    snapshot = model / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    bert.save_pretrained(snapshot)
+    save_tokenizer(snapshot)
+    encoder = hugging_face(Path("someone/small-bert"))
+    assert encoder.model.state_dict()["embeddings.word_embeddings.weight"].equal(bert.embeddings.word_embeddings.weight)
+
+
 def test_another_models_folder_is_refused(tmp_path: Path, bert: BertModel) -> None:
     with pytest.raises(InputError, match="not a roberta_base: model_type is bert instead of roberta"):
         roberta_base(tmp_path)

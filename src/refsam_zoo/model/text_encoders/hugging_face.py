@@ -22,9 +22,9 @@ class HuggingFaceTextEncoder(TextEncoder):
     """An encoder of the transformers package: the last hidden state of every token.
 
     Args:
-        folder: A model as `save_pretrained` writes it: `config.json`, weights and tokenizer files. None means random
-            weights and a byte-level tokenizer (UTF-8 bytes as ids 3 to 258, as in ByT5, arXiv 2105.13626),
-            which need no file.
+        folder: A model as `save_pretrained` writes it: `config.json`, weights and tokenizer files; or the name of a
+            model that Hugging Face's local cache holds, "FacebookAI/roberta-base". None means random weights and a
+            byte-level tokenizer (UTF-8 bytes as ids 3 to 258, as in ByT5, arXiv 2105.13626), which need no file.
         layers: Keep only the first so many transformer layers; None keeps all.
         mask_padding: False reproduces the released RefSAM code, which passes no attention mask: padding is attended
             to, enters the sentence's mean and becomes prompt tokens. It matters in batches of unequal sentences.
@@ -37,6 +37,7 @@ class HuggingFaceTextEncoder(TextEncoder):
         super().__init__()
         from transformers import AutoModelForTextEncoding
 
+        folder = None if folder is None else _local_folder(folder)
         config = self._random_config() if folder is None else self._read_config(folder)
         if layers is not None:
             config.num_hidden_layers = layers
@@ -79,8 +80,6 @@ class HuggingFaceTextEncoder(TextEncoder):
     def _read_config(self, folder: Path) -> PretrainedConfig:
         from transformers import AutoConfig
 
-        if not (folder / "config.json").is_file():
-            raise InputError(f"{folder}: no model folder with a 'config.json', as save_pretrained writes it")
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
@@ -94,6 +93,22 @@ class HuggingFaceTextEncoder(TextEncoder):
             found = getattr(config, key, None)
             if found != value:
                 raise InputError(f"{folder}: not a {type(self).__name__}: {key} is {found} instead of {value}")
+
+
+def _local_folder(folder: Path) -> Path:
+    """Finds a model's folder, by its path or by its name in the local cache; never downloads."""
+    if (folder / "config.json").is_file():
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(folder.as_posix(), local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError) as error:
+        raise InputError(
+            f"{folder}: no model folder with a 'config.json', as save_pretrained writes it, "
+            "nor the name of a model in the local Hugging Face cache"
+        ) from error
 
 
 def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
