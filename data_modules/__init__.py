@@ -17,6 +17,7 @@ from refsam_zoo.data_modules.refcoco import RefCOCO
 from refsam_zoo.data_modules.refer_youtube_vos import ReferYouTubeVOS
 from refsam_zoo.data_modules.referring_folder import ReferringFolder
 from refsam_zoo.data_modules.revos import ReVOS
+from refsam_zoo.data_modules.shards import Shards
 from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation
 from refsam_zoo.video.clip_sampling import ConsecutiveSampling, NeighbourSampling, UniformSampling
 
@@ -38,5 +39,6 @@ __all__ = [
     "ReferYouTubeVOS",
     "ReferringDataModule",
     "ReferringFolder",
+    "Shards",
     "UniformSampling",
 ]

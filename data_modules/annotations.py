@@ -16,6 +16,9 @@ from refsam_zoo.errors import InputError, nearest_name
 
 _PROBLEMS: ContextVar[list[str] | None] = ContextVar("problems", default=None)
 
+LONGEST_NAME = 80
+"""Characters of a key that messages show."""
+
 
 @contextmanager
 def collect_problems() -> Iterator[list[str]]:
@@ -50,12 +53,12 @@ class Entry:
 
     Attributes:
         value: What was parsed.
-        file: The annotation file.
+        file: The annotation file, or its address.
         key: Dotted path of the value, empty for the whole file.
     """
 
     value: object
-    file: Path
+    file: Path | str
     key: str = ""
 
     def fail(self, wrong: str) -> NoReturn:
@@ -71,7 +74,8 @@ class Entry:
     def __getitem__(self, name: str) -> Entry:
         mapping = self.mapping()
         if name not in mapping:
-            self.fail(f"the key '{name}' is missing{nearest_name(name, list(mapping)[:20])}")
+            there = [key for key in mapping if len(key) <= LONGEST_NAME]
+            self.fail(f"the key '{name}' is missing{nearest_name(name, there[:20])}")
         return self._child(mapping[name], name)
 
     def get(self, name: str) -> Entry | None:
@@ -119,6 +123,7 @@ class Entry:
         return value
 
     def _child(self, value: object, name: str) -> Entry:
+        name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
         return Entry(value, self.file, f"{self.key}.{name}" if self.key else name)
 
 
@@ -128,11 +133,24 @@ def read_json(path: Path) -> Entry:
     Raises:
         InputError: The file is missing, is not UTF-8 or not JSON, or an object in it has a key twice.
     """
-    text = _read_text(path, "utf-8-sig")
+    return parse_json(_read(path), path)
+
+
+def parse_json(content: bytes, file: Path | str) -> Entry:
+    """Parses the content of a JSON file.
+
+    Args:
+        content: UTF-8 text, with or without a byte order mark.
+        file: Where it comes from, for messages.
+
+    Raises:
+        InputError: It is not UTF-8 or not JSON, or an object in it has a key twice.
+    """
+    text = _decode(content, file, "utf-8-sig")
     try:
-        return Entry(json.loads(text, object_pairs_hook=_distinct), path)
+        return Entry(json.loads(text, object_pairs_hook=_distinct), file)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON: {_short(error)}") from error
+        raise InputError(f"{file}: not JSON: {_short(error)}") from error
 
 
 def read_lines(path: Path, encoding: str = "utf-8") -> list[Entry]:
@@ -173,12 +191,21 @@ def read_table(path: Path, columns: Sequence[str], header: bool = True) -> list[
 
 
 def _read_text(path: Path, encoding: str) -> str:
+    return _decode(_read(path), path, encoding)
+
+
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text(encoding=encoding)
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read the annotation file: {error.strerror}") from error
+
+
+def _decode(content: bytes, file: Path | str, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not {error.encoding.upper()} text, byte {error.start} is wrong") from error
+        raise InputError(f"{file}: not {error.encoding.upper()} text, byte {error.start} is wrong") from error
 
 
 def is_file_name(name: str) -> bool:

@@ -120,6 +120,15 @@ class ReferringDataModule(LightningDataModule):
         """Names of further test subsets that are there, empty by default."""
         return ()
 
+    def require_root(self) -> None:
+        """Makes sure that the data set is there.
+
+        Raises:
+            InputError: The root is missing; says how to get it.
+        """
+        if not self.root.is_dir():
+            raise InputError(f"{self.root}: the data root is missing; {self.how_to_get}")
+
     def setup(self, stage: str) -> None:
         """Parses the annotation files that a stage needs.
 
@@ -129,8 +138,7 @@ class ReferringDataModule(LightningDataModule):
         Raises:
             InputError: The root is missing, or an annotation file is missing or wrong.
         """
-        if not self.root.is_dir():
-            raise InputError(f"{self.root}: the data root is missing; {self.how_to_get}")
+        self.require_root()
         roles = {"fit": ["train", "val"], "validate": ["val"], "test": ["test"], "predict": ["predict"]}[stage]
         for role in roles:
             self._parse(role, needs_masks=role != "predict")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from refsam_zoo.data_modules.annotations import collect_problems, separately
 from refsam_zoo.data_modules.clips import group_by_video
 from refsam_zoo.data_modules.contact_sheets import draw_contact_sheet
+from refsam_zoo.data_modules.parallel import mapping, progress
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import MaskSource, Referral
@@ -39,11 +36,13 @@ class VideoFinding:
         areas: For each referral with ground truth the mean share of the frame that its target covers, nan where no mask
             could be read.
         problems: Broken and missing files, a line each.
+        sound: Whether every frame and mask is there and can be read.
     """
 
     size: tuple[int, int] | None
     areas: tuple[float, ...]
     problems: tuple[str, ...]
+    sound: bool
 
 
 def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: int | None = None) -> None:
@@ -63,16 +62,16 @@ def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers
     print(f"{data_set.data_module.__name__} in {root}")
     problems: dict[str, None] = {}
     sound: list[Video] = []
-    with _mapping(os.cpu_count() or 1 if workers is None else workers) as run:
+    with mapping(os.cpu_count() or 1 if workers is None else workers, at_once=4) as run:
         for split, parse in data_set.splits.items():
             referrals: list[Referral] = []
             with collect_problems() as wrong, separately():
                 referrals = parse()
             videos = group_by_video(referrals)
-            findings = list(_progress(run(inspect_video, videos), split, len(videos)))
+            findings = list(progress(run(inspect_video, videos), split, len(videos), "video"))
             found = dict.fromkeys([*wrong, *(line for finding in findings for line in finding.problems)])
             print("\n".join([f"\n{split}", *describe(videos, findings), f"  problems     {len(found)}"]))
-            sound += [video for video, finding in zip(videos, findings, strict=True) if not finding.problems]
+            sound += [video for video, finding in zip(videos, findings, strict=True) if finding.sound]
             problems |= found
     _write_contact_sheet(sound, Path(contact_sheet))
     print("\n".join(["", *problems]) if problems else "\nevery file is there and can be read")
@@ -95,12 +94,13 @@ def inspect_video(referrals: Video) -> VideoFinding:
             with open_video(first.source, [first.frames[position] for position in positions]) as video:
                 size = _read_frames(video, problems)
     if size is None:
-        return VideoFinding(None, (), tuple(problems))
+        return VideoFinding(None, (), tuple(problems), sound=False)
     masks = [referral.masks for referral in referrals if referral.masks is not None]
     areas = np.array([_read_areas(masks, position, size, problems) for position in positions])
     readable = ~np.isnan(areas)
     means = np.where(readable, areas, 0).sum(axis=0) / np.where(readable.any(axis=0), readable.sum(axis=0), np.nan)
-    return VideoFinding(size, tuple(means.tolist()), tuple(problems))
+    sound = not problems and len(positions) == len(first.frames)
+    return VideoFinding(size, tuple(means.tolist()), tuple(problems), sound)
 
 
 @contextmanager
@@ -189,23 +189,3 @@ def _write_contact_sheet(videos: Sequence[Video], file: Path) -> None:
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror}") from error
     print(f"\nwrote {file}")
-
-
-@contextmanager
-def _mapping(workers: int) -> Iterator[Any]:
-    """Gives a lazy `map` in this process or over several."""
-    if workers <= 1:
-        yield map
-        return
-    # spawn: forking a process that has loaded torch or OpenCV copies their thread pools in an unusable state
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield partial(pool.map, chunksize=4)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _progress(findings: Iterator[VideoFinding], split: str, count: int) -> Iterator[VideoFinding]:
-    from tqdm import tqdm
-
-    return iter(tqdm(findings, desc=split, total=count, unit="video"))

@@ -19,7 +19,6 @@ from pathlib import Path
 from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames
-from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import RunLengthMasks, RunLengths
 
@@ -155,7 +154,7 @@ class MaskDict:
             )
         found = self._parsed[annotation_id]
         if len(found) != frames:
-            raise InputError(f"{self.file}: {annotation_id}: {len(found)} masks for {frames} frames")
+            number.fail(f"annotation {annotation_id} has {len(found)} masks in {self.file}, the video {frames} frames")
         return found
 
 
@@ -166,5 +165,6 @@ def parse_run_lengths(entry: Entry) -> RunLengths:
         entry.fail("the size must be height and width")
     counts = entry["counts"]
     if isinstance(counts.value, str):
-        return RunLengths((size[0], size[1]), counts.value)
-    return RunLengths((size[0], size[1]), tuple(count.integer(0, LARGEST_SIDE**2) for count in counts.list()))
+        return RunLengths((size[0], size[1]), counts.value, entry.key)
+    numbers = tuple(count.integer(0, LARGEST_SIDE**2) for count in counts.list())
+    return RunLengths((size[0], size[1]), numbers, entry.key)

@@ -18,10 +18,12 @@ from refsam_zoo.data_modules.refcoco import RefCOCO
 from refsam_zoo.data_modules.refer_youtube_vos import ReferYouTubeVOS
 from refsam_zoo.data_modules.referring_folder import ReferringFolder
 from refsam_zoo.data_modules.revos import ReVOS
+from refsam_zoo.data_modules.shards import Shards
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral
 
 DATA_SETS: tuple[type[ReferringDataModule], ...] = (
+    Shards,
     RefShapes,
     RefDAVIS17,
     ReferYouTubeVOS,

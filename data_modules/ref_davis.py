@@ -41,6 +41,8 @@ TEXTS = (
 MISSPELT = {"clasic-car": "classic-car", "dog-scale": "dogs-scale", "motor-bike": "motorbike"}
 """Names of videos that the text files spell in another way than the folders."""
 
+_CONVERTED = {"train": "train", "val": "valid"}
+
 
 class RefDAVIS17(ReferringDataModule):
     """Ref-DAVIS17; options as in `ReferringDataModule`. Its val split serves for validation, test and prediction."""
@@ -49,10 +51,11 @@ class RefDAVIS17(ReferringDataModule):
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
-        """See `ReferringDataModule.splits`; only the converted tree of DAVIS has masks for `valid`."""
-        if (root / "valid" / "Annotations").is_dir() or (root / "davis_text_annotations").is_dir():
-            return {split: partial(parse_ref_davis, root, split) for split in ("train", "val")}
-        return {}
+        """See `ReferringDataModule.splits`; of the trees with `valid`, only that of DAVIS has masks for it."""
+        splits: tuple[str, ...] = ("train", "val") if (root / "davis_text_annotations").is_dir() else ()
+        if (root / "valid" / "Annotations").is_dir():
+            splits = tuple(split for split in ("train", "val") if expressions_file(root, _CONVERTED[split]).is_file())
+        return {split: partial(parse_ref_davis, root, split) for split in splits}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the train or the val split."""
@@ -69,9 +72,8 @@ def parse_ref_davis(root: Path, split: str) -> list[Referral]:
     Raises:
         InputError: A file is missing or wrong, or the annotations disagree about the objects of a video.
     """
-    converted = "valid" if split == "val" else split
-    if expressions_file(root, converted).is_file():
-        return [_tag(referral) for referral in parse_refer_youtube_vos(root, converted)]
+    if expressions_file(root, _CONVERTED[split]).is_file():
+        return [_tag(referral) for referral in parse_refer_youtube_vos(root, _CONVERTED[split])]
     return _parse_original(root, split)
 
 
@@ -96,8 +98,8 @@ def _parse_video(davis: Path, line: Entry, texts: list[list[tuple[str, Entry]]])
     objects = [[object_id for object_id, _ in text] for text in texts]
     if not objects[0] or any(other != objects[0] for other in objects[1:]):
         line.fail(f"the text annotations name different objects or none of this video: {objects}")
-    frames = _frames(davis / "JPEGImages" / "480p" / video_id, line)
     annotations = davis / "Annotations_unsupervised" / "480p" / video_id
+    frames = _frames(davis / "JPEGImages" / "480p" / video_id, annotations, line)
     found = []
     for place, object_id in enumerate(objects[0]):
         number = Entry(object_id, line.file, line.key).integer(1, LARGEST_OBJECT_ID)
@@ -131,10 +133,19 @@ def _read_texts(path: Path, encoding: str) -> dict[str, list[tuple[str, Entry]]]
     return {video: sorted(said, key=lambda pair: pair[0]) for video, said in texts.items()}
 
 
-def _frames(folder: Path, line: Entry) -> tuple[str, ...]:
-    if not folder.is_dir():
-        line.fail(f"its folder of frames is missing: {folder}")
-    frames = tuple(sorted(os.path.splitext(name)[0] for name in os.listdir(folder) if name.endswith(".jpg")))
-    if not frames:
-        raise InputError(f"{folder}: holds no .jpg frames")
+def _frames(folder: Path, annotations: Path, line: Entry) -> tuple[str, ...]:
+    """Names of the frames; each mask must have one."""
+    frames, masks = _names(folder, ".jpg", line), _names(annotations, ".png", line)
+    for missing in sorted(set(masks) - set(frames)):
+        with separately():
+            line.fail(f"frame {missing} is missing in {folder}")
     return frames
+
+
+def _names(folder: Path, suffix: str, line: Entry) -> tuple[str, ...]:
+    if not folder.is_dir():
+        line.fail(f"one of its folders is missing: {folder}")
+    names = tuple(sorted(name.removesuffix(suffix) for name in os.listdir(folder) if name.endswith(suffix)))
+    if not names:
+        raise InputError(f"{folder}: holds no {suffix} files")
+    return names

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from refsam_zoo.synthesis import SynthesisOptions, synthesize
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("many", deadline=None, max_examples=8000)
+settings.load_profile("repeatable")  # --hypothesis-profile=many searches for longer
 
 TINY = SynthesisOptions(
     train_videos=6,

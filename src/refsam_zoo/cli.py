@@ -23,6 +23,10 @@ COMMANDS = {
         "refsam_zoo.data_modules.inspection:inspect",
         "check a data set: counts, broken files, a contact sheet",
     ),
+    "shard": (
+        "refsam_zoo.data_modules.shard_writer:shard",
+        "copy a data set into WebDataset tar files, to be read from anywhere",
+    ),
     "synthesize": ("refsam_zoo.synthesis.command:synthesize_command", "write the RefShapes data set"),
     "convert": (
         "refsam_zoo.checkpoints.convert:convert",

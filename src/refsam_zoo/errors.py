@@ -12,7 +12,19 @@ class InputError(Exception):
     The command line prints its message as a single line and exits with code 2, without a traceback. The message
     names the file or key, says what was wrong and what would be right. It is no `ValueError`, because parsers swallow
     those.
+
+    Args:
+        message: Becomes one printable line, whatever was quoted from a file.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(map(_printable, message)))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else character.encode("unicode_escape").decode()
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:

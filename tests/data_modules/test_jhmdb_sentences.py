@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from formats.jhmdb_sentences import SAMPLED, first_of_each_video, write_jhmdb_sentences
 from scipy.io import savemat
 
 from refsam_zoo.data_modules import JHMDBSentences
@@ -15,17 +15,6 @@ from refsam_zoo.data_modules.clips import read_clip
 from refsam_zoo.data_modules.jhmdb_sentences import parse_jhmdb_sentences
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral
-
-SAMPLED = (4, 0, 2)
-"""Sampled frames, counted from 0, in no order as in the published list."""
-
-
-def first_of_each_video(shapes: list[Referral]) -> list[Referral]:
-    videos: dict[str, Referral] = {}
-    for referral in shapes:
-        if referral.object_ids:
-            videos.setdefault(referral.video_id, referral)
-    return list(videos.values())
 
 
 def rewrite(root: Path, change: Callable[[list[Any]], object]) -> None:
@@ -37,29 +26,7 @@ def rewrite(root: Path, change: Callable[[list[Any]], object]) -> None:
 
 @pytest.fixture
 def root(shapes: list[Referral], tmp_path: Path) -> Path:
-    samples = []
-    for referral in first_of_each_video(shapes):
-        clip = read_clip([referral], range(6))
-        assert clip.masks is not None
-        pictures = tmp_path / "Rename_Images" / "jump" / referral.video_id
-        masks = tmp_path / "puppet_mask" / "jump" / referral.video_id
-        pictures.mkdir(parents=True)
-        masks.mkdir(parents=True)
-        for number, frame in enumerate(clip.frames, 1):
-            Image.fromarray(frame).save(pictures / f"{number:05d}.png")
-        savemat(masks / "puppet_mask.mat", {"part_mask": np.moveaxis(clip.masks[0], 0, -1).astype(np.uint8) * 3})
-        start = "./jhmdb_sentences"
-        samples += [
-            [
-                referral.video_id,
-                f"{start}/Rename_Images/jump/{referral.video_id}/{position + 1:05d}.png",
-                f"{start}/puppet_mask/jump/{referral.video_id}/puppet_mask.mat",
-                6,
-                referral.expression,
-            ]
-            for position in SAMPLED
-        ]
-    (tmp_path / "jhmdb_sentences_samples_metadata.json").write_text(json.dumps(samples))
+    write_jhmdb_sentences(tmp_path, shapes)
     return tmp_path
 
 

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from refsam_zoo.data_modules import Mixture, ReferYouTubeVOS
+from refsam_zoo.data_modules.loading import TrainingLoader
 from refsam_zoo.data_modules.samplers import MixingSampler
 from refsam_zoo.errors import InputError
 
@@ -58,6 +60,26 @@ def test_without_weights_every_item_comes_once(make_tree: TreeWriter, tmp_path: 
     data.setup("fit")
     seen = [clip.referrals[0].video_id for batch in data.train_dataloader() for clip in batch.clips]
     assert len(seen) == 3 + 2
+
+
+@pytest.mark.parametrize("done", [1, 4])
+def test_it_resumes_in_the_middle_of_an_epoch(make_tree: TreeWriter, tmp_path: Path, done: int) -> None:
+    parts = make_parts(make_tree, tmp_path)
+
+    def loader() -> TrainingLoader:
+        data = Mixture(parts, [1, 2], epoch_length=12, batch_size=2, workers=0, seed=5)
+        data.setup("fit")
+        return data.train_dataloader()
+
+    whole = [torch.clone(batch.frames) for batch in loader()]
+    interrupted = loader()
+    for _ in zip(range(done), interrupted, strict=False):
+        pass
+    resumed = loader()
+    resumed.load_state_dict(interrupted.state_dict())
+    rest = list(resumed)
+    assert len(rest) == 6 - done
+    assert all(torch.equal(batch.frames, expected) for batch, expected in zip(rest, whole[done:], strict=True))
 
 
 def test_parts_must_fit_together(tmp_path: Path) -> None:

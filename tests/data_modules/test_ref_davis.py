@@ -1,64 +1,18 @@
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from formats.ref_davis import pick, write_converted, write_original
 
 from refsam_zoo.data_modules import RefDAVIS17
-from refsam_zoo.data_modules.clips import group_by_video
+from refsam_zoo.data_modules.clips import group_by_video, read_clip
 from refsam_zoo.data_modules.ref_davis import TEXTS, parse_ref_davis
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral
-
-
-def pick(shapes: list[Referral]) -> dict[str, dict[int, Referral]]:
-    """For each video one sentence about each of some single objects."""
-    videos: dict[str, dict[int, Referral]] = {}
-    for referral in shapes:
-        if len(referral.object_ids) == 1:
-            videos.setdefault(referral.video_id, {}).setdefault(referral.object_ids[0], referral)
-    return videos
-
-
-def copy_frames(referral: Referral, pictures: Path, masks: Path) -> None:
-    split = referral.source.path.parents[1]
-    shutil.copytree(referral.source.path, pictures / referral.video_id)
-    shutil.copytree(split / "Annotations" / referral.video_id, masks / referral.video_id)
-
-
-def write_original(root: Path, videos: dict[str, dict[int, Referral]], spelling: dict[str, str]) -> None:
-    davis = root / "DAVIS"
-    (davis / "ImageSets" / "2017").mkdir(parents=True)
-    (davis / "ImageSets" / "2017" / "val.txt").write_text("\n".join(videos) + "\n")
-    (root / "davis_text_annotations").mkdir()
-    for annotator, (name, encoding) in enumerate(TEXTS):
-        # The files list objects in any order and in the middle of other videos.
-        lines = [
-            f'{spelling.get(video, video)} {object_id} "{referral.expression}, said {annotator}"'
-            for video, objects in videos.items()
-            for object_id, referral in sorted(objects.items(), reverse=annotator % 2 == 1)
-        ]
-        (root / "davis_text_annotations" / name).write_text("\n".join(lines[::-1]) + "\n", encoding=encoding)
-    for objects in videos.values():
-        referral = next(iter(objects.values()))
-        copy_frames(referral, davis / "JPEGImages" / "480p", davis / "Annotations_unsupervised" / "480p")
-
-
-def write_converted(root: Path, videos: dict[str, dict[int, Referral]]) -> None:
-    entries = {}
-    for video, objects in videos.items():
-        said = [(objects[number], annotator) for number in sorted(objects, key=str) for annotator in range(4)]
-        expressions = {
-            str(place): {"exp": f"{referral.expression}, said {annotator}", "obj_id": str(referral.object_ids[0])}
-            for place, (referral, annotator) in enumerate(said)
-        }
-        entries[video] = {"expressions": expressions, "frames": list(said[0][0].frames)}
-        copy_frames(said[0][0], root / "valid" / "JPEGImages", root / "valid" / "Annotations")
-    (root / "meta_expressions" / "valid").mkdir(parents=True)
-    (root / "meta_expressions" / "valid" / "meta_expressions.json").write_text(json.dumps({"videos": entries}))
 
 
 @pytest.mark.parametrize("form", ["original", "converted"])
@@ -91,6 +45,10 @@ def test_both_forms_give_the_same_referrals(shapes: list[Referral], tmp_path: Pa
     assert [(r.video_id, r.expression_id, r.expression, r.object_ids, r.frames, r.tags) for r in first] == [
         (r.video_id, r.expression_id, r.expression, r.object_ids, r.frames, r.tags) for r in second
     ]
+    for original, converted in zip(group_by_video(first), group_by_video(second), strict=True):
+        clips = [read_clip(referrals, range(6)) for referrals in (original, converted)]
+        np.testing.assert_array_equal(clips[0].frames, clips[1].frames)
+        np.testing.assert_array_equal(clips[0].masks, clips[1].masks)
 
 
 def test_misspelt_videos_are_found_and_accents_read(shapes: list[Referral], tmp_path: Path) -> None:
@@ -120,7 +78,7 @@ def test_missing_parts_are_named(shapes: list[Referral], tmp_path: Path) -> None
         parse_ref_davis(tmp_path, "val")
     write_original(tmp_path, pick(shapes), {})
     shutil.rmtree(tmp_path / "DAVIS" / "JPEGImages")
-    with pytest.raises(InputError, match="its folder of frames is missing"):
+    with pytest.raises(InputError, match=r"one of its folders is missing: .*JPEGImages"):
         parse_ref_davis(tmp_path, "val")
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,36 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formats.referring_folder import copy_video, write_table
 
 from refsam_zoo.data_modules import ReferringFolder
 from refsam_zoo.data_modules.clips import read_clip
 from refsam_zoo.data_modules.referring_folder import parse_referring_folder
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
-
-
-def write_table(root: Path, rows: list[dict[str, str]], form: str = "csv") -> None:
-    if form == "json":
-        (root / "annotations.json").write_text(json.dumps(rows))
-        return
-    with (root / "annotations.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def copy_video(root: Path, referral: Referral, kind: str) -> dict[str, str]:
-    """Copies a video and its masks and gives its cells in the table."""
-    split, video = referral.source.path.parents[1], referral.video_id
-    if kind == "mp4":
-        (root / "videos").mkdir(exist_ok=True)
-        shutil.copy(split / "Videos" / f"{video}.mp4", root / "videos")
-        name = f"videos/{video}.mp4"
-    else:
-        shutil.copytree(referral.source.path, root / "videos" / video, dirs_exist_ok=True)
-        name = f"videos/{video}"
-    shutil.copytree(split / "Annotations" / video, root / "masks" / video, dirs_exist_ok=True)
-    return {"video": name, "mask": f"masks/{video}"}
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])

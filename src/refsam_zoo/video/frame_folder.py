@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +19,29 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 PILLOW_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
-class FrameFolderReader(VideoReader):
+class PictureReader(VideoReader):
+    """Reads videos that are one picture per frame, all of the same size."""
+
+    @abstractmethod
+    def _name(self, position: int) -> str:
+        """Names a picture in messages."""
+
+    @abstractmethod
+    def _read_pictures(self, positions: Sequence[int]) -> list[np.ndarray]:
+        """Reads some pictures."""
+
+    def _decode(self, positions: list[int]) -> np.ndarray:
+        pictures = self._read_pictures(positions)
+        size = self._size or pictures[0].shape[:2]
+        for position, picture in zip(positions, pictures, strict=True):
+            if picture.shape[:2] != size:
+                raise InputError(
+                    f"{self._name(position)}: {_by(picture.shape[:2])} pixels, but frames before are {_by(size)}"
+                )
+        return np.stack(pictures)
+
+
+class FrameFolderReader(PictureReader):
     """Reads `<name>.jpg`, `.jpeg` or `.png` pictures.
 
     Orientation tags are ignored for frames as for masks, so that the two always fit.
@@ -34,20 +58,16 @@ class FrameFolderReader(VideoReader):
     def __init__(self, folder: Path, names: Sequence[str] | None = None, fps: float = 6.0) -> None:
         self.path = folder
         self.fps = fps
-        self._files = _every_picture(folder) if names is None else _named_pictures(folder, names)
+        self.files = _every_picture(folder) if names is None else _named_pictures(folder, names)
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self.files)
 
-    def _decode(self, positions: list[int]) -> np.ndarray:
-        pictures = [read_picture(self._files[position]) for position in positions]
-        size = self._size or pictures[0].shape[:2]
-        for position, picture in zip(positions, pictures, strict=True):
-            if picture.shape[:2] != size:
-                raise InputError(
-                    f"{self._files[position]}: {_by(picture.shape[:2])} pixels, but frames before are {_by(size)}"
-                )
-        return np.stack(pictures)
+    def _name(self, position: int) -> str:
+        return str(self.files[position])
+
+    def _read_pictures(self, positions: Sequence[int]) -> list[np.ndarray]:
+        return [read_picture(self.files[position]) for position in positions]
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -60,17 +80,30 @@ def read_picture(path: Path) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read the frame: {error.strerror}") from error
+    return decode_picture(data, str(path))
+
+
+def decode_picture(data: bytes, name: str) -> np.ndarray:
+    """Decodes a JPEG or PNG file as RGB, uint8 `[H, W, 3]`.
+
+    Args:
+        data: The file.
+        name: What to call it in a message.
+
+    Raises:
+        InputError: The picture is truncated or damaged.
+    """
     # simplejpeg is the fastest decoder that refuses truncated and damaged files; others return half-grey pictures.
     if data[:2] == b"\xff\xd8":
         try:
             return simplejpeg.decode_jpeg(data, colorspace="RGB")
         except ValueError as error:
-            raise InputError(f"{path}: damaged JPEG: {error}") from error
+            raise InputError(f"{name}: damaged JPEG: {error}") from error
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB"))
     except PILLOW_ERRORS as error:
-        raise InputError(f"{path}: not a readable picture: {error}") from error
+        raise InputError(f"{name}: not a readable picture: {error}") from error
 
 
 def _every_picture(folder: Path) -> list[Path]:

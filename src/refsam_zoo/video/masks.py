@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -14,8 +16,33 @@ from refsam_zoo.types import MaskSource
 from refsam_zoo.video.frame_folder import PILLOW_ERRORS
 
 
+class IndexedMasks(ABC):
+    """Masks that several referrals may share as pictures whose pixel values are object ids; a `MaskSource`."""
+
+    object_ids: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def shared(self) -> tuple[object, ...]:
+        """Which pictures these are; equal for referrals to the same ones."""
+
+    @abstractmethod
+    def read_ids(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """Reads the object id of every pixel, uint8 or wider `[T, H, W]`, 0 for background."""
+
+    def select(self, ids: np.ndarray) -> np.ndarray:
+        """Turns ids `[T, H, W]` into the mask of this referral, bool `[T, H, W]`."""
+        if len(self.object_ids) == 1:
+            return ids == self.object_ids[0]
+        return np.isin(ids, self.object_ids)
+
+    def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """Reads masks, see `MaskSource.read`."""
+        return self.select(self.read_ids(positions, size))
+
+
 @dataclass(frozen=True)
-class PaletteMasks:
+class PaletteMasks(IndexedMasks):
     """Indexed PNG files whose pixel values are object ids, as DAVIS and Ref-YouTube-VOS ship them.
 
     Attributes:
@@ -28,19 +55,14 @@ class PaletteMasks:
     names: tuple[str, ...]
     object_ids: tuple[int, ...]
 
+    @property
+    def shared(self) -> tuple[object, ...]:
+        """See `IndexedMasks.shared`."""
+        return self.folder, self.names
+
     def read_ids(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
-        """Reads the object id of every pixel, uint8 or wider `[T, H, W]`, 0 for background."""
+        """See `IndexedMasks.read_ids`."""
         return np.stack([read_indexed(self.folder / f"{self.names[position]}.png", size) for position in positions])
-
-    def select(self, ids: np.ndarray) -> np.ndarray:
-        """Turns ids `[T, H, W]` into the mask of this referral, bool `[T, H, W]`."""
-        if len(self.object_ids) == 1:
-            return ids == self.object_ids[0]
-        return np.isin(ids, self.object_ids)
-
-    def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
-        """Reads masks, see `MaskSource.read`."""
-        return self.select(self.read_ids(positions, size))
 
 
 def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
@@ -55,23 +77,32 @@ def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tu
         bool `[E, T, H, W]`.
     """
     masks = np.empty((len(sources), len(positions), *size), bool)
-    shared: dict[tuple[Path, tuple[str, ...]], np.ndarray] = {}
+    shared: dict[tuple[object, ...], np.ndarray] = {}
     for row, source in enumerate(sources):
-        if isinstance(source, PaletteMasks):
-            key = (source.folder, source.names)
-            if key not in shared:
-                shared[key] = source.read_ids(positions, size)
-            masks[row] = source.select(shared[key])
+        if isinstance(source, IndexedMasks):
+            if source.shared not in shared:
+                shared[source.shared] = source.read_ids(positions, size)
+            masks[row] = source.select(shared[source.shared])
         else:
             masks[row] = source.read(positions, size)
     return masks
 
 
 def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Reads an indexed or grey PNG without expanding its palette.
+    """Reads an indexed or grey PNG file, see `decode_indexed`.
+
+    Raises:
+        InputError: Missing, damaged, of another size or a colour picture.
+    """
+    return decode_indexed(path, str(path), size)
+
+
+def decode_indexed(file: Path | BinaryIO, name: str, size: tuple[int, int]) -> np.ndarray:
+    """Decodes an indexed or grey PNG without expanding its palette.
 
     Args:
-        path: The file.
+        file: Where it is, or its bytes.
+        name: What to call it in a message.
         size: Height and width it must have.
 
     Returns:
@@ -81,16 +112,16 @@ def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:
         InputError: Missing, damaged, of another size or a colour picture.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             if (image.height, image.width) != size:
                 raise InputError(
-                    f"{path}: the mask is {image.height}x{image.width} pixels, its frame {size[0]}x{size[1]}"
+                    f"{name}: the mask is {image.height}x{image.width} pixels, its frame {size[0]}x{size[1]}"
                 )
             if image.mode not in ("P", "L", "1", "I", "I;16"):
-                raise InputError(f"{path}: a mask must be an indexed or grey PNG, this one has mode {image.mode}")
+                raise InputError(f"{name}: a mask must be an indexed or grey PNG, this one has mode {image.mode}")
             ids = np.asarray(image)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: the mask is missing") from error
+        raise InputError(f"{name}: the mask is missing") from error
     except PILLOW_ERRORS as error:
-        raise InputError(f"{path}: not a readable mask: {error}") from error
+        raise InputError(f"{name}: not a readable mask: {error}") from error
     return ids.astype(np.uint8) if ids.dtype == bool else ids

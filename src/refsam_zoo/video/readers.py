@@ -152,10 +152,13 @@ def open_video(
     Raises:
         InputError: Nothing is there, it is not a whole video, it has too few frames, or the back end cannot read it.
     """
-    if source.path.is_dir():
-        from refsam_zoo.video.frame_folder import FrameFolderReader
+    from refsam_zoo.video.frame_folder import FrameFolderReader
+    from refsam_zoo.video.packed_frames import PackedReader, PackedVideo
 
-        reader: VideoReader = FrameFolderReader(source.path, frames)
+    if isinstance(source, PackedVideo):
+        reader: VideoReader = PackedReader(source)
+    elif source.path.is_dir():
+        reader = FrameFolderReader(source.path, frames)
     elif source.path.is_file():
         indices = source.indices
         if indices is None and frames is not None:

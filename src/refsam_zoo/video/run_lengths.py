@@ -18,10 +18,12 @@ class RunLengths:
     Attributes:
         size: Height and width.
         counts: COCO's compressed text, or the numbers themselves.
+        key: Where in its file it stands, for messages.
     """
 
     size: tuple[int, int]
     counts: str | tuple[int, ...]
+    key: str = ""
 
     def decode(self) -> np.ndarray:
         """Gives the mask, bool `[H, W]`.
@@ -87,13 +89,14 @@ class RunLengthMasks:
         return masks
 
     def _decode(self, run_lengths: RunLengths, position: int, size: tuple[int, int]) -> np.ndarray:
+        where = f"{self.file}: {run_lengths.key}"
         if run_lengths.size != size:
             (h, w), (height, width) = run_lengths.size, size
-            raise InputError(f"{self.file}: the mask of frame {position} is {h}x{w} pixels, its frame {height}x{width}")
+            raise InputError(f"{where}: the mask of frame {position} is {h}x{w} pixels, its frame {height}x{width}")
         try:
             return run_lengths.decode()
         except (ValueError, OverflowError) as error:
-            raise InputError(f"{self.file}: the mask of frame {position} is damaged: {error}") from error
+            raise InputError(f"{where}: the mask of frame {position} is damaged: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+import torch
+from formats.catalogue import FORMATS
+
+from refsam_zoo.cli import main
+from refsam_zoo.data_modules import ReferYouTubeVOS, Shards
+from refsam_zoo.data_modules.clips import group_by_video, read_clip
+from refsam_zoo.data_modules.recognition import recognise
+from refsam_zoo.data_modules.shard_writer import group_pixels, shard
+from refsam_zoo.data_modules.shards import INDEX, parse_shards
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import ClipBatch, Referral
+
+TreeWriter = Callable[..., Path]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_shards_hold_every_sample_pixel_for_pixel(name: str, shapes: list[Referral], tmp_path: Path) -> None:
+    data_module, write = FORMATS[name]
+    root, output = tmp_path / "data", tmp_path / "shards"
+    root.mkdir()
+    write(root, [referral for referral in shapes if referral.video_id in ("test_00000", "test_00001")])
+    shard(root, output, videos_per_shard=1, workers=1)
+    splits = data_module.splits(root)
+    assert set(Shards.splits(output)) == set(splits)
+    assert recognise(output).data_module is Shards
+    for split, parse in splits.items():
+        originals, copies = group_by_video(parse()), group_by_video(parse_shards(str(output), split))
+        assert len(list((output / split).glob("*.tar"))) == len(originals)
+        for original, copy in zip(originals, copies, strict=True):
+            assert [facts(referral) for referral in copy] == [facts(referral) for referral in original]
+            first, second = (read_clip(video, range(len(original[0].frames))) for video in (original, copy))
+            np.testing.assert_array_equal(second.frames, first.frames)
+            assert (first.masks is None) == (second.masks is None)
+            if first.masks is not None and second.masks is not None:
+                np.testing.assert_array_equal(second.masks, first.masks)
+
+
+def facts(referral: Referral) -> tuple[Any, ...]:
+    return (
+        referral.video_id, referral.expression_id, referral.expression, referral.object_ids, referral.frames,
+        referral.tags, referral.masks is None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [1, 3, 12])
+def test_pixels_are_grouped_by_the_masks_they_are_in(number: int) -> None:
+    masks = np.random.default_rng(number).random((number, 9, 11)) < 0.4
+    groups, inside = group_pixels(masks)
+    np.testing.assert_array_equal(np.moveaxis(inside[groups], -1, 0), masks)
+    assert len(np.unique(inside, axis=0)) == len(inside)
+
+
+@pytest.fixture
+def sharded(make_tree: TreeWriter, tmp_path: Path) -> tuple[Path, Path]:
+    """A folder with nine videos, and its shards of two videos."""
+    root = make_tree(videos={name: 3 for name in "abcdefghi"})
+    shard(root, tmp_path / "shards", videos_per_shard=2, workers=1)
+    return root, tmp_path / "shards"
+
+
+def same(first: ClipBatch, second: ClipBatch) -> bool:
+    assert first.masks is not None
+    assert second.masks is not None
+    return torch.equal(first.frames, second.frames) and torch.equal(first.masks, second.masks)
+
+
+def test_training_draws_the_same_clips_as_from_the_folder(sharded: tuple[Path, Path]) -> None:
+    options: dict[str, Any] = {"holdout": 0.2, "workers": 0, "batch_size": 2, "seed": 3, "expressions_per_clip": 2}
+    loaders = []
+    for data in (ReferYouTubeVOS(sharded[0], **options), Shards(str(sharded[1]), **options)):
+        data.setup("fit")
+        loaders += [data.train_dataloader(), data.val_dataloader()]
+    for folder, shards in ((loaders[0], loaders[2]), (loaders[1], loaders[3])):
+        for first, second in zip(folder, shards, strict=True):
+            assert same(first, second)
+            assert first.expressions == second.expressions
+
+
+def test_splits_serve_as_asked(sharded: tuple[Path, Path], shapes: list[Referral], tmp_path: Path) -> None:
+    root = str(sharded[1])
+    everything = parse_shards(root, "train")
+    data = Shards(root, holdout=0.3)
+    assert len(data.referrals("train")) + len(data.referrals("val")) == len(everything)
+    assert data.referrals("test") == data.referrals("predict") == data.referrals("val")
+    data = Shards(root, val_split="train")
+    assert data.referrals("train") == data.referrals("test") == everything
+    with pytest.raises(InputError, match=r"nothing/index\.json: no such file"):
+        Shards(root, test_split="nothing").setup("test")
+
+
+class RangeHandler(SimpleHTTPRequestHandler):
+    """Serves parts of files, as object stores do."""
+
+    def do_GET(self) -> None:
+        file = Path(self.translate_path(self.path))
+        if not file.is_file():
+            self.send_error(404)
+            return
+        content = file.read_bytes()
+        asked = self.headers.get("Range")
+        if asked:
+            start, stop = asked.removeprefix("bytes=").split("-")
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{stop}/{len(content)}")
+            content = content[int(start) : int(stop) + 1]
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        """Keeps quiet."""
+
+
+@pytest.fixture
+def server(sharded: tuple[Path, Path]) -> Iterator[str]:
+    handler = partial(RangeHandler, directory=str(sharded[1]))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_shards_are_streamed_from_a_web_server(sharded: tuple[Path, Path], server: str, workers: int) -> None:
+    local = Shards(str(sharded[1]), workers=0, batch_size=2)
+    remote = Shards(server, workers=workers, batch_size=2)
+    local.setup("fit")
+    remote.setup("fit")
+    for first, second in zip(local.train_dataloader(), remote.train_dataloader(), strict=True):
+        assert same(first, second)
+
+
+def test_any_file_system_of_fsspec_will_do(sharded: tuple[Path, Path], tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{sharded[1]}/", "/shards", recursive=True)
+    expected = read_clip(parse_shards(str(sharded[1]), "train")[:1], [0, 2])
+    for address in ("memory://shards", f"file://{sharded[1]}", f"simplecache::file://{sharded[1]}"):
+        clip = read_clip(parse_shards(address, "train")[:1], [0, 2])
+        np.testing.assert_array_equal(clip.frames, expected.frames)
+    with pytest.raises(InputError, match=r"^nothing://x/train/index\.json: cannot be read: Protocol not known"):
+        parse_shards("nothing://x", "train")
+
+
+def test_web_dataset_reads_them(sharded: tuple[Path, Path]) -> None:
+    import webdataset
+
+    files = sorted(map(str, sharded[1].glob("train/*.tar")))
+    samples = list(webdataset.WebDataset(files, shardshuffle=False, nodesplitter=None))
+    videos = group_by_video(parse_shards(str(sharded[1]), "train"))
+    assert len(samples) == len(videos) == 9
+    for sample, video in zip(samples, videos, strict=True):
+        description = json.loads(sample["json"])
+        assert description["video_id"] == video[0].video_id
+        assert [said["expression"] for said in description["expressions"]] == [said.expression for said in video]
+        assert {name for name in sample if not name.startswith("__")} == {"json"} | {
+            f"{position:04d}.{kind}" for position in range(3) for kind in ("jpg", "mask.png")
+        }
+
+
+def test_members_are_the_files_of_the_folder(sharded: tuple[Path, Path]) -> None:
+    with tarfile.open(sharded[1] / "train" / "000000.tar") as tar:
+        assert tar.getnames()[:2] == ["000000.0000.jpg", "000000.0000.mask.png"]
+        picture = tar.extractfile("000000.0001.jpg")
+        assert picture is not None
+        assert picture.read() == (sharded[0] / "train" / "JPEGImages" / "a" / "00005.jpg").read_bytes()
+
+
+def test_the_command_writes_the_same_files_every_time(sharded: tuple[Path, Path], tmp_path: Path) -> None:
+    arguments = ["shard", str(sharded[0]), str(tmp_path / "more"), "--videos_per_shard=2", "--workers=1"]
+    assert main(arguments) == 0
+    written = {file.relative_to(tmp_path / "more"): file.read_bytes() for file in (tmp_path / "more").rglob("*.*")}
+    assert len(written) == 6
+    assert written == {file.relative_to(sharded[1]): file.read_bytes() for file in sharded[1].rglob("*.*")}
+
+
+def test_an_earlier_split_is_not_overwritten(sharded: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["shard", *map(str, sharded), "--workers=1"]) == 2
+    assert "index.json: is there already" in capsys.readouterr().err
+
+
+def test_a_damaged_frame_stops_it_and_leaves_no_half_files(make_tree: TreeWriter, tmp_path: Path) -> None:
+    root = make_tree(videos={"a": 3, "b": 3})
+    file = root / "train" / "JPEGImages" / "b" / "00005.jpg"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"b/00005\.jpg: damaged JPEG"):
+        shard(root, tmp_path / "shards", videos_per_shard=1, workers=1)
+    assert [path.name for path in (tmp_path / "shards").rglob("*.*")] == ["000000.tar"]
+
+
+def test_damaged_and_missing_shards_are_named(sharded: tuple[Path, Path]) -> None:
+    first, second = sorted(sharded[1].glob("train/*.tar"))[:2]
+    referrals = parse_shards(str(sharded[1]), "train")
+    with first.open("r+b") as file:
+        file.seek(512)
+        file.write(b"nothing")
+    with pytest.raises(InputError, match=r"000000\.tar: bytes 512 to \d+: not a readable picture"):
+        read_clip(referrals[:1], [0])
+    first.write_bytes(first.read_bytes()[:700])
+    with pytest.raises(InputError, match=r"000000\.tar: bytes 512 to \d+: the file ends before"):
+        read_clip(referrals[:1], [0])
+    second.unlink()
+    with pytest.raises(InputError, match=r"000001\.tar: no such file"):
+        read_clip(referrals[4:5], [0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(shard="../x.tar"), r"videos\.0\.shard: '\.\./x\.tar' cannot be the name"),
+        (lambda v: v["pictures"].pop(), r"videos\.0: 2 pictures and 3 masks for 3 frames"),
+        (lambda v: v["pictures"][0].pop(), r"videos\.0\.pictures\.0: expected the offset"),
+        (lambda v: v["pictures"][0].__setitem__(0, -1), r"videos\.0\.pictures\.0\.0: -1 is not between"),
+        (lambda v: v.update(masks=[]), r"videos\.0\.expressions\.0\.labels: there are no masks"),
+        (lambda v: v["expressions"][0].update(labels=[0]), r"expressions\.0\.labels\.0: 0 is not between 1"),
+    ],
+)
+def test_a_wrong_index_is_refused(
+    sharded: tuple[Path, Path], change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    file = sharded[1] / "train" / INDEX
+    content = json.loads(file.read_text())
+    change(content["videos"][0])
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        parse_shards(str(sharded[1]), "train")
+
+
+ONE_OF_TWO_PROCESSES = """
+import hashlib, json, sys
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from refsam_zoo.data_modules import ReferYouTubeVOS, Shards
+
+class Recorder(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen = []
+
+    def training_step(self, batch, index):
+        for number, clip in enumerate(batch.clips):
+            said = clip.referrals[0]
+            pixels = batch.frames[number].numpy().tobytes() + batch.masks[number].numpy().tobytes()
+            sample = said.video_id, said.expression_id, hashlib.sha256(pixels).hexdigest()
+            self.seen.append([self.current_epoch, *sample])
+        return self.weight * 0
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+folder, shards, output = sys.argv[1:]
+seen = []
+for data_module, root in ((ReferYouTubeVOS, folder), (Shards, shards)):
+    trainer = Trainer(accelerator="cpu", devices=1, num_nodes=2, strategy="ddp", max_epochs=2, logger=False,
+                      enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+                      limit_val_batches=0, use_distributed_sampler=False)
+    model = Recorder()
+    trainer.fit(model, data_module(root, holdout=0.1, workers=2, batch_size=2, unit="expression"))
+    seen.append(model.seen)
+    assert trainer.world_size == 2
+json.dump(seen, open(f"{output}/{trainer.global_rank}.json", "w"))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_with_two_workers_see_each_sample_once(sharded: tuple[Path, Path], tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = tmp_path / "process.py"
+    script.write_text(ONE_OF_TWO_PROCESSES)
+    processes = []
+    for rank in range(2):
+        place = {
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "NODE_RANK": str(rank),
+            "LOCAL_RANK": "0", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        command = [sys.executable, str(script), *map(str, sharded), str(tmp_path)]
+        processes.append(subprocess.Popen(command, env={**os.environ, **place}, stderr=subprocess.PIPE, text=True))
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    folder, shards = (seen[0][kind] + seen[1][kind] for kind in range(2))
+    expected = {(said.video_id, said.expression_id) for said in Shards(str(sharded[1]), holdout=0.1).referrals("train")}
+    assert len(expected) == 16
+    for epoch in range(2):
+        drawn = [(video, expression) for number, video, expression, _ in shards if number == epoch]
+        assert len(drawn) == len(expected)
+        assert set(drawn) == expected
+    assert len(seen[0][1]) == len(seen[1][1])
+    assert sorted(shards) == sorted(folder)
