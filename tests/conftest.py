@@ -10,7 +10,7 @@ from hypothesis import settings
 from refsam_zoo.synthesis import SynthesisOptions, synthesize
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.register_profile("many", deadline=None, max_examples=8000)
+settings.register_profile("many", deadline=None, max_examples=8000, database=None)
 settings.load_profile("repeatable")  # --hypothesis-profile=many searches for longer
 
 TINY = SynthesisOptions(

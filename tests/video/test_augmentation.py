@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from refsam_zoo.types import Clip, Referral, VideoSource
 from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation, mirror, swap_sides
@@ -40,6 +42,49 @@ def test_masks_follow_the_frames_exactly(seed: int) -> None:
     assert clip.masks.dtype == bool
     # Bilinear frames and nearest masks may differ by one pixel on the outline of an enlarged rectangle.
     assert agree(clip) > 0.97
+
+
+@st.composite
+def striped_clips(draw: st.DrawFn) -> Clip:
+    """A target of upright or level stripes that the frames show exactly: 255 inside, 0 outside."""
+    height, width, frames = draw(st.integers(4, 70)), draw(st.integers(4, 70)), draw(st.integers(1, 3))
+    stripes = np.random.default_rng(draw(st.integers(0, 2**32))).random((frames, width)) < draw(st.floats(0, 1))
+    masks = np.repeat(stripes[:, None], height, axis=1)
+    if draw(st.booleans()):
+        masks = np.swapaxes(masks, 1, 2)
+    masks = np.ascontiguousarray(masks)[None]
+    pictures = np.repeat(np.where(masks[0], 255, 0).astype(np.uint8)[..., None], 3, axis=-1)
+    names = tuple(str(time) for time in range(frames))
+    return Clip(pictures, names, (REFERRAL,), ("the stripes",), masks)
+
+
+@given(
+    clip=striped_clips(),
+    smallest=st.floats(0.1, 1),
+    kind=st.sampled_from((ClipAugmentation, PseudoClipAugmentation)),
+    seed=st.integers(0, 2**32),
+)
+def test_the_mask_follows_the_image_exactly(
+    clip: Clip, smallest: float, kind: type[ClipAugmentation], seed: int
+) -> None:
+    augment = kind(flip=0.5, crop=1.0, scale=(smallest, 1.0), colour=0.0)
+    after = augment(clip, np.random.default_rng(seed))
+    assert after.masks is not None
+    assert after.frames.shape == clip.frames.shape
+    assert after.masks.shape == clip.masks.shape  # type: ignore[union-attr]
+    shown = after.frames[..., 0]
+    # Between two stripes a frame is interpolated: the mask must change where the colour passes the middle. Only a pixel
+    # whose centre falls on the middle belongs to neither side.
+    clear = (shown < 120) | (shown > 135)
+    np.testing.assert_array_equal((shown > 127)[clear], after.masks[0][clear])
+
+
+@given(clip=striped_clips(), seed=st.integers(0, 2**32))
+def test_colours_leave_masks_and_places_alone(clip: Clip, seed: int) -> None:
+    after = ClipAugmentation(flip=0.0, crop=0.0, colour=0.5, hue=0.1)(clip, np.random.default_rng(seed))
+    np.testing.assert_array_equal(after.masks, clip.masks)
+    if clip.masks is not None and clip.masks.any() and not clip.masks.all():
+        assert after.frames[clip.masks[0]].min() > after.frames[~clip.masks[0]].max()
 
 
 @pytest.mark.parametrize("seed", range(30))

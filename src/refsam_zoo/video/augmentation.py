@@ -124,7 +124,9 @@ def enlarge(clip: Clip, window: tuple[slice, slice]) -> Clip:
     if clip.masks is not None:
         cropped = clip.masks[..., rows, columns]
         targets["masks"] = np.ascontiguousarray(cropped.reshape(-1, *cropped.shape[2:])).view(np.uint8)
-    resize = import_albumentations().Resize(height, width, interpolation=cv2.INTER_LINEAR, mask_interpolation=0)
+    # the plain nearest neighbour of OpenCV is off by up to half a pixel of the source
+    nearest = cv2.INTER_NEAREST_EXACT
+    resize = import_albumentations().Resize(height, width, cv2.INTER_LINEAR, mask_interpolation=nearest)
     resized = resize(**targets)
     masks = None if clip.masks is None else resized["masks"].view(bool).reshape(clip.masks.shape)
     return replace(clip, frames=resized["images"], masks=masks)
