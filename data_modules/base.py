@@ -17,6 +17,8 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral
 from refsam_zoo.video.augmentation import Augmentation
 from refsam_zoo.video.clip_sampling import ClipSampling, NeighbourSampling
+from refsam_zoo.video.readers import Backend
+from refsam_zoo.video.video_opener import VideoOpener
 
 TEXT_BLIND = "text_blind"
 ATTEMPTS = 10
@@ -45,6 +47,7 @@ class ReferringDataModule(LightningDataModule):
         text_blind: Whether testing repeats the main subset with sentences of other videos as a control.
         on_bad_sample: Whether a missing or damaged file stops training, or costs one sample and one warning (at most
             100 different ones). Evaluation always stops, since a score over less would be another number.
+        video_backend: Decoder of video files: `auto`, `decord`, `torchcodec` or `pyav`.
 
     Attributes:
         subset_names: Name of each test loader: the main subset, hard tests, and `text_blind`.
@@ -67,6 +70,7 @@ class ReferringDataModule(LightningDataModule):
         seed: int = 0,
         text_blind: bool = True,
         on_bad_sample: Literal["raise", "skip"] = "raise",
+        video_backend: Backend = "auto",
     ) -> None:
         super().__init__()
         frames_per_epoch = [clip_frames] if isinstance(clip_frames, int) else clip_frames
@@ -93,6 +97,7 @@ class ReferringDataModule(LightningDataModule):
         self.seed = seed
         self.text_blind = text_blind
         self.on_bad_sample = on_bad_sample
+        self.opener = VideoOpener(video_backend)
         self.subset_names: list[str] = []
         self._referrals: dict[str, list[Referral]] = {}
 
@@ -156,6 +161,7 @@ class ReferringDataModule(LightningDataModule):
         """What the training loader draws from, after `setup("fit")`."""
         return TrainingClips(
             group_by_video(self._referrals["train"]),
+            self.opener,
             unit=self.unit,
             frames=self.clip_frames,
             expressions=self.expressions_per_clip,
@@ -197,7 +203,7 @@ class ReferringDataModule(LightningDataModule):
         return [TEXT_BLIND]
 
     def _evaluation_loader(self, role: str) -> ClipLoader:
-        dataset = EvaluationWindows(group_by_video(self._referrals[role]), self.window)
+        dataset = EvaluationWindows(group_by_video(self._referrals[role]), self.opener, self.window)
         return ClipLoader(dataset, VideoSampler(dataset.windows_per_video, *self.process()), workers=self.workers)
 
     def process(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,7 +19,8 @@ from refsam_zoo.types import Clip, ClipBatch, Referral
 from refsam_zoo.video.augmentation import Augmentation
 from refsam_zoo.video.clip_sampling import ClipSampling
 from refsam_zoo.video.masks import read_masks
-from refsam_zoo.video.readers import open_video
+from refsam_zoo.video.readers import VideoReader, open_video
+from refsam_zoo.video.video_opener import VideoOpener
 
 Unit = Literal["video", "expression", "frame"]
 
@@ -45,9 +47,13 @@ def read_clip(referrals: Sequence[Referral], positions: Sequence[int]) -> Clip:
     Raises:
         InputError: A frame or mask is missing or damaged.
     """
-    source, names = referrals[0].source, referrals[0].frames
-    with open_video(source, names) as video:
-        frames, size = video.read(positions), video.size
+    with open_video(referrals[0].source, referrals[0].frames) as video:
+        return cut_clip(video, referrals, positions)
+
+
+def cut_clip(video: VideoReader, referrals: Sequence[Referral], positions: Sequence[int]) -> Clip:
+    """As `read_clip`, from a video that is open."""
+    frames, size, names = video.read(positions), video.size, referrals[0].frames
     masks = [referral.masks for referral in referrals if referral.masks is not None]
     return Clip(
         frames=frames,
@@ -58,11 +64,20 @@ def read_clip(referrals: Sequence[Referral], positions: Sequence[int]) -> Clip:
     )
 
 
-class TrainingClips(Dataset[Sample]):
+class Clips(Dataset[Sample]):
+    """What loaders read from; one process keeps one video open."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes the video that is open in this process."""
+
+
+class TrainingClips(Clips):
     """Random clips with ground truth.
 
     Args:
         videos: Referrals grouped by video, all with masks.
+        opener: Opens the videos.
         unit: What an item is: a video (sentences and anchor frame drawn), an expression (anchor frame drawn) or an
             (expression, frame) pair, the official count.
         frames: Frames per clip in each epoch; the last number holds for the epochs that follow.
@@ -76,6 +91,7 @@ class TrainingClips(Dataset[Sample]):
     def __init__(
         self,
         videos: Sequence[tuple[Referral, ...]],
+        opener: VideoOpener,
         unit: Unit,
         frames: Sequence[int],
         expressions: int,
@@ -85,6 +101,7 @@ class TrainingClips(Dataset[Sample]):
         attempts: int = 1,
     ) -> None:
         self.videos = videos
+        self.opener = opener
         self.items = _items(videos, unit)
         self.frames = frames
         self.expressions = expressions
@@ -95,6 +112,10 @@ class TrainingClips(Dataset[Sample]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def close(self) -> None:
+        """See `Clips`."""
+        self.opener.close()
 
     def __getitem__(self, draw: Draw) -> Sample:
         problems: list[str] = []
@@ -115,11 +136,12 @@ class TrainingClips(Dataset[Sample]):
         length = len(referrals[0].frames)
         anchor = anchor if anchor >= 0 else int(rng.integers(length))
         positions = self.sampling.sample(anchor, length, self.frames[min(epoch, len(self.frames) - 1)], rng)
-        clip = read_clip([referrals[index] for index in chosen[: self.expressions]], positions)
+        reader = self.opener.open(referrals[0].source, referrals[0].frames)
+        clip = cut_clip(reader, [referrals[index] for index in chosen[: self.expressions]], positions)
         return self.augmentation(clip, rng) if self.augmentation else clip
 
 
-class MixedClips(Dataset[Sample]):
+class MixedClips(Clips):
     """Clips of several data sets; the items of the second follow those of the first, and so on."""
 
     def __init__(self, parts: Sequence[TrainingClips]) -> None:
@@ -129,21 +151,28 @@ class MixedClips(Dataset[Sample]):
     def __len__(self) -> int:
         return self._first[-1]
 
+    def close(self) -> None:
+        """See `Clips`."""
+        for part in self.parts:
+            part.close()
+
     def __getitem__(self, draw: Draw) -> Sample:
         part = bisect.bisect_right(self._first, draw.item) - 1
         return self.parts[part][draw._replace(item=draw.item - self._first[part])]
 
 
-class EvaluationWindows(Dataset[Sample]):
+class EvaluationWindows(Clips):
     """Whole videos as consecutive windows, each with every expression of its video.
 
     Args:
         videos: Referrals grouped by video.
+        opener: Opens the videos.
         window: Most frames in a window.
     """
 
-    def __init__(self, videos: Sequence[tuple[Referral, ...]], window: int) -> None:
+    def __init__(self, videos: Sequence[tuple[Referral, ...]], opener: VideoOpener, window: int) -> None:
         self.videos = videos
+        self.opener = opener
         self.window = window
         self.windows_per_video = [-(-len(video[0].frames) // window) for video in videos]
         self._first = list(itertools.accumulate(self.windows_per_video, initial=0))
@@ -151,13 +180,17 @@ class EvaluationWindows(Dataset[Sample]):
     def __len__(self) -> int:
         return self._first[-1]
 
+    def close(self) -> None:
+        """See `Clips`."""
+        self.opener.close()
+
     def __getitem__(self, window: Window) -> Sample:
         video = bisect.bisect_right(self._first, window.item) - 1
         referrals = self.videos[video]
         start = (window.item - self._first[video]) * self.window
         stop = min(start + self.window, len(referrals[0].frames))
         try:
-            clip = read_clip(referrals, range(start, stop))
+            clip = cut_clip(self.opener.open(referrals[0].source, referrals[0].frames), referrals, range(start, stop))
         except InputError as error:
             return Sample(None, (str(error),))
         return Sample(replace(clip, first=start == 0, repeated=window.repeated))

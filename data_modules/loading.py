@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from refsam_zoo.data_modules.clips import Sample, collate
+from refsam_zoo.data_modules.clips import Clips, Sample, collate
 from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import ClipBatch
@@ -51,7 +51,7 @@ class ClipLoader:
 
     def __init__(
         self,
-        dataset: Dataset[Sample],
+        dataset: Clips,
         sampler: TrainingSampler | VideoSampler,
         batch_size: int = 1,
         workers: int = 0,
@@ -75,11 +75,14 @@ class ClipLoader:
 
     def __iter__(self) -> Iterator[ClipBatch]:
         delivery: Delivery
-        for delivery in self._loader:
-            if delivery.batch is None:
-                raise InputError(delivery.problems[-1])
-            self._warn(delivery.problems)
-            yield delivery.batch
+        try:
+            for delivery in self._loader:
+                if delivery.batch is None:
+                    raise InputError(delivery.problems[-1])
+                self._warn(delivery.problems)
+                yield delivery.batch
+        finally:
+            self.dataset.close()
 
     def _warn(self, problems: Sequence[str]) -> None:
         for problem in problems:
@@ -96,9 +99,7 @@ class TrainingLoader(ClipLoader):
     Lightning finds `state_dict` and `load_state_dict` by their names. Arguments are those of `ClipLoader`.
     """
 
-    def __init__(
-        self, dataset: Dataset[Sample], sampler: TrainingSampler, batch_size: int = 1, workers: int = 0
-    ) -> None:
+    def __init__(self, dataset: Clips, sampler: TrainingSampler, batch_size: int = 1, workers: int = 0) -> None:
         super().__init__(dataset, sampler, batch_size, workers, persistent=True)
         self._sampler = sampler
         self._batch_size = batch_size

@@ -257,3 +257,15 @@ def test_lightning_trains_tests_and_predicts_with_it(make_tree: TreeWriter, trai
     trainer.test(model, data, verbose=False)
     assert [(loader, repeated) for loader, _, repeated in model.tested] == [(0, False)] * 4 + [(1, False)] * 4
     assert trainer.predict(model, data) == [["x"]]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_video_left_open_neither_travels_with_the_data_set_nor_stays_open(
+    make_tree: TreeWriter, workers: int
+) -> None:
+    clips = (data := make_data(make_tree(), workers=workers, video_backend="pyav")).training_clips()
+    batches = iter(data.train_dataloader())
+    next(batches)
+    assert pickle.loads(pickle.dumps(clips)).opener.backend == "pyav"
+    del batches
+    assert clips.opener._reader is None

@@ -21,7 +21,7 @@ from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.frame_folder import SUFFIXES
-from refsam_zoo.video.readers import VideoReader, open_video
+from refsam_zoo.video.readers import Backend, VideoReader, open_video
 
 FRAMES_AT_ONCE = 4
 
@@ -34,6 +34,7 @@ def segment(
     output: Path,
     device: str = "auto",
     threshold: float = 0.0,
+    video_backend: Backend = "auto",
 ) -> None:
     """Segments a video by sentences, each frame encoded once for all of them.
 
@@ -46,6 +47,7 @@ def segment(
         output: Folder for the result, empty or not there yet.
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
         threshold: Logit above which a pixel belongs to the object.
+        video_backend: Decoder of video files: auto, decord, torchcodec or pyav.
 
     Raises:
         InputError: No video, no sentence, an output folder with something in it, a checkpoint of another kind.
@@ -57,7 +59,7 @@ def segment(
             raise InputError(f"sentence {number} is empty; say in words what to segment")
     require_empty(output)
     target = _device(device)
-    with open_video(VideoSource(video)) as reader:
+    with open_video(VideoSource(video), backend=video_backend) as reader:
         from refsam_zoo.checkpoints.restoring import load_model  # takes seconds: after what a typing mistake can cause
 
         model = load_model(checkpoint).to(target).eval()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.video.readers import VideoReader
@@ -103,7 +103,12 @@ def decode_picture(data: bytes, name: str) -> np.ndarray:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB"))
     except PILLOW_ERRORS as error:
-        raise InputError(f"{name}: not a readable picture: {error}") from error
+        raise InputError(f"{name}: not a readable picture: {pillow_reason(error)}") from error
+
+
+def pillow_reason(error: Exception) -> str:
+    """Says what Pillow says, without the address of an object in memory."""
+    return "neither JPEG nor PNG" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def _every_picture(folder: Path) -> list[Path]:

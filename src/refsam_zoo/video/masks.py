@@ -13,7 +13,7 @@ from PIL import Image
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import MaskSource
-from refsam_zoo.video.frame_folder import PILLOW_ERRORS
+from refsam_zoo.video.frame_folder import PILLOW_ERRORS, pillow_reason
 
 
 class IndexedMasks(ABC):
@@ -123,5 +123,5 @@ def decode_indexed(file: Path | BinaryIO, name: str, size: tuple[int, int]) -> n
     except FileNotFoundError as error:
         raise InputError(f"{name}: the mask is missing") from error
     except PILLOW_ERRORS as error:
-        raise InputError(f"{name}: not a readable mask: {error}") from error
+        raise InputError(f"{name}: not a readable mask: {pillow_reason(error)}") from error
     return ids.astype(np.uint8) if ids.dtype == bool else ids
