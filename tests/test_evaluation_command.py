@@ -1,3 +1,5 @@
+"""`refsam-zoo evaluate`, `compare` and `leaderboard` as a user types them."""
+
 from __future__ import annotations
 
 import json
@@ -6,105 +8,249 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formats.catalogue import FORMATS
 from PIL import Image
 
-from refsam_zoo.errors import InputError
+from refsam_zoo.cli import main
+from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
 from refsam_zoo.evaluation.results import read_csv
-from refsam_zoo.evaluation_command import evaluate_command
-
-FRAMES = ["00000", "00005", "00010"]
-
-
-def _write_split(root: Path, split: str) -> None:
-    """One video with two objects and a sentence for each, in the layout of Ref-YouTube-VOS."""
-    labels = np.zeros((24, 32), np.uint8)
-    labels[2:10, 3:12], labels[12:20, 15:30] = 1, 2
-    for folder in ("JPEGImages", "Annotations"):
-        (root / split / folder / "v").mkdir(parents=True)
-    for frame in FRAMES:
-        Image.new("RGB", (32, 24)).save(root / split / "JPEGImages" / "v" / f"{frame}.jpg")
-        Image.fromarray(labels).save(root / split / "Annotations" / "v" / f"{frame}.png")
-    expressions = {str(number): {"exp": f"thing {number}", "obj_id": str(number + 1)} for number in range(2)}
-    meta = root / "meta_expressions" / split
-    meta.mkdir(parents=True)
-    video = {"frames": FRAMES, "expressions": expressions}
-    (meta / "meta_expressions.json").write_text(json.dumps({"videos": {"v": video}}))
+from refsam_zoo.inference.mask_folder import MaskFolder
+from refsam_zoo.types import Referral
+from refsam_zoo.video.readers import open_video
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    for split in ("test", "valid"):
-        _write_split(tmp_path / "data", split)
-    shutil.rmtree(tmp_path / "data" / "meta_expressions" / "test")
-    _write_split(tmp_path / "other", "test")
-    shutil.copytree(tmp_path / "other" / "meta_expressions" / "test", tmp_path / "data" / "meta_expressions" / "test")
-    return tmp_path / "data"
+@pytest.fixture(scope="module")
+def shapes(ref_shapes: Path) -> list[Referral]:
+    return parse_refer_youtube_vos(ref_shapes, "test")
+
+
+def write_truth(referrals: list[Referral], folder: Path) -> Path:
+    """Predictions that are right, as the zoo writes them."""
+    with MaskFolder(folder) as masks:
+        for referral in referrals:
+            assert referral.masks is not None
+            with open_video(referral.source, referral.frames) as video:
+                found = referral.masks.read(range(len(referral.frames)), video.size)
+            for frame, mask in zip(referral.frames, found, strict=True):
+                masks.write(referral.video_id, referral.expression_id, frame, mask)
+    return folder
 
 
 @pytest.fixture
-def masks(root: Path, tmp_path: Path) -> Path:
-    """The first sentence answered rightly, the second with the first object."""
-    labels = np.array(Image.open(root / "test" / "Annotations" / "v" / "00000.png"))
-    for number in range(2):
-        folder = tmp_path / "masks" / "v" / str(number)
-        folder.mkdir(parents=True)
-        for frame in FRAMES:
-            Image.fromarray((labels == 1).astype(np.uint8) * 255).save(folder / f"{frame}.png")
-    return tmp_path / "masks"
+def masks(shapes: list[Referral], tmp_path: Path) -> Path:
+    return write_truth(shapes, tmp_path / "masks")
 
 
-def test_scores_are_printed_and_written(
-    root: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def run(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Exit code, output, and the one line of an error."""
+    capsys.readouterr()
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if line.startswith("refsam-zoo: error: ")]
+    assert len(lines) == (1 if code else 0)
+    return code, out, "".join(lines)
+
+
+def scores(folder: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads((folder / "summary.json").read_text())["scores"]
+    return found
+
+
+def test_tables_and_pictures(
+    ref_shapes: Path, masks: Path, shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    wrong = shapes[0]
+    shutil.rmtree(masks / wrong.video_id / wrong.expression_id)
+    with MaskFolder(masks) as folder:
+        for frame in wrong.frames:
+            folder.write(wrong.video_id, wrong.expression_id, frame, np.eye(64, dtype=bool))
+    command = ["evaluate", masks, "--protocol=ref_shapes", f"--data={ref_shapes}", f"--output={tmp_path / 'out'}"]
     for _ in range(2):
-        evaluate_command(masks, protocol="ref_shapes", data=root, output=tmp_path / "out")
-    assert "| ref_shapes | points |\n|---|---:|\n| jf | 50.0 |" in capsys.readouterr().out
-    assert json.loads((tmp_path / "out-2" / "summary.json").read_text())["scores"]["j"] == 0.5
+        code, out, _ = run(command, capsys)
+        assert code == 0
+    assert "| ref_shapes | points |" in out
+    names = {path.name for path in (tmp_path / "out-2").iterdir()}
+    assert names == {"per_expression.csv", "summary.json", "summary.md", "breakdowns.png", "worst.png"}
     rows = read_csv(tmp_path / "out" / "per_expression.csv")
-    assert [(row.expression, row.j) for row in rows] == [("thing 0", 1.0), ("thing 1", 0.0)]
+    assert [row.expression for row in rows] == [referral.expression for referral in shapes]
+    assert [row.j < 1 for row in rows] == [True] + [False] * (len(rows) - 1)
+    assert scores(tmp_path / "out")["j"] == pytest.approx(np.mean([row.j for row in rows]))
+    assert "| j |" in (tmp_path / "out" / "summary.md").read_text()
 
 
-def test_incomplete_predictions_are_listed_where_they_are_accepted(
-    root: Path, masks: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("protocol", "written", "score"),
+    [
+        ("ref_youtube_vos", "refer_youtube_vos", "jf"),
+        ("ref_davis17_expressions", "ref_davis", "jf"),
+        ("mevis", "mevis", "jf"),
+        ("mevis", "revos", "jf"),
+        ("mevis", "csv_folder", "jf"),
+        ("a2d_sentences", "a2d_sentences", "precision_at_0.9"),
+        ("jhmdb_sentences", "jhmdb_sentences", "overall_iou"),
+        ("refcoco", "refcoco", "overall_iou"),
+        ("refcoco_cris", "refcoco", "precision_at_0.5"),
+        ("grefcoco", "grefcoco", "ciou"),
+    ],
+)
+def test_data_sets_as_they_come(
+    protocol: str,
+    written: str,
+    score: str,
+    shapes: list[Referral],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    shutil.rmtree(masks / "v" / "0")
-    with pytest.raises(InputError, match="has 3 of 6 masks"):
-        evaluate_command(masks, protocol="ref_shapes", data=root)
-    evaluate_command(masks, protocol="ref_shapes", data=root, on_incomplete="empty")
-    assert "masks expected: 6, found: 3\nmissing: v/0" in capsys.readouterr().out
+    data_module, write = FORMATS[written]
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data", shapes)
+    options = {"dataset": "grefcoco"} if written == "grefcoco" else {}
+    masks = write_truth(data_module(tmp_path / "data", **options).referrals("test"), tmp_path / "masks")
+    command = ["evaluate", masks, f"--protocol={protocol}", f"--data={tmp_path / 'data'}"]
+    code, out, _ = run(command, capsys)
+    assert code == 0
+    assert f"| {score} | 100.0 |" in out
+    next(masks.rglob("*.png")).unlink()
+    code, out, error = run(command, capsys)
+    assert code == 2
+    assert "missing: " in out
+    assert " missing: " in error
 
 
-def test_submissions_are_checked(root: Path, masks: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(root / "meta_expressions" / "test")  # it lists videos that are not to be predicted
-    with pytest.raises(InputError, match="1 problems, listed above"):
-        evaluate_command(masks, protocol="ref_youtube_vos", data=root, check_only=True)
-    assert "masks must lie in a folder 'Annotations'" in capsys.readouterr().out
-    masks.rename(masks.with_name("Annotations"))
-    submission = shutil.make_archive(str(root / "submission"), "zip", root.parent, "Annotations")
-    evaluate_command(Path(submission), protocol="ref_youtube_vos", data=root, check_only=True)
-    assert "nothing that the server of ref_youtube_vos could stumble over" in capsys.readouterr().out
+@pytest.mark.parametrize("written", ["ref_davis", "converted_ref_davis"])
+@pytest.mark.parametrize("protocol", ["ref_davis17", "ref_davis17_without_matching"])
+def test_ref_davis_merges_expressions(
+    protocol: str, written: str, shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FORMATS[written][1](tmp_path, shapes)
+    truth = tmp_path / ("DAVIS/Annotations_unsupervised/480p" if written == "ref_davis" else "valid/Annotations")
+    for video in truth.iterdir():
+        maps = {path.name: np.array(Image.open(path)) for path in sorted(video.iterdir())}
+        for number in range(4 * int(next(iter(maps.values())).max())):
+            folder = tmp_path / "masks" / video.name / str(number)
+            folder.mkdir(parents=True)
+            for name, labels in maps.items():
+                Image.fromarray(labels == number // 4 + 1).save(folder / name)
+    code, out, _ = run(["evaluate", tmp_path / "masks", f"--protocol={protocol}", f"--data={tmp_path}"], capsys)
+    assert code == 0
+    assert "| jf | 100.0 |" in out
+    assert "| anno_3/jf | 100.0 |" in out
 
 
-def test_davis_is_found_inside_ref_davis(masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    truth = tmp_path / "ref-davis" / "DAVIS" / "Annotations_unsupervised" / "480p" / "v"
-    shutil.copytree(masks / "v" / "0", truth)
-    for path in truth.iterdir():
-        Image.fromarray(np.array(Image.open(path)) // 255).save(path)
-    for number in range(4):
-        shutil.copytree(truth, tmp_path / "maps" / f"anno_{number}" / "v")
-    evaluate_command(tmp_path / "maps", protocol="ref_davis17", data=tmp_path / "ref-davis")
-    assert "| jf | 100.0 |" in capsys.readouterr().out
+def test_coco_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mask = {"size": [10, 20], "counts": [0, 100, 100]}
+    image = {"id": 7, "height": 10, "width": 20}
+    (tmp_path / "truth.json").write_text(
+        json.dumps({"images": [image], "annotations": [{"image_id": 7, "segmentation": mask}]})
+    )
+    (tmp_path / "found.json").write_text(json.dumps([{"image_id": 7, "segmentation": mask, "score": 0.5}]))
+    command = ["evaluate", tmp_path / "found.json", "--protocol=a2d_sentences", f"--data={tmp_path / 'truth.json'}"]
+    code, out, _ = run([*command, f"--output={tmp_path / 'out'}"], capsys)
+    assert code == 0
+    assert "| map_all_queries | 100.0 |" in out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"per_image.csv", "summary.json", "summary.md"}
+
+
+def test_incomplete_predictions_need_permission(
+    ref_shapes: Path, masks: Path, shapes: list[Referral], capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone, moved = shapes[0], shapes[-1]
+    shutil.rmtree(masks / gone.video_id)
+    (masks / moved.video_id / moved.expression_id / f"{moved.frames[0]}.png").rename(masks / "extra.png")
+    command = ["evaluate", masks, "--protocol=ref_shapes", f"--data={ref_shapes}"]
+    code, out, error = run(command, capsys)
+    assert code == 2
+    total, count = sum(len(referral.frames) for referral in shapes), len(shapes)
+    left = [referral for referral in shapes if referral.video_id != gone.video_id]
+    found = sum(len(referral.frames) for referral in left) - 1
+    assert out.splitlines() == [
+        "videos expected: 3, found: 2",
+        f"expressions expected: {count}, found: {len(left)}",
+        f"masks expected: {total}, found: {found}",
+        f"missing: {gone.video_id}",
+        f"missing: {moved.video_id}/{moved.expression_id}/{moved.frames[0]}",
+        "extra: extra",
+    ]
+    assert f"2 of 3 videos, {len(left)} of {count} expressions, {found} of {total} masks" in error
+    code, out, _ = run([*command, "--on_incomplete=empty"], capsys)
+    assert code == 0
+    assert f"missing: {gone.video_id}" in out
+    assert "extra: extra" in out
+
+
+def test_submissions_are_checked(shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data_module, write = FORMATS["refer_youtube_vos"]
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data", shapes)
+    asked = data_module(tmp_path / "data").referrals("predict")
+    single = [referral for referral in shapes if len(referral.object_ids) == 1]
+    assert len(asked) == len(single)
+    for referral in single:
+        for frame in referral.frames:
+            path = tmp_path / "masks" / "Annotations" / referral.video_id / referral.expression_id / f"{frame}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (64, 64), 255).save(path)
+    archive = shutil.make_archive(str(tmp_path / "submission"), "zip", tmp_path / "masks")
+    options = ["--protocol=ref_youtube_vos", f"--data={tmp_path / 'data'}", "--check_only=true"]
+    code, out, _ = run(["evaluate", archive, *options], capsys)
+    assert code == 0
+    assert "nothing that the server of ref_youtube_vos could stumble over" in out
+    code, out, error = run(["evaluate", tmp_path / "masks" / "Annotations", *options], capsys)
+    assert code == 2
+    assert "masks must lie in a folder 'Annotations'" in out
+    assert "1 problems, listed above" in error
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"protocol": "ref_shape"}, "did you mean 'ref_shapes'"),
-        ({"protocol": "davis17", "split": "val"}, "has no splits"),
-        ({"protocol": "davis17", "check_only": True}, "does not ask for expressions"),
-        ({"protocol": "mevis", "data": Path("absent")}, "the data root is missing"),
+        (["--protocol=ref_shape"], "did you mean 'ref_shapes'"),
+        (["--protocol=davis17", "--split=val"], "has no splits"),
+        (["--protocol=davis17", "--check_only=true"], "does not ask for expressions"),
+        (["--protocol=reason_seg"], "does not ask for expressions"),
+        (["--protocol=mevis", "--data=absent"], "'absent': the data root is missing"),
+        (["--protocol=ref_shapes", "--split=tset"], "has no split 'tset'; did you mean 'test'"),
+        (["--protocol=ref_shapes", "--check_only=true"], "no server takes submissions for 'ref_shapes'"),
+        (["--protocol=ref_shapes", "--on_incomplete=ignore"], "on_incomplete"),
+        (["--protocol=ref_davis17"], "there are no masks in"),
     ],
 )
-def test_wrong_options(options: dict, message: str, root: Path, masks: Path) -> None:
-    with pytest.raises(InputError, match=message):
-        evaluate_command(masks, **{"data": root, **options})
+def test_wrong_options(
+    options: list[str], message: str, ref_shapes: Path, masks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = run(["evaluate", masks, f"--data={ref_shapes}", *options], capsys)
+    assert code == 2
+    assert message in error
+
+
+def test_wrong_predictions(ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", tmp_path / "absent", "--protocol=ref_shapes", f"--data={ref_shapes}"]
+    assert "neither a folder nor a zip" in run(command, capsys)[2]
+
+
+def test_runs_are_compared(
+    ref_shapes: Path, masks: Path, shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", masks, "--protocol=ref_shapes", f"--data={ref_shapes}", "--on_incomplete=empty"]
+    run([*command, f"--output={tmp_path / 'all'}"], capsys)
+    shutil.rmtree(masks / shapes[0].video_id)
+    run([*command, f"--output={tmp_path / 'less'}"], capsys)
+    code, out, _ = run(["compare", tmp_path / "less", tmp_path / "all", "--samples=500"], capsys)
+    assert code == 0
+    assert f"| ref_shapes | all | {len(shapes)} |" in out
+    assert "| better |" in out
+    code, _, error = run(["compare", tmp_path / "less", tmp_path / "absent"], capsys)
+    assert code == 2
+    assert "absent' cannot be read" in error
+
+
+def test_the_leaderboard_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    published = tmp_path / "published.csv"
+    published.write_text("system,data_set,jf,j,f,source\nOne,MeViS val,50.0,49.0,51.0,README\n")
+    code, _, _ = run(["leaderboard", published, tmp_path / "leaderboard.md"], capsys)
+    assert code == 0
+    assert "| One | 50.0 | 49.0 | 51.0 | README |" in (tmp_path / "leaderboard.md").read_text()
+    runs = f"--runs=[{tmp_path / 'absent'}]"
+    code, _, error = run(["leaderboard", published, tmp_path / "leaderboard.md", runs], capsys)
+    assert code == 2
+    assert "cannot be read" in error
