@@ -30,6 +30,7 @@ from PIL import Image
 from skimage.morphology import disk
 from vos_benchmark.benchmark import benchmark
 from vos_benchmark.evaluator import Evaluator
+from vos_benchmark.utils import _seg2bmap
 
 from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
@@ -76,16 +77,14 @@ def frame_by_frame(predicted: np.ndarray, true: np.ndarray) -> tuple[float, floa
     radius = int(np.ceil(0.008 * np.linalg.norm(true.shape[1:])))
     union = np.logical_or(predicted, true).sum((1, 2))
     j = np.where(union == 0, 1.0, np.logical_and(predicted, true).sum((1, 2)) / np.maximum(union, 1))
-    f = [boundary_f(*pair, disk(radius)) for pair in zip(predicted, true, strict=True)]
+    f = [boundary_f(*pair, radius) for pair in zip(predicted, true, strict=True)]
     return float(np.mean(j)), float(np.mean(f))
 
 
-def boundary_f(predicted: np.ndarray, true: np.ndarray, element: np.ndarray) -> float:
-    edges = []
-    for mask in (predicted, true):
-        padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
-        edges.append((mask != padded[:-1, 1:]) | (mask != padded[1:, :-1]) | (mask != padded[1:, 1:]))
-    grown = [cv2.dilate(edge.astype(np.uint8), element) for edge in edges]
+def boundary_f(predicted: np.ndarray, true: np.ndarray, radius: int) -> float:
+    """F of one frame; the boundary map is the one that davis2017 and vos-benchmark share."""
+    edges = [_seg2bmap(mask) for mask in (predicted, true)]
+    grown = [cv2.dilate(edge.astype(np.uint8), disk(radius)) for edge in edges]
     totals = [int(edge.sum()) for edge in edges]
     if not all(totals):
         return float(totals[0] == totals[1])

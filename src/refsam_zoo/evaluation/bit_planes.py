@@ -6,7 +6,6 @@ bits that a horizontal shift can run over all rows at once without one row leaki
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,28 +33,20 @@ class Window(NamedTuple):
         return Window(top, bottom, left, right) if top < bottom and left < right else None
 
 
-def pad(maps: Sequence[np.ndarray] | np.ndarray, margin: int) -> np.ndarray:
-    """Widens rows with zeros to whole words, so that packing sees one long row.
+def pack(masks: np.ndarray, margin: int) -> np.ndarray:
+    """Packs masks into bit planes.
 
     Args:
-        maps: T maps of one size, bool or uint8 `[H, W]`.
+        masks: bool `[T, H, W]`.
         margin: How far, in pixels, planes will be dilated; at least that many zeros follow each row.
 
     Returns:
-        The same type, `[T, H, words * 64]`.
+        uint64 `[T, H, words]`.
     """
-    height, width = maps[0].shape
-    padded = np.empty((len(maps), height, ((width + margin) // WORD + 1) * WORD), maps[0].dtype)
-    for row, values in zip(padded, maps, strict=True):
-        row[:, :width] = values
-    padded[..., width:] = 0
-    return padded
-
-
-def pack(padded: np.ndarray) -> np.ndarray:
-    """Packs padded masks, bool `[T, H, words * 64]`, into bit planes, uint64 `[T, H, words]`."""
-    frames, height, _ = padded.shape
-    return np.packbits(padded.reshape(-1), bitorder="little").view("<u8").reshape(frames, height, -1)
+    frames, height, width = masks.shape
+    planes = np.zeros((frames, height, ((width + margin) // WORD + 1) * WORD // 8), np.uint8)
+    planes[..., : -(-width // 8)] = np.packbits(masks, axis=2, bitorder="little")
+    return planes.view("<u8")
 
 
 def count(planes: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def count_pixels(predictions: np.ndarray, masks: np.ndarray, void: np.ndarray | 
     for start in range(0, len(masks), _FRAMES_AT_ONCE):
         chunk = slice(start, start + _FRAMES_AT_ONCE)
         maps = (predictions, masks) if void is None else (predictions & ~void, masks & ~void)
-        predicted, true = (bit_planes.pack(bit_planes.pad(part[chunk], radius)) for part in maps)
+        predicted, true = (bit_planes.pack(part[chunk], radius) for part in maps)
         counts[chunk] = _count_planes(predicted, true, masks.shape[2], radius)
     return counts
 
@@ -78,9 +78,11 @@ def count_labels(
     """
     height, width = true[0].shape
     radius = boundary_radius(height, width)
-    maps, true_maps = bit_planes.pad(predicted, radius), bit_planes.pad(true, radius)
+    maps, true_maps = np.stack(predicted), np.stack(true)
     return [
-        _count_planes(bit_planes.pack(maps == label), bit_planes.pack(true_maps == label), width, radius)
+        _count_planes(
+            bit_planes.pack(maps == label, radius), bit_planes.pack(true_maps == label, radius), width, radius
+        )
         for label in labels
     ]
 
@@ -141,7 +143,7 @@ def _count_planes(predicted: np.ndarray, true: np.ndarray, width: int, radius: i
 def _inner_columns(width: int, radius: int) -> np.ndarray:
     """Marks the columns that have an east neighbour: uint64 `[1, 1, words]`."""
     columns = np.arange(width) < width - 1
-    return bit_planes.pack(bit_planes.pad(columns[None, None], radius))
+    return bit_planes.pack(columns[None, None], radius)
 
 
 def _count_matches(predicted: np.ndarray, true: np.ndarray, radius: int) -> np.ndarray:

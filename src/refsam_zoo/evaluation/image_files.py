@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,67 +13,55 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness
-from refsam_zoo.evaluation.expression_masks import LEVELS, expected_masks, group_by_video, mask_name, read_predictions
+from refsam_zoo.evaluation.expression_masks import LEVELS, group_by_video, mask_name, read_predictions
 from refsam_zoo.evaluation.images import ImageSample, RunLengths, decode, encode
-from refsam_zoo.evaluation.mask_archive import MaskArchive
+from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.types import Referral
-from refsam_zoo.video.masks import read_masks
 from refsam_zoo.video.readers import open_video
 
 
-def read_samples(predictions: Path, data: Path) -> tuple[list[ImageSample], Completeness]:
-    """Reads predictions and ground truth of COCO's format.
+@dataclass(frozen=True)
+class _Truth:
+    """The ground truth of one sample: its mask, and the size `(H, W)` of the image."""
+
+    mask: RunLengths
+    size: tuple[int, int]
+
+
+def read_samples(predictions: Path, data: Path | Sequence[Referral]) -> tuple[list[ImageSample], Completeness]:
+    """Reads predictions and ground truth, either of them as files of COCO's format or as masks.
 
     Args:
         predictions: COCO results, `[{"image_id", "segmentation", "score"}, ...]` with one entry per query, and for
-            gRefCOCO also `{"image_id", "no_target": true}`. Masks are run lengths (RLE).
+            gRefCOCO also `{"image_id", "no_target": true}`, where masks are run lengths (RLE); or a folder or zip of
+            `<image_id>.png`, every pixel above 0 in the target. A folder has one query per sample, with the score 1,
+            and an empty mask is its word that there is no target.
         data: COCO ground truth with `images` (`id`, `height`, `width`), one for each expression, and `annotations`
-            (`image_id`, `segmentation`). Several annotations of an image are united; without any there is no target.
+            (`image_id`, `segmentation`), several of an image being united and none meaning no target; or the referrals
+            of a data set, every frame of which is a sample with the id `<video>/<expression>/<frame>`.
 
     Returns:
-        One sample per image, in the order of the file, and what is missing. A sample without predictions has a single
-        empty mask.
+        One sample per image in the order of the file, those of referrals about one video together, and what is
+        missing. A sample without predictions has a single empty mask.
 
     Raises:
-        InputError: A file is missing or wrong.
+        InputError: A file is missing or wrong, a mask is of another size than its image, or there is no ground truth.
     """
     require_pycocotools()
-    truth = _read_json(data)
+    truth = _coco_truth(data) if isinstance(data, Path) else dict(_referral_truth(data))
+    levels = () if isinstance(data, Path) else LEVELS
+    if predictions.is_dir() or zipfile.is_zipfile(predictions):
+        archive = open_masks(predictions)
+        samples = [_mask_sample(name, known, archive) for name, known in truth.items()]
+        return samples, Completeness.of(truth, archive.files, levels)
     answers: dict[str, list[Any]] = {}
-    try:
-        parts: dict[str, list[Any]] = {str(image["id"]): [] for image in truth["images"]}
-        sizes = {str(image["id"]): (image["height"], image["width"]) for image in truth["images"]}
-        for annotation in truth["annotations"]:
-            parts[str(annotation["image_id"])].append(annotation["segmentation"])
-        masks = {name: encode(_union(parts[name], sizes[name])) for name in parts}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"'{data}' is not COCO ground truth: {error!r}") from error
     try:
         for answer in _read_json(predictions):
             answers.setdefault(str(answer["image_id"]), []).append(answer)
-        samples = [_sample(name, mask, sizes[name], answers.get(name, [])) for name, mask in masks.items()]
+        samples = [_answer_sample(name, known, answers.get(name, [])) for name, known in truth.items()]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"'{predictions}' is not a list of COCO results: {error!r}") from error
-    return samples, Completeness.of(masks, answers)
-
-
-def referral_samples(archive: MaskArchive, referrals: Sequence[Referral]) -> tuple[list[ImageSample], Completeness]:
-    """Makes samples of masks and of a data set's own ground truth.
-
-    Args:
-        archive: `<video>/<expression>/<frame>.png`, every pixel above 0 in the target. A folder of masks has one query
-            per expression, with the score 1, and an empty mask is its word that there is no target.
-        referrals: What was asked; every frame of each makes a sample.
-
-    Returns:
-        The samples, those about one video together, and what is missing; missing masks are empty.
-
-    Raises:
-        InputError: There is no ground truth, a mask cannot be read or is of another size than its frame.
-    """
-    require_pycocotools()
-    samples = [sample for video in group_by_video(referrals) for sample in _video_samples(archive, video)]
-    return samples, Completeness.of(expected_masks(referrals), archive.files, LEVELS)
+    return samples, Completeness.of(truth, answers, levels)
 
 
 def require_pycocotools() -> None:
@@ -86,24 +76,41 @@ def require_pycocotools() -> None:
         raise InputError("image protocols need pycocotools: pip install 'refsam-zoo[formats]'") from error
 
 
-def _video_samples(archive: MaskArchive, referrals: Sequence[Referral]) -> Iterator[ImageSample]:
-    with open_video(referrals[0].source, referrals[0].frames) as video:
-        size = video.size
-    for referral in referrals:
-        names = [mask_name(referral, frame) for frame in referral.frames]
-        if referral.masks is None:
-            raise InputError(f"video '{referral.video_id}' has no ground truth to be evaluated against")
-        truth = read_masks([referral.masks], range(len(names)), size)[0]
-        for name, mask, predicted in zip(names, truth, read_predictions(archive, names, size), strict=True):
-            yield ImageSample(name, encode(mask), [encode(predicted)], np.ones(1), not predicted.any())
+def _coco_truth(path: Path) -> dict[str, _Truth]:
+    content = _read_json(path)
+    try:
+        parts: dict[str, list[Any]] = {str(image["id"]): [] for image in content["images"]}
+        sizes = {str(image["id"]): (image["height"], image["width"]) for image in content["images"]}
+        for annotation in content["annotations"]:
+            parts[str(annotation["image_id"])].append(annotation["segmentation"])
+        return {name: _Truth(encode(_union(parts[name], size)), size) for name, size in sizes.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"'{path}' is not COCO ground truth: {error!r}") from error
 
 
-def _sample(name: str, mask: RunLengths, size: tuple[int, int], answers: list[Any]) -> ImageSample:
+def _referral_truth(referrals: Sequence[Referral]) -> Iterator[tuple[str, _Truth]]:
+    for about_video in group_by_video(referrals):
+        with open_video(about_video[0].source, about_video[0].frames) as video:
+            size = video.size
+        for referral in about_video:
+            if referral.masks is None:
+                raise InputError(f"video '{referral.video_id}' has no ground truth to be evaluated against")
+            masks = referral.masks.read(range(len(referral.frames)), size)
+            for frame, mask in zip(referral.frames, masks, strict=True):
+                yield mask_name(referral, frame), _Truth(encode(mask), size)
+
+
+def _mask_sample(name: str, truth: _Truth, archive: MaskArchive) -> ImageSample:
+    mask = read_predictions(archive, [name], truth.size)[0]
+    return ImageSample(name, truth.mask, [encode(mask)], np.ones(1), not mask.any())
+
+
+def _answer_sample(name: str, truth: _Truth, answers: list[Any]) -> ImageSample:
     scored = [answer for answer in answers if "segmentation" in answer]
-    predictions = [encode(_read_mask(answer["segmentation"], size)) for answer in scored]
+    predictions = [encode(_read_mask(answer["segmentation"], truth.size)) for answer in scored]
     scores = np.array([answer["score"] for answer in scored] or [0.0], np.float64)
     no_target = any(answer.get("no_target") for answer in answers)
-    return ImageSample(name, mask, predictions or [encode(np.zeros(size, bool))], scores, no_target)
+    return ImageSample(name, truth.mask, predictions or [encode(np.zeros(truth.size, bool))], scores, no_target)
 
 
 def _union(segmentations: list[Any], size: tuple[int, int]) -> np.ndarray:

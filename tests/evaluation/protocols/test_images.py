@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation import evaluate
+from refsam_zoo.evaluation.images import encode
+from refsam_zoo.types import Referral
 
 
 def _run_lengths(filled: int) -> dict[str, Any]:
@@ -75,6 +80,29 @@ def test_missing_images_are_refused_or_empty(files: tuple[Path, Path]) -> None:
         evaluate(predictions, "refcoco", truth)
     scores = evaluate(predictions, "refcoco", truth, on_incomplete="empty").scores
     assert scores["mean_iou"] == pytest.approx((0.6 + 0 + 1 + 0) / 4)
+
+
+def test_masks_and_results_are_interchangeable(referrals: list[Referral], predictions: Path, tmp_path: Path) -> None:
+    """A folder of masks says the same as a file of results with their run lengths."""
+    results: list[dict[str, Any]] = []
+    for path in sorted(predictions.rglob("*.png")):
+        mask = np.array(Image.open(path)) > 0
+        encoded = encode(mask)
+        segmentation = {**encoded, "counts": encoded["counts"].decode()}
+        name = path.relative_to(predictions).with_suffix("").as_posix()
+        results.append({"image_id": name, "segmentation": segmentation, "score": 1, "no_target": not mask.any()})
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    expected = evaluate(predictions, "grefcoco", referrals)
+    assert evaluate(tmp_path / "results.json", "grefcoco", referrals) == expected
+    assert expected.scores["n_acc"] == 10 / 11  # one false alarm in the eleven frames of each absent target
+
+    one = results[0]
+    (tmp_path / "masks").mkdir()
+    shutil.copy(predictions / f"{one['image_id']}.png", tmp_path / "masks" / "7.png")
+    image = {"id": 7, "height": 40, "width": 60}
+    truth = {"images": [image], "annotations": [{"image_id": 7, "segmentation": one["segmentation"]}]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    assert evaluate(tmp_path / "masks", "refcoco", tmp_path / "truth.json").scores["mean_iou"] == 1
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import OnIncomplete
-from refsam_zoo.evaluation.image_files import read_samples, referral_samples
+from refsam_zoo.evaluation.image_files import read_samples
 from refsam_zoo.evaluation.images import ImageSample, overlap
-from refsam_zoo.evaluation.mask_archive import open_masks
 from refsam_zoo.evaluation.protocols.base import Evaluation
 from refsam_zoo.types import Referral
 
@@ -39,7 +38,7 @@ class ImageProtocol:
         """Scores a file, folder or zip of predictions.
 
         Args:
-            predictions: With COCO ground truth see `read_samples`, with referrals `referral_samples`.
+            predictions: See `read_samples`.
             data: A file of COCO ground truth, or referrals.
             on_incomplete: What to do about missing masks.
             threads: There for the sake of the other protocols: images are scored one after the other.
@@ -47,14 +46,11 @@ class ImageProtocol:
         Raises:
             InputError: Predictions are incomplete, or a file is missing or wrong.
         """
-        if not isinstance(data, Path):
-            samples, completeness = referral_samples(open_masks(predictions), data)
-        elif data.is_dir():
+        if isinstance(data, Path) and data.is_dir():
             raise InputError(
                 f"protocol '{self.name}' needs referrals or a file of COCO ground truth; '{data}' is a folder"
             )
-        else:
-            samples, completeness = read_samples(predictions, data)
+        samples, completeness = read_samples(predictions, data)
         completeness.require(str(predictions), on_incomplete)
         rows = [
             {"sample_id": sample.sample_id, "intersection": intersection, "union": union, "no_target": sample.no_target}
