@@ -152,5 +152,6 @@ def _bars(axes: Axes, rows: Sequence[Row], series: dict[str, list[np.ndarray]]) 
                 axes.scatter([x] * len(points), points, s=9, color="black", zorder=3)
     axes.set_xticks(range(len(rows)), [row.title.replace(" ", "\n") for row in rows], fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(y=0.2)  # room for the legend
     if series:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(loc="upper left", ncols=len(series), frameon=False, fontsize=8)

@@ -15,6 +15,7 @@ from refsam_zoo.checkpoints.loading import (
     load_state_dict,
     select_prefix,
     warn_random_weights,
+    weights_follow,
 )
 from refsam_zoo.errors import InputError
 
@@ -132,3 +133,11 @@ def test_random_weights_are_announced_once(caplog: pytest.LogCaptureFixture) -> 
     assert [record.message for record in caplog.records] == [
         "a component of this test: no checkpoint given, its weights are random"
     ]
+
+
+def test_weights_that_follow_are_not_missed(caplog: pytest.LogCaptureFixture) -> None:
+    with weights_follow():
+        warn_random_weights("another component of this test")
+    assert caplog.messages == []
+    warn_random_weights("another component of this test")
+    assert len(caplog.messages) == 1

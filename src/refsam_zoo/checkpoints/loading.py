@@ -6,6 +6,9 @@ import functools
 import hashlib
 import logging
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,13 +188,26 @@ def verify_sha256(path: Path, sha256: str) -> None:
 def warn_random_weights(component: str) -> None:
     """Warns, once per component and process, that it starts from random weights.
 
-    Silent while the default device is "meta", where modules have shapes and no weights.
+    Silent within `weights_follow`, and while the default device is "meta", where modules have shapes and no weights.
 
     Args:
         component: What has no checkpoint, as a user knows it: "image encoder vit_b".
     """
-    if torch.get_default_device().type != "meta":
+    if torch.get_default_device().type != "meta" and not _weights_follow.get():
         _warn_once("%s: no checkpoint given, its weights are random", component)
+
+
+_weights_follow = ContextVar("weights_follow", default=False)
+
+
+@contextmanager
+def weights_follow() -> Iterator[None]:
+    """Says that whatever is made inside gets its weights from a whole model's checkpoint, so that none is missed."""
+    token = _weights_follow.set(True)
+    try:
+        yield
+    finally:
+        _weights_follow.reset(token)
 
 
 @functools.cache

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import pickle
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from refsam_zoo.checkpoints.loading import load_into, select_prefix
+from refsam_zoo.checkpoints.loading import load_into, select_prefix, weights_follow
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.refsam import RefSAM
@@ -61,8 +60,7 @@ def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:
     options = {name: _without_weights_file(value) for name, value in hyper_parameters.items() if name in parts}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_function_arguments(compose)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*weights are random")
+    with weights_follow():
         return compose(**parser.instantiate(parser.parse_object(options)).as_dict())
 
 

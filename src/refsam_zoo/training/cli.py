@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
+from refsam_zoo.checkpoints.loading import weights_follow
 from refsam_zoo.checkpoints.restoring import read_checkpoint
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.callback import EvaluationCallback
@@ -220,9 +222,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 def _run(arguments: list[str]) -> None:
-    with warnings.catch_warnings():
-        if any(argument.startswith("--ckpt_path") for argument in arguments):
-            warnings.filterwarnings("ignore", message=".*weights are random")  # the checkpoint brings them
+    resumed = any(argument.startswith("--ckpt_path") for argument in arguments)
+    with warnings.catch_warnings(), weights_follow() if resumed else nullcontext():
         # a program's own words are no misuse of `args`
         warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
         RefSAMCLI(

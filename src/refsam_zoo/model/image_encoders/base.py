@@ -43,8 +43,15 @@ class ImageEncoder(nn.Module):
         raise NotImplementedError
 
     def train(self, mode: bool = True) -> ImageEncoder:
-        """Switches to training mode, unless nothing in here is trained: a frozen encoder's dropout is only noise."""
-        return super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
+        """Switches to training mode, unless nothing in here is trained: a frozen encoder's dropout is only noise.
+
+        The batch statistics of frozen layers stay as they are too.
+        """
+        super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
+                module.eval()
+        return self
 
 
 IMAGE_ENCODERS: Registry[ImageEncoder] = Registry("image encoder")

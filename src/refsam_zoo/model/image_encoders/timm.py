@@ -78,13 +78,10 @@ class TimmImageEncoder(ImageEncoder):
         return ImageFeatures(self.neck(merged), [part.permute(0, 2, 3, 1) for part in maps[:-1]])
 
     def train(self, mode: bool = True) -> TimmImageEncoder:
-        """Switches to training mode, except a frozen backbone and the batch statistics of frozen layers."""
+        """Switches to training mode, except a frozen backbone beside its neck, which is always trained."""
         super().train(mode)
         if not any(parameter.requires_grad for parameter in self.backbone.parameters()):
             self.backbone.eval()
-        for module in self.backbone.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
-                module.eval()
         return self
 
 
@@ -179,6 +176,6 @@ class sam2_hiera_large(NamedTimmImageEncoder):
 
 @IMAGE_ENCODERS.register(ModelCard("TinyViT-5M", "timm/tiny_vit_5m_224.dist_in22k", "Apache-2.0", "2207.10666"))
 class tiny_vit_5m(NamedTimmImageEncoder):
-    """TinyViT-5M, the architecture MobileSAM distils SAM into. Options as in `NamedTimmImageEncoder`."""
+    """TinyViT-5M trained on ImageNet; distilled from SAM it is `mobile_sam`. Options as in `NamedTimmImageEncoder`."""
 
     architecture = "tiny_vit_5m_224"
