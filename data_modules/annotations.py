@@ -127,6 +127,20 @@ class Entry:
         return Entry(value, self.file, f"{self.key}.{name}" if self.key else name)
 
 
+class Expressions:
+    """Makes sure that no expression of a video comes twice where a format leaves room for it."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, str], str] = {}
+
+    def add(self, video_id: str, expression_id: str, entry: Entry) -> str:
+        """Gives the id of an expression back, or raises an `InputError` where it is known."""
+        first = self._places.setdefault((video_id, expression_id), entry.key)
+        if first != entry.key:
+            entry.fail(f"expression {expression_id} of {video_id} is there already: {first}")
+        return expression_id
+
+
 def read_json(path: Path) -> Entry:
     """Parses a JSON file.
 

@@ -14,7 +14,7 @@ import numpy as np
 from refsam_zoo.data_modules.annotations import collect_problems, separately
 from refsam_zoo.data_modules.clips import group_by_video
 from refsam_zoo.data_modules.contact_sheets import draw_contact_sheet
-from refsam_zoo.data_modules.parallel import mapping, progress
+from refsam_zoo.data_modules.parallel import Processes, progress
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import MaskSource, Referral
@@ -62,13 +62,14 @@ def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers
     print(f"{data_set.data_module.__name__} in {root}")
     problems: dict[str, None] = {}
     sound: list[Video] = []
-    with mapping(os.cpu_count() or 1 if workers is None else workers, at_once=4) as run:
+    with Processes(os.cpu_count() or 1 if workers is None else workers) as processes:
         for split, parse in data_set.splits.items():
             referrals: list[Referral] = []
             with collect_problems() as wrong, separately():
                 referrals = parse()
             videos = group_by_video(referrals)
-            findings = list(progress(run(inspect_video, videos), split, len(videos), "video"))
+            results = processes.map(inspect_video, videos, _crash)
+            findings = list(progress(results, split, len(videos), "video"))
             found = dict.fromkeys([*wrong, *(line for finding in findings for line in finding.problems)])
             print("\n".join([f"\n{split}", *describe(videos, findings), f"  problems     {len(found)}"]))
             sound += [video for video, finding in zip(videos, findings, strict=True) if finding.sound]
@@ -101,6 +102,14 @@ def inspect_video(referrals: Video) -> VideoFinding:
     means = np.where(readable, areas, 0).sum(axis=0) / np.where(readable.any(axis=0), readable.sum(axis=0), np.nan)
     sound = not problems and len(positions) == len(first.frames)
     return VideoFinding(size, tuple(means.tolist()), tuple(problems), sound)
+
+
+def _crash(referrals: Video) -> VideoFinding:
+    """What is known of a video whose files ended the process that read them."""
+    source = referrals[0].source.path
+    return VideoFinding(
+        None, (), (f"{source}: reading it or the masks of {referrals[0].video_id} crashes",), sound=False
+    )
 
 
 @contextmanager

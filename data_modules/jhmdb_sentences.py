@@ -19,12 +19,14 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from refsam_zoo.data_modules.annotations import Entry, read_json, separately
+from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
 
 SAMPLES = "jhmdb_sentences_samples_metadata.json"
+ONLY_EXPRESSION = "0"
+"""Every video has one sentence."""
 
 
 class JHMDBSentences(ReferringDataModule):
@@ -60,8 +62,10 @@ def parse_jhmdb_sentences(root: Path) -> list[Referral]:
             action, video_id, number, sentence = _parse_sample(sample)
             samples.setdefault((action, video_id, sentence), []).append((number, sample))
     found: list[Referral] = []
+    expressions = Expressions()
     for (action, video_id, sentence), frames in samples.items():
         with separately():
+            expressions.add(video_id, ONLY_EXPRESSION, frames[0][1])
             found.append(_referral(root, action, video_id, sentence, sorted(frames, key=lambda frame: frame[0])))
     return found
 
@@ -83,6 +87,8 @@ def _parse_sample(sample: Entry) -> tuple[str, str, int, str]:
 
 def _referral(root: Path, action: str, video_id: str, sentence: str, samples: list[tuple[int, Entry]]) -> Referral:
     names = tuple(f"{number:05d}" for number, _ in samples)
+    if len(set(names)) < len(names):
+        samples[0][1].fail(f"a frame of {video_id} is listed twice")
     pictures = root / "Rename_Images" / action / video_id
     for name, (_, sample) in zip(names, samples, strict=True):
         if not (pictures / f"{name}.png").is_file():
@@ -93,7 +99,7 @@ def _referral(root: Path, action: str, video_id: str, sentence: str, samples: li
         samples[0][1].fail(f"the mask file is missing: {masks}")
     return Referral(
         video_id=video_id,
-        expression_id="0",
+        expression_id=ONLY_EXPRESSION,
         expression=sentence,
         object_ids=(1,),
         frames=names,

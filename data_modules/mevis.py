@@ -18,7 +18,7 @@ from pathlib import Path
 
 from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.refer_youtube_vos import check_frames
+from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import RunLengthMasks, RunLengths
 
@@ -89,7 +89,7 @@ def parse_expressions(
     for video_id, video in read_json(file)["videos"].items():
         with separately():
             Entry(video_id, file, video.key).name()
-            frames = tuple(sorted(frame.name() for frame in video["frames"].list()))
+            frames = tuple(sorted(parse_frames(video)))
             source = find(video, video_id, frames)
             for expression_id, expression in video["expressions"].items():
                 with separately():

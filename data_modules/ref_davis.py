@@ -23,7 +23,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry, read_lines, separately
+from refsam_zoo.data_modules.annotations import Entry, Expressions, read_lines, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import LARGEST_OBJECT_ID, expressions_file, parse_refer_youtube_vos
 from refsam_zoo.errors import InputError
@@ -86,8 +86,10 @@ def _parse_original(root: Path, split: str) -> list[Referral]:
     davis = root / "DAVIS"
     texts = [_read_texts(root / "davis_text_annotations" / name, encoding) for name, encoding in TEXTS]
     found: list[Referral] = []
+    expressions = Expressions()
     for line in read_lines(davis / "ImageSets" / "2017" / f"{split}.txt"):
         with separately():
+            expressions.add(line.name(), "0", line)
             found += _parse_video(davis, line, [text.get(line.name(), []) for text in texts])
     return found
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from refsam_zoo.data_modules.annotations import Entry, read_json, separately
+from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.mevis import parse_run_lengths
 from refsam_zoo.data_modules.restricted_pickle import read_pickle
@@ -84,14 +84,15 @@ def parse_refcoco(root: Path, dataset: str, split: str) -> list[Referral]:
     file = root / dataset / FILES[dataset]
     instances = _Instances(root / dataset / "instances.json", root / "train2014")
     found: list[Referral] = []
+    expressions = Expressions()
     for ref in (read_json(file) if file.suffix == ".json" else read_pickle(file)).list():
         with separately():
             if ref["split"].value == split:
-                found += _parse_ref(ref, instances)
+                found += _parse_ref(ref, instances, expressions)
     return found
 
 
-def _parse_ref(ref: Entry, instances: _Instances) -> list[Referral]:
+def _parse_ref(ref: Entry, instances: _Instances, expressions: Expressions) -> list[Referral]:
     name = instances.picture(ref["image_id"])
     annotations = ref["ann_id"].list() if isinstance(ref["ann_id"].value, list) else [ref["ann_id"]]
     # gRefCOCO writes the annotation -1 where no object is meant.
@@ -100,7 +101,7 @@ def _parse_ref(ref: Entry, instances: _Instances) -> list[Referral]:
     return [
         Referral(
             video_id=name,
-            expression_id=str(sentence["sent_id"].integer()),
+            expression_id=expressions.add(name, str(sentence["sent_id"].integer()), sentence),
             expression=sentence["sent"].text(),
             object_ids=tuple(target.integer(largest=2**53) for target in targets),
             frames=(name,),

@@ -99,7 +99,7 @@ def parse_video(folder: Path, video_id: str, video: Entry) -> list[Referral]:
         video: Entry with `frames` and `expressions`.
     """
     Entry(video_id, video.file, video.key).name()
-    frames = tuple(frame.name() for frame in video["frames"].list())
+    frames = parse_frames(video)
     pictures = folder / "JPEGImages" / video_id
     check_frames(video, pictures, frames)
     masks = folder / "Annotations" / video_id
@@ -135,18 +135,24 @@ def _object_ids(entry: Entry) -> tuple[int, ...] | None:
     return None if one is None else (one.integer(1, LARGEST_OBJECT_ID),)
 
 
+def parse_frames(video: Entry) -> tuple[str, ...]:
+    """Reads the names of a video's `frames`, at least one and none twice."""
+    frames = tuple(frame.name() for frame in video["frames"].list())
+    if not frames:
+        video.fail("the list of its frames is empty")
+    if len(set(frames)) < len(frames):
+        video.fail("a frame is listed twice")
+    return frames
+
+
 def check_frames(video: Entry, pictures: Path, frames: Sequence[str]) -> None:
-    """Makes sure that a video has frames and that their pictures exist.
+    """Makes sure that the pictures of a video's frames exist.
 
     Args:
         video: Entry to name in the error.
         pictures: Folder of `<frame>.jpg` or `.png`.
         frames: Names to find there.
     """
-    if not frames:
-        video.fail("the list of its frames is empty")
-    if len(set(frames)) < len(frames):
-        video.fail("a frame is listed twice")
     try:
         there = {os.path.splitext(name)[0] for name in os.listdir(pictures) if name.lower().endswith(SUFFIXES)}
     except OSError:

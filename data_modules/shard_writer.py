@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from refsam_zoo.data_modules.clips import group_by_video
-from refsam_zoo.data_modules.parallel import mapping, progress
+from refsam_zoo.data_modules.parallel import Processes, progress
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import INDEX
 from refsam_zoo.errors import InputError
@@ -64,7 +64,7 @@ def shard(root: Path, output: Path, videos_per_shard: int = 64, workers: int | N
     for split in data_set.splits:
         if (Path(output) / split / INDEX).exists():
             raise InputError(f"{Path(output) / split / INDEX}: is there already; remove it or give another output")
-    with mapping(os.cpu_count() or 1 if workers is None else workers) as run:
+    with Processes(os.cpu_count() or 1 if workers is None else workers) as processes:
         for split, parse in data_set.splits.items():
             videos = group_by_video(parse())
             folder = Path(output) / split
@@ -72,9 +72,8 @@ def shard(root: Path, output: Path, videos_per_shard: int = 64, workers: int | N
                 ShardJob(folder / f"{number:06d}.tar", tuple(videos[first : first + videos_per_shard]), first)
                 for number, first in enumerate(range(0, len(videos), videos_per_shard))
             ]
-            entries = [
-                entry for shard in progress(run(write_shard, jobs), split, len(jobs), "shard") for entry in shard
-            ]
+            written = progress(processes.map(write_shard, jobs, _crash), split, len(jobs), "shard")
+            entries = [entry for shard_entries in written for entry in shard_entries]
             index = json.dumps({"data_set": data_set.data_module.__name__, "videos": entries})
             _write(folder / INDEX, [index.encode()])
             print(f"wrote {len(jobs)} shards with {len(videos)} videos in {folder}")
@@ -92,6 +91,10 @@ def write_shard(job: ShardJob) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     _write(job.file, _tar(job, entries))
     return entries
+
+
+def _crash(job: ShardJob) -> list[dict[str, Any]]:
+    raise InputError(f"{job.file}: reading the files that belong in it crashes; refsam-zoo inspect names them")
 
 
 def _tar(job: ShardJob, entries: list[dict[str, Any]]) -> Iterator[bytes]:

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from refsam_zoo.data_modules.annotations import Entry, parse_json, separately
+from refsam_zoo.data_modules.annotations import Entry, Expressions, parse_json, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
+from refsam_zoo.data_modules.refer_youtube_vos import parse_frames
 from refsam_zoo.types import Referral
 from refsam_zoo.video.byte_ranges import ByteRange, read_file
 from refsam_zoo.video.packed_frames import PackedMasks, PackedVideo
@@ -90,18 +91,19 @@ def parse_shards(root: str, split: str) -> list[Referral]:
     folder = f"{root}/{split}"
     index = parse_json(read_file(f"{folder}/{INDEX}"), f"{folder}/{INDEX}")
     found: list[Referral] = []
+    expressions = Expressions()
     for video in index["videos"].list():
         with separately():
-            found += _parse_video(folder, video)
+            found += _parse_video(folder, video, expressions)
     return found
 
 
-def _parse_video(folder: str, video: Entry) -> list[Referral]:
+def _parse_video(folder: str, video: Entry, expressions: Expressions) -> list[Referral]:
     shard = f"{folder}/{video['shard'].name()}"
     video_id = video["video_id"].name()
-    frames = tuple(frame.name() for frame in video["frames"].list())
+    frames = parse_frames(video)
     pictures, masks = _ranges(video["pictures"], shard), _ranges(video["masks"], shard)
-    if not frames or len(pictures) != len(frames) or (masks and len(masks) != len(frames)):
+    if len(pictures) != len(frames) or (masks and len(masks) != len(frames)):
         video.fail(f"{len(pictures)} pictures and {len(masks)} masks for {len(frames)} frames")
     source = PackedVideo(Path(shard), pictures=pictures)
     found: list[Referral] = []
@@ -113,7 +115,7 @@ def _parse_video(folder: str, video: Entry) -> list[Referral]:
             found.append(
                 Referral(
                     video_id=video_id,
-                    expression_id=said["expression_id"].name(),
+                    expression_id=expressions.add(video_id, said["expression_id"].name(), said),
                     expression=said["expression"].text(),
                     object_ids=tuple(number.integer(largest=2**53) for number in said["object_ids"].list()),
                     frames=frames,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from lightning.pytorch import LightningDataModule
 
 import refsam_zoo.data_modules
 
+PAGES = Path(__file__).parents[2] / "docs" / "data"
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
 
 
@@ -22,11 +24,24 @@ def test_every_data_config_makes_its_data_module(config: Path) -> None:
     assert data.workers == 0
 
 
+DATA_MODULES = {
+    name
+    for name in refsam_zoo.data_modules.__all__
+    if issubclass(getattr(refsam_zoo.data_modules, name), LightningDataModule) and name != "ReferringDataModule"
+}
+
+
 def test_every_data_set_has_a_config() -> None:
     named = {line.split()[-1] for config in CONFIGS for line in config.read_text().splitlines() if "class_path" in line}
-    modules = {
-        name
-        for name in refsam_zoo.data_modules.__all__
-        if issubclass(getattr(refsam_zoo.data_modules, name), refsam_zoo.data_modules.ReferringDataModule)
-    }
-    assert named >= modules - {"ReferringDataModule"}
+    assert named >= DATA_MODULES
+
+
+def test_every_data_set_has_a_page_that_names_its_config() -> None:
+    rows = dict(re.findall(r"^\| \[.*\]\((\w+\.md)\) \| `(\w+)` \|", (PAGES / "README.md").read_text(), re.MULTILINE))
+    assert set(rows.values()) == DATA_MODULES
+    assert {page.name for page in PAGES.glob("*.md")} == {*rows, "README.md"}
+    named = " ".join(
+        re.findall(r"configs/data/([\w{},]+)\.yaml", " ".join((PAGES / page).read_text() for page in rows))
+    )
+    for config in CONFIGS:
+        assert re.search(rf"\b{config.stem}\b", named), f"no page names {config.name}"

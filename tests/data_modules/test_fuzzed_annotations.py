@@ -128,9 +128,11 @@ def parse_what_is_right(parse: Callable[[], list[Referral]], root: Path) -> list
 
 
 def read_frames(referrals: Sequence[Referral], root: Path) -> None:
+    assert len({(referral.video_id, referral.expression_id) for referral in referrals}) == len(referrals)
     for referral in referrals:
         for name in (referral.video_id, referral.expression_id, *referral.frames):
             assert is_file_name(name)
+        assert len(set(referral.frames)) == len(referral.frames) > 0
         assert is_inside(str(referral.source.path), root)
         assert referral.expression.strip()
     for video in group_by_video(referrals):

@@ -33,6 +33,7 @@ def test_every_format_is_recognised_and_found_sound(
     data_module, write = FORMATS[name]
     write(root, two)
     assert recognise(root).data_module is data_module
+    capsys.readouterr()
     inspect(root, contact_sheet=root.parent / "sheet.png", workers=1)
     text = capsys.readouterr().out
     assert text.startswith(f"{data_module.__name__} in ")
