@@ -40,7 +40,8 @@ class Packets:
         order: `closed`: no frame refers across a key frame, any decoder is exact; `open`: time stamps number the frames
             and decoding can begin at every key frame; `gradual`: it cannot begin at all of them; `counted`: only
             decoding from the start and counting numbers the frames.
-        independent: Whether no frame decoded after one of `starts` refers to any before it.
+        independent: Whether nothing decoded after one of `starts` mentions what came before it. Otherwise a decoder
+            that is to tell damage from such mentions must begin one start earlier.
     """
 
     path: Path
@@ -124,9 +125,8 @@ def _number(path: Path, fps: float, times: list[int], keys: list[tuple[int, bool
     if not all(clean for _, clean, _ in keys):
         order = "gradual"
     # In a closed group everything decoded before its key frame is shown before it, and nothing decoded later is.
-    # decord miscounts even those in fragmented files.
     elif codec == "h264" and independent and all(rank[times[place]] == place for place, _, _ in keys):
-        order = "open" if is_fragmented(path) else "closed"
+        order = "open" if is_fragmented(path) else "closed"  # decord miscounts closed groups in fragmented files
     return Packets(path, fps, shown, starts, order, independent)
 
 

@@ -26,8 +26,7 @@ class PyAVReader(VideoReader):
 
     Where time stamps number the frames it seeks to the last frame before the wanted one at which decoding can begin,
     and takes the frame whose time stamp is right; where they do not it decodes from the start and counts. Errors that
-    a decoder would conceal by painting over them end the read, except after a seek in H.264 with open groups, where a
-    decoder cannot tell them from references to the group it did not see.
+    a decoder would conceal by painting over them end the read.
 
     Args:
         packets: What the file holds.
@@ -47,7 +46,6 @@ class PyAVReader(VideoReader):
         self._container: av.container.InputContainer | None = None
         self._frames: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._converter = VideoReformatter()
-        self._strict = True
         self._wanted = 0
         self._last = -1
         self._indices = indices
@@ -101,27 +99,31 @@ class PyAVReader(VideoReader):
 
     def _seek(self, place: int) -> None:
         """Goes to a frame at which decoding can begin, or to one before it where the container cannot find it."""
-        for start in reversed(self._packets.starts[1 : place + 1]):
-            container = self._opened(self._packets.independent)
-            container.seek(self._packets.times[start], stream=picture_stream(container))
-            frames = self._numbered(container, start)
+        starts = self._packets.starts
+        for number in range(place, 0, -1):
+            begin = starts[number] if self._packets.independent else starts[number - 1]
+            container = self._opened()
+            container.seek(self._packets.times[begin], stream=picture_stream(container))
+            frames = self._numbered(container, begin, exact=starts[number])
             first = next(frames, None)
-            if first is not None and first[0] <= start:
+            if first is not None:
                 self._frames = chain([first], frames)
                 return
         self._restart()
 
     def _restart(self) -> None:
         self._close()
-        self._frames = self._numbered(self._opened(strict=True), 0)
+        self._frames = self._numbered(self._opened(), begin=0, exact=0)
 
-    def _numbered(self, container: av.container.InputContainer, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Decodes from where the container stands and gives each frame its number; exact from `start` on."""
+    def _numbered(
+        self, container: av.container.InputContainer, begin: int, exact: int
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decodes what is shown from `begin` on and gives each frame its number, see `_decoded`."""
         import av
 
         self._last = -1
         try:
-            for count, frame in enumerate(self._decoded(container, start)):
+            for count, frame in enumerate(self._decoded(container, begin, exact)):
                 number = self._number.get(frame.pts, -1) if self._number else count
                 if number <= self._last:
                     raise InputError(f"{self.path}: the time stamps after frame {self._last} are wrong")
@@ -132,27 +134,34 @@ class PyAVReader(VideoReader):
             damaged, self._last = max(self._wanted, self._last + 1), -1  # the next read begins anew
             raise InputError(f"{self.path}: frame {damaged} cannot be decoded: {error.strerror}") from error
 
-    def _decoded(self, container: av.container.InputContainer, start: int) -> Iterator[av.VideoFrame]:
+    def _decoded(self, container: av.container.InputContainer, begin: int, exact: int) -> Iterator[av.VideoFrame]:
+        """Decodes what is shown from `begin` on; gives nothing where the container stands behind it.
+
+        In an open group, pictures shown before its key frame refer to the group before, which was not decoded, and
+        pictures after it may ask to forget some of that group: errors before the frame `exact` mean nothing.
+        """
         import av
 
         stream = picture_stream(container)
+        begun = not self._number
         for packet in container.demux(stream):
             number = self._number.get(packet.pts, self._wanted)
+            begun = begun or number == begin
+            if not begun and number > begin:
+                return
+            if not begun or number < begin:
+                continue
             if stream.codec_context.name in SKIPPABLE:
                 stream.codec_context.skip_frame = "NONREF" if number < self._wanted else "DEFAULT"
             try:
                 yield from packet.decode()
             except av.error.FFmpegError:
-                # In an open group, pictures shown before its key frame refer to the group before.
-                if number >= start:
+                if number >= exact:
                     raise
 
-    def _opened(self, strict: bool) -> av.container.InputContainer:
-        """The open file, its decoder either refusing what is damaged or concealing it."""
+    def _opened(self) -> av.container.InputContainer:
         import av
 
-        if self._container is not None and strict != self._strict:
-            self._close()
         if self._container is None:
             try:
                 self._container = av.open(str(self.path))
@@ -160,8 +169,7 @@ class PyAVReader(VideoReader):
                 raise InputError(f"{self.path}: not a readable video: {error.strerror}") from error
             codec = picture_stream(self._container).codec_context
             codec.thread_count = 1
-            codec.options = {"err_detect": "explode"} if strict else {}
-            self._strict = strict
+            codec.options = {"err_detect": "explode"}
         return self._container
 
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:

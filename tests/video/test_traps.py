@@ -1,0 +1,305 @@
+"""Video files of every kind that makes some decoder return other frames than those asked for."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.types import VideoSource
+from refsam_zoo.video.readers import Backend, open_video
+
+COUNT = 40
+SIZE = (48, 96)
+RATE = 25
+CLUSTER, CLUSTER_TIME = b"\x1f\x43\xb6\x75", b"\xe7"
+Change = Callable[[av.Packet], av.Packet | None]
+
+
+@cache
+def picture(number: int, height: int, width: int) -> np.ndarray:
+    """A moving pattern under a strip of 8 blocks: block k is bright where bit k of the frame's number is 1."""
+    rows, columns = np.mgrid[:height, :width]
+    pattern = np.stack([columns * 3 + number * 5, rows * 2 + number * 7, rows + columns + number * 11], -1) % 256
+    for bit in range(8):
+        pattern[: height // 6, bit * width // 8 : (bit + 1) * width // 8] = 235 if number >> bit & 1 else 16
+    return pattern.astype(np.uint8)
+
+
+def number_of(frame: np.ndarray) -> int:
+    height, width = frame.shape[:2]
+    strip = frame[: height // 8].mean(axis=(0, 2))
+    return sum(1 << bit for bit in range(8) if strip[bit * width // 8 + 2 : (bit + 1) * width // 8 - 2].mean() > 126)
+
+
+def encode(
+    path: Path,
+    codec: str = "libx264",
+    size: tuple[int, int] = SIZE,
+    pixels: str = "yuv420p",
+    numbers: range = range(COUNT),
+    times: list[int] | None = None,
+    change: Change = lambda packet: packet,
+    muxer: dict[str, str] | None = None,
+    **options: Any,
+) -> Path:
+    """Writes a video whose frames carry `numbers`; `change` may alter or drop packets on their way to the file."""
+    if codec == "libx264":
+        options = {"preset": "veryfast", "x264-params": parameters({"keyint": 12, "scenecut": 0, **options})}
+    elif codec == "libx265":
+        options = {
+            "preset": "veryfast",
+            "x265-params": parameters({"keyint": 12, "pools": 1, "log-level": 0, **options}),
+        }
+    with av.open(str(path), "w", options=muxer or {}) as container:
+        stream = container.add_stream(codec, rate=RATE, options={name: str(value) for name, value in options.items()})
+        (stream.height, stream.width), stream.pix_fmt = size, pixels
+        stream.codec_context.thread_count = 1
+        stream.codec_context.time_base = Fraction(1, RATE)
+        for place, number in enumerate(numbers):
+            frame = av.VideoFrame.from_ndarray(picture(number, *size), format="rgb24")
+            frame.pts, frame.time_base = times[place] if times else number, Fraction(1, RATE)
+            container.mux([packet for found in stream.encode(frame) if (packet := change(found))])
+        container.mux([packet for found in stream.encode() if (packet := change(found))])
+    return path
+
+
+def parameters(options: dict[str, Any]) -> str:
+    return ":".join(f"{name.replace('_', '-')}={value}" for name, value in options.items())
+
+
+def earlier(packet: av.Packet) -> av.Packet:
+    """What ends up before time zero, an edit list cuts off."""
+    packet.pts, packet.dts = packet.pts - 17, packet.dts - 17
+    return packet
+
+
+def doubled(packet: av.Packet) -> av.Packet:
+    packet.pts += packet.pts % 10 == 5
+    return packet
+
+
+def from_key_frame(wanted: int) -> Change:
+    """Drops everything before a key frame."""
+    keys = 0
+
+    def change(packet: av.Packet) -> av.Packet | None:
+        nonlocal keys
+        keys += packet.is_keyframe
+        return packet if keys > wanted else None
+
+    return change
+
+
+def without_first(count: int) -> Change:
+    seen = 0
+
+    def change(packet: av.Packet) -> av.Packet | None:
+        nonlocal seen
+        seen += 1
+        return packet if seen > count else None
+
+    return change
+
+
+OPEN = {"open_gop": 1, "bframes": 3, "b_pyramid": "normal"}
+EDITED = {"change": earlier, "muxer": {"avoid_negative_ts": "disabled"}}
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
+NO_KEY_FRAMES = {"intra_refresh": 1, "keyint": 16}
+MPEG4 = {"codec": "mpeg4", "g": 12, "bf": 2, "qscale": 2}
+EXACT: dict[str, dict[str, Any]] = {
+    "closed.mp4": {"bframes": 3},
+    "closed.mkv": {"bframes": 3, "b_pyramid": "normal"},
+    "one_group.mp4": {"keyint": 250, "bframes": 2},
+    "all_key_frames.mp4": {"keyint": 1},
+    "one_frame.mkv": {"numbers": range(1)},
+    "open.mp4": OPEN,
+    "open.mkv": OPEN | {"b_pyramid": "strict"},
+    "open_dense.mp4": OPEN | {"b_adapt": 0},
+    "open.ts": OPEN,
+    "fragments.mp4": {"bframes": 3, "muxer": FRAGMENTS},
+    "no_edit_list.mp4": {"bframes": 3, "muxer": {"use_editlist": "0"}},
+    "late_start.mp4": {"bframes": 2, "muxer": {"output_ts_offset": "3"}},
+    "interlaced.mp4": {"bframes": 2, "tff": 1},
+    "intra_refresh.mp4": NO_KEY_FRAMES | {"bframes": 0},
+    "intra_refresh.mkv": NO_KEY_FRAMES | {"bframes": 2},
+    "ten_bit.mp4": {"pixels": "yuv420p10le"},
+    "odd.mp4": {"pixels": "yuv444p", "size": (49, 97)},
+    "variable_rate.mp4": {"bframes": 2, "times": [number + 5 * (number // 7) for number in range(COUNT)]},
+    "doubled_times.mp4": {"bframes": 0, "change": doubled},
+    "h264.avi": {"bframes": 3},
+    "h264.flv": {"bframes": 2},
+    "h264.ts": {"bframes": 3},
+    "wrapping.ts": {"bframes": 3, "muxer": {"output_ts_offset": str((2**33 - 45000) / 90000)}},
+    "hevc.mp4": {"codec": "libx265", "bframes": 3},
+    "hevc_ten_bit.mkv": {"codec": "libx265", "pixels": "yuv420p10le", "bframes": 3},
+    "mpeg4_odd.mp4": MPEG4 | {"size": (49, 97)},
+    "mpeg4.avi": MPEG4,
+    "mpeg2.mpg": {"codec": "mpeg2video", "g": 12, "bf": 2, "qscale": 2},
+    "mjpeg.avi": {"codec": "mjpeg", "pixels": "yuvj420p", "qscale": 2},
+    "vp8.webm": {"codec": "libvpx", "g": 12, "auto-alt-ref": 1, "lag-in-frames": 10, "b": "1M"},
+    "vp9.webm": {"codec": "libvpx-vp9", "g": 12, "auto-alt-ref": 1, "lag-in-frames": 10, "b": "1M", "cpu-used": 8},
+    "animation.gif": {"codec": "gif", "pixels": "rgb8"},
+    "av1.mp4": {"codec": "libsvtav1", "size": (64, 96), "g": 12, "preset": 12, "svtav1-params": "lp=1"},
+}
+
+
+def assert_exact(path: Path, expected: list[int], backend: Backend = "auto") -> None:
+    """Reads in every order and with a fresh reader; all frames must be those asked for."""
+    random = np.random.default_rng(0)
+    with open_video(VideoSource(path), backend=backend) as reader:
+        assert [number_of(frame) for batch in reader.stream(7) for frame in batch] == expected
+        clips = random.integers(0, len(expected), (8, 4)).tolist()
+        for clip in [*clips, *([place] for place in reversed(range(0, len(expected), 3)))]:
+            assert [number_of(frame) for frame in reader.read(clip)] == [expected[place] for place in clip]
+    for place in random.integers(0, len(expected), 4).tolist():
+        with open_video(VideoSource(path), backend=backend) as reader:
+            assert number_of(reader.read([place])[0]) == expected[place]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_every_number_gives_its_frame(tmp_path: Path, name: str) -> None:
+    encode(tmp_path / name, **EXACT[name])
+    assert_exact(tmp_path / name, list(EXACT[name].get("numbers", range(COUNT))))
+
+
+@pytest.mark.parametrize("bframes", [0, 2])
+def test_an_edit_list_leaves_out_frames(tmp_path: Path, bframes: int) -> None:
+    assert_exact(encode(tmp_path / "v.mp4", bframes=bframes, **EDITED), list(range(17, COUNT)))
+
+
+def test_times_that_jump_back(tmp_path: Path) -> None:
+    path = encode(tmp_path / "v.mkv", bframes=0, muxer={"cluster_time_limit": "200"})
+    content = bytearray(path.read_bytes())
+    place = 0
+    for _ in range(4):
+        place = content.index(CLUSTER, place + 4)
+    place = content.index(CLUSTER_TIME, place)
+    length = content[place + 1] & 127
+    content[place + 2 : place + 2 + length] = bytes(length)
+    path.write_bytes(content)
+    assert_exact(path, list(range(COUNT)))
+
+
+def test_a_rotated_video_stands_upright(tmp_path: Path) -> None:
+    path = encode(tmp_path / "v.mp4", bframes=2)
+    with open_video(VideoSource(path)) as reader:
+        lying = reader.read([5, 20])
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44
+    content[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, SIZE[0] << 16, 0, 1 << 30)
+    path.write_bytes(content)
+    with open_video(VideoSource(path)) as reader:
+        assert reader.size == SIZE[::-1]
+        np.testing.assert_array_equal(reader.read([5, 20]), np.rot90(lying, -1, axes=(1, 2)))
+
+
+def test_a_change_of_size_is_refused_where_it_happens(tmp_path: Path) -> None:
+    first = encode(tmp_path / "a.ts", numbers=range(20))
+    second = encode(tmp_path / "b.ts", numbers=range(20, 40), size=(32, 64))
+    path = tmp_path / "v.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    with open_video(VideoSource(path)) as reader:
+        assert number_of(reader.read([7])[0]) == 7
+        with pytest.raises(InputError, match=r"v\.ts.* size"):
+            reader.read([30])
+
+
+CUT_OFF = ["v.mp4", "v.mkv", "v.webm", "fragments.mp4"]
+
+
+@pytest.mark.parametrize("share", [50, 99])
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, name: str, share: int) -> None:
+    muxer = FRAGMENTS if name == "fragments.mp4" else {"movflags": "faststart"} if name == "v.mp4" else {}
+    path = encode(tmp_path / name, **(EXACT["vp8.webm"] if name == "v.webm" else {"bframes": 2}), muxer=muxer)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * share // 100])
+    with pytest.raises(InputError, match=rf"{name}: cut off, \d+ bytes are missing"):
+        open_video(VideoSource(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("no_key_frame.mkv", {"bframes": 0, "change": without_first(3)}),
+        ("open.mkv", OPEN | {"b_adapt": 0, "change": from_key_frame(1)}),
+        ("hevc.mkv", {"codec": "libx265", "bframes": 3, "change": from_key_frame(1)}),
+    ],
+)
+def test_a_video_whose_beginning_is_missing_is_refused(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"{name}: begins in the middle"):
+        open_video(VideoSource(encode(tmp_path / name, **options)))
+
+
+def is_right_or_refused(path: Path, place: int) -> bool:
+    """Whether a frame could be read; its number must be right then, otherwise the message must name the file."""
+    try:
+        with open_video(VideoSource(path)) as reader:
+            frame = reader.read([place])[0]
+    except InputError as error:
+        if not str(error).startswith(f"{path}: "):
+            raise
+        return False
+    assert number_of(frame) == place
+    return True
+
+
+@pytest.mark.parametrize("kind", ["closed", "open"])
+def test_damage_is_refused_or_leaves_the_number_right(tmp_path: Path, kind: str) -> None:
+    content = encode(tmp_path / "v.mp4", **(OPEN if kind == "open" else {"bframes": 3})).read_bytes()
+    refused = 0
+    for seed in range(3):
+        random, damaged = np.random.default_rng(seed), bytearray(content)
+        for place in random.integers(len(content) // 4, len(content) // 2, 4):
+            damaged[place] ^= int(random.integers(1, 256))
+        (tmp_path / "v.mp4").write_bytes(damaged)
+        for place in range(0, COUNT, 4):
+            refused += not is_right_or_refused(tmp_path / "v.mp4", place)
+    assert 0 < refused < 3 * COUNT / 4
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "v.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux([*stream.encode(frame), *stream.encode()])
+    with pytest.raises(InputError, match="it has no picture stream"):
+        open_video(VideoSource(tmp_path / "v.mp4"))
+
+
+@pytest.mark.parametrize("name", ["open.mp4", "fragments.mp4", "intra_refresh.mkv", "mpeg4.avi"])
+def test_decord_refuses_what_it_gets_wrong(tmp_path: Path, name: str) -> None:
+    path = encode(tmp_path / name, **EXACT[name])
+    with pytest.raises(InputError, match=f"{name}: decord gives wrong frames of such a file; use .* auto"):
+        open_video(VideoSource(path), backend="decord")
+
+
+def test_decord_is_exact_on_closed_groups(tmp_path: Path) -> None:
+    assert_exact(encode(tmp_path / "v.mp4", **EXACT["closed.mp4"]), list(range(COUNT)), "decord")
+
+
+@pytest.mark.parametrize("name", ["closed.mp4", "open.mp4", "fragments.mp4", "intra_refresh.mkv", "mpeg4.avi"])
+def test_torchcodec_is_exact_or_says_why_not(tmp_path: Path, name: str) -> None:
+    path = encode(tmp_path / name, **EXACT[name])
+    try:
+        assert_exact(path, list(range(COUNT)), "torchcodec")
+    except InputError as error:
+        # Its binary package finds FFmpeg's shared libraries on some machines only.
+        if not re.search("use the video back end auto|needs the package torchcodec", str(error)):
+            raise
+
+
+def test_an_unknown_back_end_is_refused(tmp_path: Path) -> None:
+    path = encode(tmp_path / "v.mp4")
+    with pytest.raises(InputError, match="unknown video back end 'decrod'; did you mean 'decord'"):
+        open_video(VideoSource(path), backend="decrod")  # type: ignore[arg-type]
