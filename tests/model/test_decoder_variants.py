@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,15 +14,11 @@ from refsam_zoo.model.mask_decoder import Decoded, MaskDecoder, build_prompt_enc
 VARIANTS = [TextConditionedMaskDecoder, ExistenceMaskDecoder]
 
 
-def inputs(count: int = 2, tokens: int = 5) -> tuple[torch.Tensor, ...]:
+def inputs(decoder: MaskDecoder, count: int = 2, tokens: int = 5) -> tuple[Any, ...]:
     generator = torch.Generator().manual_seed(0)
     image, dense = (torch.randn(count, 32, 6, 6, generator=generator) for _ in range(2))
-    return (
-        image,
-        torch.randn(1, 32, 6, 6, generator=generator),
-        dense,
-        torch.randn(count, tokens, 32, generator=generator),
-    )
+    positions = decoder.position_terms(torch.randn(1, 32, 6, 6, generator=generator))
+    return image, positions, dense, torch.randn(count, tokens, 32, generator=generator)
 
 
 def build(cls: type[MaskDecoder]) -> MaskDecoder:
@@ -43,10 +40,10 @@ def changed(decoder: MaskDecoder) -> MaskDecoder:
 @pytest.mark.parametrize("cls", VARIANTS)
 def test_padding_changes_nothing(cls: type[MaskDecoder]) -> None:
     decoder = changed(build(cls))
-    image, position, dense, sparse = inputs()
+    image, positions, dense, sparse = inputs(decoder)
     mask = torch.tensor([[True, True, False, False, False], [True] * 5])
-    both = decoder(image, position, dense, sparse, mask)
-    alone = decoder(image[:1], position, dense[:1], sparse[:1, :2], None)
+    both = decoder(image, positions, dense, sparse, mask)
+    alone = decoder(image[:1], positions, dense[:1], sparse[:1, :2], None)
     torch.testing.assert_close(both.low_res_logits[:1], alone.low_res_logits, atol=1e-5, rtol=0)
 
 
@@ -67,18 +64,19 @@ def test_a_sam_checkpoint_fills_all_but_the_fresh_parts(cls: type[MaskDecoder], 
 def test_the_conditioned_decoder_starts_as_sams() -> None:
     sam, conditioned = build(MaskDecoder), build(TextConditionedMaskDecoder)
     conditioned.load_state_dict(sam.state_dict(), strict=False)
-    expected, found = sam(*inputs(), None), conditioned(*inputs(), None)
+    expected, found = sam(*inputs(sam), None), conditioned(*inputs(conditioned), None)
     torch.testing.assert_close(found.low_res_logits, expected.low_res_logits)
-    assert not torch.allclose(changed(conditioned)(*inputs(), None).low_res_logits, expected.low_res_logits, atol=1e-3)
+    found = changed(conditioned)(*inputs(conditioned), None)
+    assert not torch.allclose(found.low_res_logits, expected.low_res_logits, atol=1e-3)
 
 
 @torch.no_grad()
 def test_probabilities_are_multiplied() -> None:
     sam, decoder = build(MaskDecoder), changed(build(ExistenceMaskDecoder))
     decoder.load_state_dict(sam.state_dict(), strict=False)
-    plain: Decoded = sam(*inputs(), None)
+    plain: Decoded = sam(*inputs(sam), None)
     exists = decoder.existence(plain.mask_token).sigmoid()
-    found = decoder(*inputs(), None).low_res_logits.sigmoid()
+    found = decoder(*inputs(decoder), None).low_res_logits.sigmoid()
     torch.testing.assert_close(found, exists * plain.low_res_logits.sigmoid(), atol=1e-6, rtol=1e-5)
 
 
@@ -87,7 +85,7 @@ def test_the_mask_loss_trains_the_existence_score() -> None:
     optimizer = torch.optim.SGD(decoder.existence.parameters(), lr=1.0)
     for _ in range(3):
         optimizer.zero_grad()
-        torch.nn.functional.softplus(decoder(*inputs(), None).low_res_logits).mean().backward()
+        torch.nn.functional.softplus(decoder(*inputs(decoder), None).low_res_logits).mean().backward()
         optimizer.step()
     with torch.no_grad():
-        assert (decoder.existence(decoder(*inputs(), None).mask_token) < 4).all()
+        assert (decoder.existence(decoder(*inputs(decoder), None).mask_token) < 4).all()

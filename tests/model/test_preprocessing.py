@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from refsam_zoo.model.preprocessing import pad_to_square, preprocess, resized, restore, shrink_masks
 
@@ -38,3 +39,14 @@ def test_masks_go_out_and_come_back() -> None:
     back = restore(cells * 2 - 1, (48, 64), 128) > 0
     assert (back == masks).float().mean() > 0.99
     assert cells.sum() == pytest.approx(24 * 24 / 4)
+
+
+@pytest.mark.parametrize(
+    ("size", "cells", "image_size"), [((48, 85), 64, 256), ((85, 48), 37, 518), ((40, 40), 24, 48)]
+)
+def test_restoring_resizes_as_sam_does(size: tuple[int, int], cells: int, image_size: int) -> None:
+    logits = torch.randn(2, cells, cells)
+    square = F.interpolate(logits[:, None], (image_size, image_size), mode="bilinear", align_corners=False)
+    height, width = resized(size, image_size)
+    expected = F.interpolate(square[..., :height, :width], size, mode="bilinear", align_corners=False)[:, 0]
+    torch.testing.assert_close(restore(logits, size, image_size), expected, atol=1e-6, rtol=0)

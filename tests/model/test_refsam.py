@@ -61,19 +61,21 @@ def test_the_gradient_reaches_the_first_frame_through_the_track_token() -> None:
     assert gradient.abs().sum() > 0
 
 
-def test_the_decoder_is_that_of_the_package() -> None:
+@pytest.mark.parametrize("pixels_at_once", [8192, 84, 8])
+def test_the_decoder_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, pixels_at_once: int) -> None:
     torch.manual_seed(0)
     transformer = TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048)
     package = PackageDecoder(transformer_dim=256, transformer=transformer)
     ours = MaskDecoder()
     ours.load_state_dict(package.state_dict())
-    image, dense, position = (torch.randn(1, 256, 6, 6) for _ in range(3))
-    sparse = torch.randn(1, 5, 256)
+    image, position = (torch.randn(1, 256, 6, 7) for _ in range(2))
+    dense, sparse = torch.randn(3, 256, 6, 7), torch.randn(3, 5, 256)
+    monkeypatch.setattr("refsam_zoo.model.mask_decoder.PIXELS_AT_ONCE", pixels_at_once)
     with torch.no_grad():
         masks, iou = package(image, position, sparse, dense, multimask_output=False)
-        decoded = ours(image, position, dense, sparse, None)
-    torch.testing.assert_close(decoded.low_res_logits, masks[:, 0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(decoded.iou, iou[:, 0], atol=1e-5, rtol=1e-5)
+        decoded = ours(image.expand_as(dense), ours.position_terms(position), dense, sparse, None)
+    torch.testing.assert_close(decoded.low_res_logits, masks[:, 0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(decoded.iou, iou[:, 0], atol=1e-6, rtol=0)
 
 
 def test_identical_sentences_are_encoded_once() -> None:
@@ -87,7 +89,13 @@ def test_identical_sentences_are_encoded_once() -> None:
 
 
 def test_parts_of_unequal_width_are_refused() -> None:
-    from refsam_zoo.model.image_encoders.sam import vit_tiny
+    from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 
     with pytest.raises(InputError, match=r"image_encoder.embedding_width 128, cross_modal.width 256"):
         create_model(text_encoder="clip_tiny", image_encoder=vit_tiny(embedding_width=128))
+    for role, registry in (("sparse", SPARSE_PROMPTS), ("dense", DENSE_PROMPTS)):
+        part = registry.build("word_attention" if role == "sparse" else "dense_attention", width=64)
+        with pytest.raises(InputError, match=f"{role}_prompt.width 64, mask_decoder|{role}_prompt.width 64, dense"):
+            create_model("refsam_vit_tiny", text_encoder="clip_tiny", **{f"{role}_prompt": part})
+    with pytest.raises(InputError, match=r"tracker.width 64"):
+        create_model("refsam_vit_tiny", text_encoder="clip_tiny", tracker=TRACKERS.build("track_mlp", width=64))

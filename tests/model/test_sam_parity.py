@@ -72,7 +72,8 @@ def test_the_zoo_gives_the_predictors_masks(tmp_path: Path, encoder_class: type[
     )
     scaled = torch.from_numpy(predictor.transform.apply_coords(point, SIZE)).float()[None]
     sparse, dense = prompt_encoder((scaled, torch.ones(1, 1)), None, None)
-    decoded = decoder(encoder(images).final, prompt_encoder.get_dense_pe(), dense, sparse, None)
+    positions = decoder.position_terms(prompt_encoder.get_dense_pe())
+    decoded = decoder(encoder(images).final, positions, dense, sparse, None)
 
     np.testing.assert_allclose(decoded.low_res_logits.numpy(), low_res, atol=1e-4, rtol=0)
     np.testing.assert_allclose(restore(decoded.low_res_logits, SIZE, 1024).numpy(), expected, atol=1e-4, rtol=0)

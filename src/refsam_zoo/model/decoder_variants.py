@@ -53,9 +53,11 @@ class ExistenceMaskDecoder(MaskDecoder):
         nn.init.zeros_(self.existence.weight)
         nn.init.constant_(self.existence.bias, 4.0)
 
-    def forward(self, image: Tensor, image_pe: Tensor, dense: Tensor, sparse: Tensor, mask: Tensor | None) -> Decoded:
+    def forward(
+        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, mask: Tensor | None
+    ) -> Decoded:
         """Predicts one mask per prompt; see `MaskDecoder.forward`."""
-        decoded = super().forward(image, image_pe, dense, sparse, mask)
+        decoded = super().forward(image, positions, dense, sparse, mask)
         exists = self.existence(decoded.mask_token)
         return decoded._replace(low_res_logits=_logit_of_both(exists, decoded.low_res_logits))
 

@@ -8,12 +8,15 @@ from typing import NamedTuple
 import torch
 from segment_anything.modeling import MaskDecoder as SamMaskDecoder
 from segment_anything.modeling import PromptEncoder, TwoWayTransformer
-from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix
 from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
+from refsam_zoo.model.two_way import position_terms, transform
+
+PIXELS_AT_ONCE = 8192
+"""Cells of image embeddings decoded together on a processor: two prompts at 64 x 64."""
 
 
 class Decoded(NamedTuple):
@@ -33,9 +36,9 @@ class Decoded(NamedTuple):
 class MaskDecoder(SamMaskDecoder):
     """SAM's mask decoder with SAM's own layers and key names; the starting point of `decoder_variants`.
 
-    Three things differ from the package's `forward`: a batch may hold sentences of unequal length (padding tokens are
-    masked out of every attention), each prompt has its own image, and only the first mask is computed, whose token is
-    returned for tracking.
+    What differs from the package's `forward`: a batch may hold sentences of unequal length (padding tokens are masked
+    out of every attention), each prompt has its own image, and only the first mask is computed, whose token is returned
+    for tracking. The numbers are the same, up to rounding, with fewer and larger products.
 
     Args:
         mlp_width: Width of the transformer's MLP; SAM's is 2048.
@@ -53,28 +56,60 @@ class MaskDecoder(SamMaskDecoder):
             transformer=TwoWayTransformer(depth=2, embedding_dim=width, num_heads=8, mlp_dim=mlp_width),
         )
 
-    def forward(self, image: Tensor, image_pe: Tensor, dense: Tensor, sparse: Tensor, mask: Tensor | None) -> Decoded:
+    def position_terms(self, image_pe: Tensor) -> list[Tensor]:
+        """Projects the positional encoding, float `[1, 256, h, w]`, once for all prompts; see `two_way`."""
+        return position_terms(self.transformer, image_pe)
+
+    def forward(
+        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, mask: Tensor | None
+    ) -> Decoded:
         """Predicts one mask per prompt.
+
+        Without gradients on a processor, as many prompts at a time as its caches and allocator like.
 
         Args:
             image: Image embedding of each prompt, float `[N, 256, h, w]`.
-            image_pe: Positional encoding, float `[1, 256, h, w]`.
+            positions: What `position_terms` gave.
             dense: Dense prompt, float `[N, 256, h, w]`.
             sparse: Prompt tokens, float `[N, L, 256]`.
             mask: bool `[N, L]`, False on padding; None where there is none.
         """
+        some = max(1, PIXELS_AT_ONCE // image[0, 0].numel())
+        if torch.is_grad_enabled() or image.device.type != "cpu" or len(image) <= some:
+            return self._decode(image, positions, dense, sparse, mask)
+        rows = [slice(first, first + some) for first in range(0, len(image), some)]
+        decoded = [
+            self._decode(image[row], positions, dense[row], sparse[row], None if mask is None else mask[row])
+            for row in rows
+        ]
+        return Decoded(*map(torch.cat, zip(*decoded, strict=True)))
+
+    def _decode(
+        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, mask: Tensor | None
+    ) -> Decoded:
         own = self.own_tokens(sparse, mask)
         tokens = torch.cat([own, sparse], dim=1)
         if mask is not None:
             mask = F.pad(mask, (own.shape[1], 0), value=True)[:, None, None, :]
-        pixels = (image + dense).flatten(2).transpose(1, 2)
-        tokens, pixels = _two_way(self.transformer, pixels, image_pe.flatten(2).transpose(1, 2), tokens, mask)
+        pixels = (image + dense).flatten(2).transpose(1, 2).contiguous()
+        # of the tokens only that of the IoU and the first mask's are read
+        tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs=2)
+        kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
+        strips = pixels.split(PIXELS_AT_ONCE // 8 if pixels.device.type == "cpu" else pixels.shape[1], dim=1)
+        logits = _as_image(torch.cat([self._upscale(strip, kernel) for strip in strips], dim=1), image.shape[-2])
+        return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
 
-        upscaled = self.output_upscaling(pixels.transpose(1, 2).unflatten(2, image.shape[-2:]))
-        mask_token = tokens[:, 1]
-        kernel = self.output_hypernetworks_mlps[0](mask_token)
-        logits = (kernel.unsqueeze(1) @ upscaled.flatten(2)).squeeze(1).unflatten(1, upscaled.shape[-2:])
-        return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], mask_token.unsqueeze(1))
+    def _upscale(self, pixels: Tensor, kernel: Tensor) -> Tensor:
+        """Makes the logits of 4 x 4 grandchildren per pixel: `[N, P, C]` and kernels `[N, C / 8]` to `[N, P, 16]`.
+
+        Transposed convolutions of kernel and stride 2 are matrix products that give each pixel four children; all is
+        computed on them, channels last, and only the mask is laid out as an image.
+        """
+        first, norm, activation, second, last_activation = self.output_upscaling
+        children = _children(first, pixels)
+        children = activation(F.layer_norm(children, norm.weight.shape, norm.weight, norm.bias, norm.eps))
+        children = last_activation(_children(second, children))
+        return (children.flatten(1, -2) @ kernel.unsqueeze(-1)).view(*pixels.shape[:2], 16)
 
     def own_tokens(self, sparse: Tensor, mask: Tensor | None) -> Tensor:
         """Gives the IoU token and the mask tokens of each prompt, float `[N, 5, 256]`; SAM's are always the same."""
@@ -86,43 +121,17 @@ class MaskDecoder(SamMaskDecoder):
         self.output_hypernetworks_mlps[1:].requires_grad_(False)
 
 
-def _two_way(
-    transformer: TwoWayTransformer, pixels: Tensor, pixel_pe: Tensor, prompt: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """`TwoWayTransformer.forward` with padding masked and fused attention; same result without padding."""
-    tokens = prompt
-    for layer in transformer.layers:
-        tokens, pixels = _two_way_block(layer, tokens, pixels, prompt, pixel_pe, mask)
-    final = transformer.final_attn_token_to_image
-    tokens = tokens + _attend(final, tokens + prompt, pixels + pixel_pe, pixels, None)
-    return transformer.norm_final_attn(tokens), pixels
+def _as_image(logits: Tensor, height: int) -> Tensor:
+    """Lays out `[N, h * w, 16]` as `[N, 4h, 4w]`: row and column of pixel, child and grandchild."""
+    grid = logits.unflatten(1, (height, -1)).unflatten(3, (2, 2, 2, 2)).permute(0, 1, 3, 5, 2, 4, 6)
+    return grid.reshape(len(logits), 4 * height, -1)
 
 
-def _two_way_block(
-    block: TwoWayAttentionBlock, tokens: Tensor, pixels: Tensor, token_pe: Tensor, pixel_pe: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    if block.skip_first_layer_pe:
-        tokens = _attend(block.self_attn, tokens, tokens, tokens, mask)
-    else:
-        query = tokens + token_pe
-        tokens = tokens + _attend(block.self_attn, query, query, tokens, mask)
-    tokens = block.norm1(tokens)
-
-    keys = pixels + pixel_pe
-    tokens = block.norm2(tokens + _attend(block.cross_attn_token_to_image, tokens + token_pe, keys, pixels, None))
-    tokens = block.norm3(tokens + block.mlp(tokens))
-    pixels = pixels + _attend(block.cross_attn_image_to_token, keys, tokens + token_pe, tokens, mask)
-    return tokens, block.norm4(pixels)
-
-
-def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    def heads(x: Tensor) -> Tensor:
-        return x.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
-
-    attended = F.scaled_dot_product_attention(
-        heads(attention.q_proj(query)), heads(attention.k_proj(key)), heads(attention.v_proj(value)), attn_mask=mask
-    )
-    return attention.out_proj(attended.transpose(1, 2).flatten(2))
+def _children(convolution: nn.ConvTranspose2d, cells: Tensor) -> Tensor:
+    """Applies a convolution of kernel and stride 2 to cells `[..., C]`: `[..., 4, C']`, row by row."""
+    assert convolution.bias is not None
+    weight = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    return F.linear(cells, weight, convolution.bias.repeat(4)).unflatten(-1, (4, -1))
 
 
 def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -52,9 +53,12 @@ def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int) -> T
     Returns:
         float `[N, H, W]`.
     """
-    square = F.interpolate(low_res_logits.unsqueeze(1), (image_size, image_size), mode="bilinear", align_corners=False)
+    factor = image_size / low_res_logits.shape[-1]
     height, width = resized(size, image_size)
-    square = square[..., :height, :width]
+    # one cell beyond the frame, which its last pixels are interpolated with; the rest of the padding is never resized
+    rows, columns = (math.ceil(side / factor) + 1 for side in (height, width))
+    framed = low_res_logits[:, None, :rows, :columns]
+    square = F.interpolate(framed, scale_factor=factor, mode="bilinear", align_corners=False)[..., :height, :width]
     return F.interpolate(square, size, mode="bilinear", align_corners=False).squeeze(1)
 
 

@@ -12,12 +12,13 @@ from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, Language, SparsePrompt
+from refsam_zoo.model.feature_source import ComputedFeatures, FeatureSource
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder, build_prompt_encoder
-from refsam_zoo.model.preprocessing import preprocess, restore
+from refsam_zoo.model.preprocessing import restore
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
-from refsam_zoo.types import ClipBatch, ImageFeatures
+from refsam_zoo.types import ClipBatch, ImageFeatures, Tokens
 
 
 @dataclass
@@ -27,14 +28,16 @@ class EncodedFrames:
     Attributes:
         image: Image embedding of unit length per pixel, float `[B, 256, h, w]`.
         maps: The dense prompt's image half, each float `[B, 256, h, w]`.
+        positions: The mask decoder's position terms, the same for all frames.
     """
 
     image: Tensor
     maps: list[Tensor]
+    positions: list[Tensor]
 
     def select(self, index: Tensor | slice) -> EncodedFrames:
         """Picks frames, for instance one per expression."""
-        return EncodedFrames(self.image[index], [part[index] for part in self.maps])
+        return EncodedFrames(self.image[index], [part[index] for part in self.maps], self.positions)
 
 
 @dataclass
@@ -79,6 +82,9 @@ class RefSAM(nn.Module):
         dense_prompt: Makes a prompt map of words and image.
         mask_decoder: SAM's decoder.
         tracker: Carries the target to the next frame.
+
+    Attributes:
+        features: Gives the encoders' features; a `caching.features.FeatureCache` computes none twice.
     """
 
     def __init__(
@@ -92,7 +98,7 @@ class RefSAM(nn.Module):
         tracker: Tracker,
     ) -> None:
         super().__init__()
-        _require_one_width(image_encoder, cross_modal, mask_decoder)
+        _require_one_width(image_encoder, cross_modal, sparse_prompt, dense_prompt, mask_decoder, tracker)
         cross_modal.connect(text_encoder.width)
         dense_prompt.connect(image_encoder.intermediate_widths)
         self.image_encoder = image_encoder
@@ -107,6 +113,7 @@ class RefSAM(nn.Module):
         )
         self.mask_decoder = mask_decoder
         self.tracker = tracker
+        self.features: FeatureSource = ComputedFeatures()
 
     def encode_images(self, frames: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> EncodedFrames:
         """Encodes frames, each once for all sentences.
@@ -115,13 +122,12 @@ class RefSAM(nn.Module):
             frames: RGB, uint8 `[B, 3, H, W]`.
             sizes: B pairs of height and width before padding; None means no frame is padded.
         """
-        encoder = self.image_encoder
         if sizes is None:
             sizes = [(frames.shape[-2], frames.shape[-1])] * len(frames)
-        images = preprocess(frames, sizes, encoder.image_size, encoder.pixel_mean, encoder.pixel_std)
-        features = encoder(images)
+        features = self.features.images(self.image_encoder, frames, sizes)
         features = ImageFeatures(F.normalize(features.final, dim=1), features.intermediate)
-        return EncodedFrames(features.final, self.dense_prompt.maps(features))
+        positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
+        return EncodedFrames(features.final, self.dense_prompt.maps(features), positions)
 
     def encode_text(self, expressions: Sequence[str]) -> Language:
         """Encodes sentences, identical ones once.
@@ -132,7 +138,8 @@ class RefSAM(nn.Module):
         distinct = list(dict.fromkeys(expressions))
         device = self.prompt_encoder.no_mask_embed.weight.device
         tokens = self.text_encoder.tokenize(distinct)
-        language = self.cross_modal(self.text_encoder(type(tokens)(*(part.to(device) for part in tokens))))
+        tokens = Tokens(*(part.to(device) for part in tokens))
+        language = self.cross_modal(self.features.text(self.text_encoder, tokens))
         index = torch.tensor([distinct.index(expression) for expression in expressions], device=device)
         return Language(*(part[index] for part in language))
 
@@ -152,7 +159,7 @@ class RefSAM(nn.Module):
         if track_token is not None:
             sparse = torch.cat([sparse, track_token], dim=1)
             mask = None if mask is None else F.pad(mask, (0, track_token.shape[1]), value=True)
-        decoded = self.mask_decoder(frames.image, self.prompt_encoder.get_dense_pe(), dense, sparse, mask)
+        decoded = self.mask_decoder(frames.image, frames.positions, dense, sparse, mask)
         return Segmentation(decoded.low_res_logits, decoded.iou, self.tracker(decoded.mask_token, track_token))
 
     def restore(self, low_res_logits: Tensor, size: tuple[int, int]) -> Tensor:
@@ -180,12 +187,23 @@ class RefSAM(nn.Module):
         return SegmentedClips(torch.stack(logits, dim=1), track_token, encoded, language)
 
 
-def _require_one_width(image_encoder: ImageEncoder, cross_modal: CrossModalMLP, mask_decoder: MaskDecoder) -> None:
+def _require_one_width(
+    image_encoder: ImageEncoder,
+    cross_modal: CrossModalMLP,
+    sparse_prompt: SparsePrompt,
+    dense_prompt: DensePrompt,
+    mask_decoder: MaskDecoder,
+    tracker: Tracker,
+) -> None:
     widths = {
         "image_encoder.embedding_width": image_encoder.embedding_width,
         "cross_modal.width": cross_modal.width,
+        "sparse_prompt.width": sparse_prompt.width,
+        "dense_prompt.width": dense_prompt.width,
         "mask_decoder.width": mask_decoder.transformer_dim,
+        "tracker.width": tracker.width,
     }
-    if len(set(widths.values())) > 1:
-        found = ", ".join(f"{name} {width}" for name, width in widths.items())
+    own = {name: width for name, width in widths.items() if width is not None}
+    if len(set(own.values())) > 1:
+        found = ", ".join(f"{name} {width}" for name, width in own.items())
         raise InputError(f"the parts of a model must share one embedding width, not {found}")
