@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
+from torch.nn import functional as F
 
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
@@ -43,9 +43,10 @@ class vit_tiny(SamImageEncoder):
 
 
 class ConvolutionalPatches(nn.Sequential):
-    """Patches of 8 pixels by residual convolutions (arXiv 2106.14881), in the place of SAM's `PatchEmbed`.
+    """Patches of 8 pixels by residual convolutions (after arXiv 2106.14881), in the place of SAM's `PatchEmbed`.
 
-    One matrix per patch learns colours quickly and shapes hardly at all from a few thousand frames.
+    One matrix per patch learns colours quickly but from a few thousand frames hardly any shapes. There is no
+    normalisation: over four frames or one it would take away the very colours that sentences name.
 
     Args:
         width: Channels of a token.
@@ -54,13 +55,12 @@ class ConvolutionalPatches(nn.Sequential):
     def __init__(self, width: int) -> None:
         quarter, half = width // 4, width // 2
         super().__init__(
-            nn.Conv2d(3, quarter, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(quarter),
+            nn.Conv2d(3, quarter, 3, stride=2, padding=1),
             nn.ReLU(),
-            _residual(quarter, half, stride=2),
-            _residual(half, half, stride=1),
-            _residual(half, width, stride=2),
-            _residual(width, width, stride=1),
+            ResidualConvolutions(quarter, half, stride=2),
+            ResidualConvolutions(half, half),
+            ResidualConvolutions(half, width, stride=2),
+            ResidualConvolutions(width, width),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -68,8 +68,19 @@ class ConvolutionalPatches(nn.Sequential):
         return super().forward(images).permute(0, 2, 3, 1)
 
 
-def _residual(inputs: int, outputs: int, stride: int) -> BasicBlock:
-    shortcut = None if inputs == outputs and stride == 1 else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-    block = BasicBlock(inputs, outputs, stride, shortcut)
-    nn.init.zeros_(block.bn2.weight)  # every block starts as its shortcut
-    return block
+class ResidualConvolutions(nn.Module):
+    """Two convolutions beside a shortcut, as which alone they start."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride, padding=1)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shortcut = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride)
+        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
+        nn.init.zeros_(self.second.weight)
+        if isinstance(self.shortcut, nn.Conv2d):
+            nn.init.kaiming_normal_(self.shortcut.weight, nonlinearity="linear")
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps float `[B, inputs, H, W]` to float `[B, outputs, H / stride, W / stride]`."""
+        return self.shortcut(maps) + self.second(F.relu(self.first(maps)))
