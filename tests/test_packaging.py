@@ -31,10 +31,12 @@ MAY_IMPORT = {
     "ablation": FOUNDATIONS | {"ablation_report", "checkpoints", "inference", "model"},
     "ablation_report": FOUNDATIONS,
     "evaluation": FOUNDATIONS | {"video"},
+    "caching": FOUNDATIONS | {"model"},
+    "caching_command": FOUNDATIONS | {"caching", "data_modules", "model", "parser", "video"},
     "evaluation_command": FOUNDATIONS | {"data_modules", "evaluation"},
     "inference": FOUNDATIONS | {"checkpoints", "model", "video"},
     "training": FOUNDATIONS
-    | {"checkpoints", "data_modules", "evaluation", "inference", "model", "parser", "video", "zoo"},
+    | {"caching", "checkpoints", "data_modules", "evaluation", "inference", "model", "parser", "video", "zoo"},
 }
 """Room -> rooms it may import. `cli`, `__main__` and `__init__` know everything; no room may import them."""
 

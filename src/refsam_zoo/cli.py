@@ -42,6 +42,10 @@ COMMANDS = {
         "write the table of published and measured results",
     ),
     "ablate": ("refsam_zoo.ablation:ablate", "train the rows of an ablation table and draw them beside the paper's"),
+    "cache": (
+        "refsam_zoo.caching_command:cache",
+        "compute a data set's image features ahead of training, or clear them",
+    ),
     "list": ("refsam_zoo.zoo:print_zoo", "print the zoo as a table"),
     "parameters": (
         "refsam_zoo.parameter_table:print_parameters",

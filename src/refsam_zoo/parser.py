@@ -29,7 +29,7 @@ class OneLineErrors(ArgumentParser):
 
     def _explain(self, message: str) -> str:
         wrong_name = re.search(
-            r'key "([\w.]+)":.*?(?:import path string|Import path .*?):? ?\'?([\w./-]+)\'?$', message
+            r'key "([\w.]+)":.*?(?:import path string|Import path .*?|Given value):? ?\'?([\w./-]+)\'?$', message
         )
         if wrong_name:
             key, name = wrong_name.groups()

@@ -12,6 +12,8 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 import refsam_zoo.inference.released  # noqa: F401  makes its short names known
+from refsam_zoo.caching.entries import EntryFolder
+from refsam_zoo.caching.features import CacheOptions, FeatureCache, require_frozen
 from refsam_zoo.checkpoints.loading import check_fit
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.predictor import Predictor, VideoState
@@ -52,6 +54,8 @@ class ReferringSegmentation(LightningModule):
         schedule: Learning-rate schedule.
         weight_decay: AdamW's weight decay of matrices.
         predictor: Turns the model's logits into masks, in validation, test and prediction.
+        feature_cache: Where features of frozen encoders are kept over epochs and runs. Training clips must not be
+            augmented at random then: each would be a new image.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class ReferringSegmentation(LightningModule):
         schedule: Schedule = Schedule(),  # noqa: B008
         weight_decay: float = 0.01,
         predictor: Callable[[RefSAM], Predictor] = Predictor,
+        feature_cache: CacheOptions = CacheOptions(),  # noqa: B008
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
@@ -89,6 +94,9 @@ class ReferringSegmentation(LightningModule):
             decoder_checkpoint,
             weights,
         )
+        if feature_cache.folder is not None:
+            require_frozen(image_encoder)
+            self.model.features = FeatureCache(EntryFolder(feature_cache.folder, feature_cache.gigabytes))
         self.loss = loss
         self.alignment = alignment
         self.learning_rates = learning_rates
