@@ -94,17 +94,16 @@ def boundary_f(predicted: np.ndarray, true: np.ndarray, radius: int) -> float:
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:
-    """Stacks of float64 masks `[N, T, H, W]`, as davis2017 keeps them."""
+    """Masks bool `[N, T, H, W]` by way of stacks of float64, as davis2017 makes them."""
     numbers = np.arange(1, OBJECTS + 1, dtype=float)[:, None, None, None]
-    return (np.ones((OBJECTS, *labels.shape)) * numbers == labels.astype(float)[None]).astype(float)
+    return np.ones((OBJECTS, *labels.shape)) * numbers == labels.astype(float)[None]
 
 
 def davis_style(root: Path) -> list[tuple[float, float]]:
     scores = []
     for folder in sorted((root / "Annotations/480p").iterdir()):
         true, predicted = (one_hot(read_video(path)) for path in (folder, root / "results" / folder.name))
-        pairs = zip(predicted[:, 1:-1].astype(bool), true[:, 1:-1].astype(bool), strict=True)
-        scores += [frame_by_frame(*pair) for pair in pairs]
+        scores += [frame_by_frame(*pair) for pair in zip(predicted[:, 1:-1], true[:, 1:-1], strict=True)]
     return scores
 
 

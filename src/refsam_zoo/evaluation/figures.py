@@ -59,7 +59,7 @@ def draw_breakdowns(results: Sequence[ExpressionResult], path: Path) -> None:
         axes.bar(range(len(groups)), means, yerr=errors, width=0.65, color=_BAR_COLOUR, ecolor="0.35", capsize=4)
         axes.set_xticks(range(len(groups)), [f"{name}\nn = {len(members)}" for name, members in groups.items()])
         axes.tick_params(axis="x", labelsize="small", length=0)
-        axes.set(title=title, ylim=(0, 100), ylabel="J&F")
+        axes.set(title=title, xlim=(-0.5, max(len(groups), 3) - 0.5), ylim=(0, 100), ylabel="J&F")
         axes.grid(axis="y", alpha=0.3)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)

@@ -173,6 +173,7 @@ def _average_precision(samples: Sequence[ImageSample]) -> dict[str, float]:
         iou_type="segm",
         iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(),
         rec_thresholds=np.linspace(0, 1, 101).tolist(),
+        sync_on_compute=False,  # one process has all the samples; the others would be waited for
     )
     for sample in samples:
         queries = len(sample.scores)
