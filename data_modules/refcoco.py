@@ -32,6 +32,8 @@ FILES = {
     "grefcoco": "grefs(unc).json",
 }
 
+LARGEST_ID = 2**53
+
 
 class RefCOCO(ReferringDataModule):
     """RefCOCO and its relatives.
@@ -103,7 +105,7 @@ def _parse_ref(ref: Entry, instances: _Instances, expressions: Expressions) -> l
             video_id=name,
             expression_id=expressions.add(name, str(sentence["sent_id"].integer()), sentence),
             expression=sentence["sent"].text(),
-            object_ids=tuple(target.integer(largest=2**53) for target in targets),
+            object_ids=tuple(target.integer(largest=LARGEST_ID) for target in targets),
             frames=(name,),
             source=VideoSource(instances.pictures),
             masks=masks,
@@ -119,13 +121,13 @@ class _Instances:
         self.pictures = pictures
         content = read_json(file)
         self._file = file
-        self._images = {image["id"].value: image for image in content["images"].list()}
-        self._objects = {target["id"].value: target for target in content["annotations"].list()}
+        self._images = _by_id(content["images"])
+        self._objects = _by_id(content["annotations"])
         self._there = set(os.listdir(pictures)) if pictures.is_dir() else set()
 
     def picture(self, image_id: Entry) -> str:
         """The name of an image without its suffix."""
-        image = self._images.get(image_id.integer(largest=2**53))
+        image = self._images.get(image_id.integer(largest=LARGEST_ID))
         if image is None:
             image_id.fail(f"there is no image {image_id.value} in {self._file}")
         file_name = image["file_name"].name()
@@ -138,15 +140,27 @@ class _Instances:
         polygons: list[tuple[float, ...]] = []
         crowds = []
         for target in targets:
-            annotation = self._objects.get(target.integer(largest=2**53))
+            annotation = self._objects.get(target.integer(largest=LARGEST_ID))
             if annotation is None:
                 target.fail(f"there is no annotation {target.value} in {self._file}")
             segmentation = annotation["segmentation"]
             if isinstance(segmentation.value, dict):
                 crowds.append(parse_run_lengths(segmentation))
             else:
+                if segmentation.value == []:
+                    segmentation.fail("there is no polygon")
                 polygons += [_parse_polygon(polygon) for polygon in segmentation.list()]
         return PolygonMasks(self._file, tuple(polygons), tuple(crowds))
+
+
+def _by_id(entries: Entry) -> dict[int, Entry]:
+    found: dict[int, Entry] = {}
+    for entry in entries.list():
+        with separately():
+            number = entry["id"].integer(largest=LARGEST_ID)
+            if found.setdefault(number, entry) is not entry:
+                entry.fail(f"the id {number} is there already: {found[number].key}")
+    return found
 
 
 def _parse_polygon(polygon: Entry) -> tuple[float, ...]:

@@ -63,7 +63,7 @@ class Shards(HoldoutDataModule):
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
-        there = sorted(file.parent.name for file in root.glob(f"*/{INDEX}"))
+        there = sorted(file.parent.name for file in root.glob(f"*/{INDEX}") if any(file.parent.glob("*.tar")))
         return {split: partial(parse_shards, str(root), split) for split in there}
 
     def require_root(self) -> None:

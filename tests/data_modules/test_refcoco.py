@@ -63,10 +63,13 @@ def test_the_data_module_makes_clips_of_images(root: Path) -> None:
     [
         (lambda c: c["annotations"].clear(), r"ann_id: there is no annotation"),
         (lambda c: c["images"].clear(), r"image_id: there is no image"),
+        (lambda c: c["images"][0].update(id=[]), r"images\.0\.id: expected a whole number, got \[\]"),
+        (lambda c: c["annotations"].append(c["annotations"][0]), r"the id \d+ is there already: annotations\.0"),
         (lambda c: c["images"][0].update(file_name="x.jpg"), r"the image is missing: .*x\.jpg"),
         (lambda c: c["images"][0].update(file_name="../x.jpg"), r"'\.\./x\.jpg' cannot be the name"),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2]]), r"segmentation\.0: a polygon is a list"),
         (lambda c: c["annotations"][0].update(segmentation=[["a"] * 6]), r"segmentation\.0: a polygon is a list"),
+        (lambda c: c["annotations"][0].update(segmentation=[]), "segmentation: there is no polygon"),
         (lambda c: c["annotations"][0].update(segmentation=None), r"segmentation: expected a list, got null"),
     ],
 )

@@ -297,9 +297,13 @@ def test_two_processes_with_two_workers_see_each_sample_once(sharded: tuple[Path
         }  # fmt: skip
         command = [sys.executable, str(script), *map(str, sharded), str(tmp_path)]
         processes.append(subprocess.Popen(command, env={**os.environ, **place}, stderr=subprocess.PIPE, text=True))
-    for process in processes:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors
+    finally:
+        for process in processes:
+            process.kill()
     seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     folder, shards = (seen[0][kind] + seen[1][kind] for kind in range(2))
     expected = {(said.video_id, said.expression_id) for said in Shards(str(sharded[1]), holdout=0.1).referrals("train")}
