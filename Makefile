@@ -28,9 +28,9 @@ demo: setup ## Generate RefShapes, train and test the demo model, draw the resul
 		echo "The earlier demo is now $$earlier."; fi
 	$(BIN)/refsam-zoo fit --config configs/demo.yaml
 	$(BIN)/refsam-zoo test --config configs/demo.yaml --ckpt_path runs/demo/checkpoints/last.ckpt
-	$(call overlay,test_00000,"the blue circle" "the small star" "the blue star")
-	$(call overlay,test_00003,"the purple star" "the small triangle" "the big green star")
-	$(call overlay,test_00004,"the red cross" "the white cross" "the white square")
+	$(call overlay,test_00001,"the blue star" "the red cross" "the big blue square" "the cyan circle")
+	$(call overlay,test_00003,"the green triangle" "the purple star" "the big green star")
+	$(call overlay,test_00008,"the big white star" "the small blue star" "the big purple circle" "the small purple star")
 	@cat runs/demo/evaluation/summary.md
 	@echo
 	@echo "Tables and pictures: runs/demo/evaluation/  overlay videos: runs/demo/overlays/*/overlay.mp4"
