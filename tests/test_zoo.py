@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 import refsam_zoo
@@ -62,3 +64,9 @@ def test_every_entry_has_a_card_with_its_first_line() -> None:
         for name in registry:
             assert registry.card(name).family
             assert (registry.get(name).__doc__ or "").strip().split("\n")[0].endswith((".", "?"))
+
+
+def test_the_documentation_has_every_card() -> None:
+    document = (Path(__file__).parents[1] / "docs" / "zoo.md").read_text(encoding="utf-8")
+    wanted = {f"### {name} ({registry.role})" for registry in zoo._REGISTRIES for name in registry}
+    assert {line for line in document.splitlines() if line.startswith("### ")} == wanted

@@ -16,7 +16,7 @@ from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP, DensePrompt, SparsePrompt
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
-from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.mask_decoder import MASK_DECODERS, MaskDecoder
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.model.tracking import TRACKERS, Tracker
@@ -37,7 +37,7 @@ def create_model(
     dense_prompt: str | DensePrompt = "hierarchical_dense_attention",
     tracker: str | Tracker = "track_mlp",
     image_encoder: ImageEncoder | None = None,
-    mask_decoder: MaskDecoder | None = None,
+    mask_decoder: str | MaskDecoder = "sam_decoder",
     hidden_layers: int = 1,
     decoder_checkpoint: Path | None = None,
     weights: Path | None = None,
@@ -53,7 +53,7 @@ def create_model(
         dense_prompt: Prompt map made of words and image.
         tracker: What is carried from frame to frame.
         image_encoder: A ready image encoder, for instance `vit_b(checkpoint=...)`; replaces the one in `name`.
-        mask_decoder: A ready mask decoder, for instance one of `model.decoder_variants`; None means SAM's.
+        mask_decoder: Mask decoder.
         hidden_layers: Hidden layers of the Cross-Modal MLP.
         decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded.
         weights: Components to start from, loaded last: a file of `refsam-zoo convert` or a run's checkpoint.
@@ -77,7 +77,7 @@ def create_model(
         CrossModalMLP(hidden_layers),
         _part(SPARSE_PROMPTS, sparse_prompt),
         _part(DENSE_PROMPTS, dense_prompt),
-        MaskDecoder() if mask_decoder is None else mask_decoder,
+        _part(MASK_DECODERS, mask_decoder),
         _part(TRACKERS, tracker),
         decoder_checkpoint,
         weights,
@@ -147,6 +147,7 @@ _REGISTRIES: Sequence[Registry[Any]] = (
     TUNERS,
     SPARSE_PROMPTS,
     DENSE_PROMPTS,
+    MASK_DECODERS,
     TRACKERS,
 )
 

@@ -8,10 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from refsam_zoo.model.decoder_variants import ExistenceMaskDecoder, TextConditionedMaskDecoder
-from refsam_zoo.model.mask_decoder import Decoded, MaskDecoder, build_prompt_encoder, load_sam_decoder
+from refsam_zoo.model.decoder_variants import existence_decoder, text_conditioned_decoder
+from refsam_zoo.model.mask_decoder import (
+    MASK_DECODERS,
+    Decoded,
+    MaskDecoder,
+    build_prompt_encoder,
+    load_sam_decoder,
+)
 
-VARIANTS = [TextConditionedMaskDecoder, ExistenceMaskDecoder]
+VARIANTS = [MASK_DECODERS.get(name) for name in MASK_DECODERS]
 
 
 def inputs(decoder: MaskDecoder, count: int = 2, tokens: int = 5) -> tuple[Any, ...]:
@@ -62,7 +68,7 @@ def test_a_sam_checkpoint_fills_all_but_the_fresh_parts(cls: type[MaskDecoder], 
 
 @torch.no_grad()
 def test_the_conditioned_decoder_starts_as_sams() -> None:
-    sam, conditioned = build(MaskDecoder), build(TextConditionedMaskDecoder)
+    sam, conditioned = build(MaskDecoder), build(text_conditioned_decoder)
     conditioned.load_state_dict(sam.state_dict(), strict=False)
     expected, found = sam(*inputs(sam), None), conditioned(*inputs(conditioned), None)
     torch.testing.assert_close(found.low_res_logits, expected.low_res_logits)
@@ -72,7 +78,7 @@ def test_the_conditioned_decoder_starts_as_sams() -> None:
 
 @torch.no_grad()
 def test_probabilities_are_multiplied() -> None:
-    sam, decoder = build(MaskDecoder), changed(build(ExistenceMaskDecoder))
+    sam, decoder = build(MaskDecoder), changed(build(existence_decoder))
     decoder.load_state_dict(sam.state_dict(), strict=False)
     plain: Decoded = sam(*inputs(sam), None)
     exists = decoder.existence(plain.mask_token).sigmoid()
@@ -81,7 +87,7 @@ def test_probabilities_are_multiplied() -> None:
 
 
 def test_the_mask_loss_trains_the_existence_score() -> None:
-    decoder = build(ExistenceMaskDecoder)
+    decoder = build(existence_decoder)
     optimizer = torch.optim.SGD(decoder.existence.parameters(), lr=1.0)
     for _ in range(3):
         optimizer.zero_grad()

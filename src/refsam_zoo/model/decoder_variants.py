@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
-from refsam_zoo.model.mask_decoder import Decoded, MaskDecoder
+from refsam_zoo.model.mask_decoder import MASK_DECODERS, Decoded, MaskDecoder
+from refsam_zoo.registry import ModelCard
 
 
-class TextConditionedMaskDecoder(MaskDecoder):
+@MASK_DECODERS.register(ModelCard("refsam-zoo"))
+class text_conditioned_decoder(MaskDecoder):
     """SAM's decoder whose own tokens are shifted by the mean prompt token, so that its queries depend on the sentence.
 
     The shift starts at zero: the decoder starts as SAM's.
@@ -34,7 +36,8 @@ class TextConditionedMaskDecoder(MaskDecoder):
         return super().own_tokens(sparse, mask) + self.condition(mean)
 
 
-class ExistenceMaskDecoder(MaskDecoder):
+@MASK_DECODERS.register(ModelCard("refsam-zoo"))
+class existence_decoder(MaskDecoder):
     """SAM's decoder with a second opinion: how probable is it that the sentence means anything in this frame?
 
     A pixel's probability becomes `p(exists) * p(pixel)`, so an absent target is one decision instead of one per pixel,

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix
 from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
 from refsam_zoo.model.two_way import position_terms, transform
+from refsam_zoo.registry import ModelCard, Registry
 
 PIXELS_AT_ONCE = 8192
 """Cells of image embeddings decoded together on a processor: two prompts at 64 x 64."""
@@ -119,6 +120,14 @@ class MaskDecoder(SamMaskDecoder):
         """Freezes what a single mask never reaches: the IoU head and the other masks' hypernetworks."""
         self.iou_prediction_head.requires_grad_(False)
         self.output_hypernetworks_mlps[1:].requires_grad_(False)
+
+
+MASK_DECODERS: Registry[MaskDecoder] = Registry("mask decoder")
+
+
+@MASK_DECODERS.register(ModelCard("SAM", "part of SAM's checkpoints", "Apache-2.0", "2304.02643"))
+class sam_decoder(MaskDecoder):
+    """SAM's mask decoder. Options as in `MaskDecoder`."""
 
 
 def _as_image(logits: Tensor, height: int) -> Tensor:

@@ -28,6 +28,7 @@ from refsam_zoo.inference.mask_writer import MaskWriter
 from refsam_zoo.inference.output_files import require_empty
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+from refsam_zoo.model.mask_decoder import MASK_DECODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
@@ -42,6 +43,7 @@ ROLES.update(
     text_tuner=TUNERS,
     sparse_prompt=SPARSE_PROMPTS,
     dense_prompt=DENSE_PROMPTS,
+    mask_decoder=MASK_DECODERS,
     tracker=TRACKERS,
 )
 
@@ -233,5 +235,18 @@ def _run(arguments: list[str]) -> None:
             save_config_callback=_SaveConfig,
             seed_everything_default=0,
             trainer_defaults={"default_root_dir": "runs/default", "use_distributed_sampler": False, "logger": True},
-            args=arguments,
+            args=_spell_out_timm(arguments),
         )
+
+
+def _spell_out_timm(arguments: list[str]) -> list[str]:
+    """`--model.image_encoder timm/<name>` is short for the entry `timm` and its option `backbone`."""
+    option, spelt = "--model.image_encoder", list[str]()
+    for argument in arguments:
+        if argument.startswith("timm/") and spelt and spelt[-1] == option:
+            argument = f"{spelt.pop()}={argument}"
+        if argument.startswith(f"{option}=timm/"):
+            spelt += [f"{option}=timm", argument.replace("=timm/", ".backbone=", 1)]
+        else:
+            spelt.append(argument)
+    return spelt

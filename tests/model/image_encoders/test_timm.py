@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import yaml
 
+from refsam_zoo.cli import main
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders.timm import TimmImageEncoder
 from refsam_zoo.model.tuners import TUNERS
@@ -85,3 +87,12 @@ def test_frozen_batch_statistics_do_not_drift(tuner: str) -> None:
 def test_a_network_without_linear_layers_cannot_take_lora() -> None:
     with pytest.raises(InputError, match="has no linear layer to adapt; use tuner 'full' or 'frozen'"):
         TUNERS.build("lora").apply(TimmImageEncoder("resnet18", image_size=64))
+
+
+def test_a_backbone_goes_by_its_name_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    demo = Path(__file__).parents[3] / "configs" / "demo.yaml"
+    with pytest.raises(SystemExit):
+        main(["fit", f"--config={demo}", "--model.image_encoder", "timm/resnet18", "--print_config"])
+    encoder = yaml.safe_load(capsys.readouterr().out)["model"]["image_encoder"]
+    assert encoder["class_path"].endswith(".timm")
+    assert encoder["init_args"]["backbone"] == "resnet18"
