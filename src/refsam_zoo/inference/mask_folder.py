@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from PIL import Image
-from typing_extensions import Self
 
+from refsam_zoo.inference.background import BackgroundTasks
 from refsam_zoo.inference.output_files import output_path, write_whole
 
 BLACK_AND_WHITE = (0, 0, 0, 255, 255, 255)
 
 
-class MaskFolder:
+class MaskFolder(BackgroundTasks):
     """Writes `<folder>/<video>/<expression>/<frame>.png`; use it as a context manager.
 
     The folder is not checked for earlier results: see `output_files.require_empty`.
@@ -28,10 +25,8 @@ class MaskFolder:
     """
 
     def __init__(self, folder: Path, threads: int = 2) -> None:
+        super().__init__(threads, 16 * threads)
         self.folder = folder
-        self._pool = ThreadPoolExecutor(threads)
-        self._pending: deque[Future[None]] = deque()
-        self._most_pending = 16 * threads
 
     def write(self, video: str, expression: str, frame: str, mask: np.ndarray) -> None:
         """Hands over a mask, bool `[H, W]`, which must not be changed afterwards.
@@ -39,31 +34,7 @@ class MaskFolder:
         Raises:
             InputError: A name is not a plain file name, or an earlier mask could not be written.
         """
-        path = output_path(self.folder, video, expression, frame, suffix=".png")
-        if len(self._pending) == self._most_pending:
-            self._pending.popleft().result()
-        self._pending.append(self._pool.submit(_write, path, mask))
-
-    def close(self) -> None:
-        """Waits until everything is on disk.
-
-        Raises:
-            InputError: A mask could not be written.
-        """
-        self._pool.shutdown()
-        while self._pending:
-            self._pending.popleft().result()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self._pool.shutdown()
+        self.submit(_write, output_path(self.folder, video, expression, frame, suffix=".png"), mask)
 
 
 def encode_mask(mask: np.ndarray) -> bytes:

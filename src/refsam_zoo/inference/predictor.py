@@ -143,8 +143,7 @@ class Predictor:
             rows = slice(start, start + self.expressions_at_once)
             language = Language(*(part[rows] for part in track.language))
             token = None if track.token is None else track.token[rows]
-            same_frame = torch.zeros(len(language.mask), dtype=torch.int64, device=frame.image.device)
-            segmentation = self.model.segment(frame.select(same_frame), language, token)
+            segmentation = self.model.segment(frame.repeat(len(language.mask)), language, token)
             masks.append(self.model.restore(segmentation.low_res_logits, size) > self.threshold)
             if segmentation.track_token is not None:
                 tokens.append(segmentation.track_token)

@@ -65,11 +65,11 @@ class ReleasedDavisPredictor(ReleasedPredictor):
         count = len(track.language.mask)
         if count % ANNOTATORS:
             raise InputError(f"{count} sentences about a video are not {ANNOTATORS} for each object, as in Ref-DAVIS17")
-        same_frame = torch.zeros(count // ANNOTATORS, dtype=torch.int64, device=frame.image.device)
+        same_frame = frame.repeat(count // ANNOTATORS)
         masks = torch.empty(count, *size, dtype=torch.bool, device=frame.image.device)
         for annotator in range(ANNOTATORS):
             language = Language(*(part[annotator::ANNOTATORS] for part in track.language))
-            segmentation = self.model.segment(frame.select(same_frame), language, track.token)
+            segmentation = self.model.segment(same_frame, language, track.token)
             track.token = segmentation.track_token
             masks[annotator::ANNOTATORS] = self._compete(self.model.restore(segmentation.low_res_logits, size))
         return masks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.inference.background import BackgroundTasks, read_ahead
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.output_files import output_path, require_empty, write_whole
 from refsam_zoo.inference.overlay import Overlay
@@ -24,6 +25,8 @@ from refsam_zoo.video.frame_folder import SUFFIXES
 from refsam_zoo.video.readers import Backend, VideoReader, open_video
 
 FRAMES_AT_ONCE = 4
+BATCHES_AHEAD = 2
+"""Batches read while an earlier one is segmented."""
 
 
 def segment(
@@ -70,6 +73,8 @@ def segment(
 def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: Path) -> None:
     """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
 
+    Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own.
+
     Args:
         predictor: Runs the model.
         reader: The video.
@@ -88,13 +93,19 @@ def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequen
     with ExitStack() as stack:
         masks = stack.enter_context(MaskFolder(output / "masks"))
         film = stack.enter_context(OverlayVideoWriter(output / "overlay.mp4", overlay.size, reader.fps))
-        found = predictor.stream(reader.stream(FRAMES_AT_ONCE), expressions)
-        for frame_name, segmented in zip(tqdm(frame_names, desc=name, unit="frame"), found, strict=True):
-            for number, mask in zip(sentences, segmented.masks, strict=True):
-                masks.write(name, number, frame_name, mask)
+        pictures = stack.enter_context(BackgroundTasks(threads=1, most_pending=16))
+        frames = stack.enter_context(closing(read_ahead(reader.stream(FRAMES_AT_ONCE), BATCHES_AHEAD)))
+        found = predictor.stream(frames, expressions)
+
+        def show(segmented: FrameMasks) -> None:
             picture = overlay.draw(segmented.frame, segmented.masks)
             film.write(picture)
             still.consider(segmented, picture)
+
+        for frame_name, segmented in zip(tqdm(frame_names, desc=name, unit="frame"), found, strict=True):
+            for number, mask in zip(sentences, segmented.masks, strict=True):
+                masks.write(name, number, frame_name, mask)
+            pictures.submit(show, segmented)
     write_whole(output / "still.png", still.encode())
 
 

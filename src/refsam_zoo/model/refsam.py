@@ -39,6 +39,11 @@ class EncodedFrames:
         """Picks frames, for instance one per expression."""
         return EncodedFrames(self.image[index], [part[index] for part in self.maps], self.positions)
 
+    def repeat(self, count: int) -> EncodedFrames:
+        """Gives a single frame for `count` expressions, without copying it."""
+        image, *maps = (part.expand(count, -1, -1, -1) for part in (self.image, *self.maps))
+        return EncodedFrames(image, maps, self.positions)
+
 
 @dataclass
 class Segmentation:
