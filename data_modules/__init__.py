@@ -19,7 +19,7 @@ from refsam_zoo.data_modules.referring_folder import ReferringFolder
 from refsam_zoo.data_modules.revos import ReVOS
 from refsam_zoo.data_modules.shards import Shards
 from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation
-from refsam_zoo.video.clip_sampling import ConsecutiveSampling, NeighbourSampling, UniformSampling
+from refsam_zoo.video.clip_sampling import ConsecutiveSampling, NeighbourSampling, UniformSampling, WholeVideoSampling
 
 __all__ = [
     "LVVIS",
@@ -41,4 +41,5 @@ __all__ = [
     "ReferringFolder",
     "Shards",
     "UniformSampling",
+    "WholeVideoSampling",
 ]

@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refsam_zoo.video.clip_sampling import ClipSampling, ConsecutiveSampling, NeighbourSampling, UniformSampling
+from refsam_zoo.video.clip_sampling import (
+    ClipSampling,
+    ConsecutiveSampling,
+    NeighbourSampling,
+    UniformSampling,
+    WholeVideoSampling,
+)
 
 SAMPLINGS = [NeighbourSampling(), UniformSampling(), ConsecutiveSampling(), ConsecutiveSampling(stride=4)]
 
@@ -67,3 +73,7 @@ def test_the_same_seed_gives_the_same_clip() -> None:
     for sampling in SAMPLINGS:
         clips = [sampling.sample(6, 50, 4, np.random.default_rng(3)) for _ in range(2)]
         assert clips[0] == clips[1]
+
+
+def test_a_whole_video_is_every_frame_once() -> None:
+    assert WholeVideoSampling().sample(3, 7, 2, np.random.default_rng(0)) == list(range(7))

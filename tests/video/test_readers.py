@@ -10,6 +10,7 @@ from PIL import Image
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import VideoSource
+from refsam_zoo.video.masks import read_indexed
 from refsam_zoo.video.readers import open_video
 
 FRAMES = 24
@@ -134,12 +135,22 @@ def test_grey_and_cmyk_jpegs_become_rgb(tmp_path: Path, mode: str) -> None:
         np.testing.assert_allclose(reader.read([0]), 90, atol=3)
 
 
-def test_orientation_tags_are_ignored_for_frames(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_orientation_tags_are_ignored_for_frames_and_masks(tmp_path: Path, suffix: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.new("RGB", (64, 48)).save(tmp_path / "00000.jpg", exif=exif)
-    with open_video(VideoSource(tmp_path)) as reader:
-        assert reader.size == (48, 64)
+    ids = np.zeros((48, 64), np.uint8)
+    ids[:10] = 3
+    mask = Image.fromarray(ids, "P")
+    mask.putpalette([0, 0, 0, 0, 0, 255, 0, 255, 0, 255, 0, 0])
+    Image.fromarray(np.where(ids[..., None], 255, np.zeros(3)).astype(np.uint8)).save(
+        tmp_path / f"00000{suffix}", exif=exif
+    )
+    mask.save(tmp_path / "mask.png", exif=exif)
+    with open_video(VideoSource(tmp_path), ["00000"]) as reader:
+        frame = reader.read([0])[0]
+    np.testing.assert_array_equal(read_indexed(tmp_path / "mask.png", (48, 64)), ids)
+    np.testing.assert_array_equal(frame[..., 0] > 127, ids == 3)
 
 
 def test_a_truncated_video_is_refused_by_name(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class UniformSampling(ClipSampling):
 
 
 class ConsecutiveSampling(ClipSampling):
-    """Frames at a fixed distance, the anchor at a random place among them.
+    """Frames at a fixed distance, densely by default, the anchor at a random place among them.
 
     Args:
         stride: Distance in annotated frames; shortened where the video cannot hold it.
@@ -87,6 +87,14 @@ class ConsecutiveSampling(ClipSampling):
         # Near a border of a hardly longer video no grid through the anchor may fit; the nearest one does.
         start = int(rng.choice(fitting)) if fitting else min(max(0, anchor - reach), length - 1 - reach)
         return list(range(start, start + reach + 1, stride))
+
+
+class WholeVideoSampling(ClipSampling):
+    """Every frame of the video, whatever the length of a clip is said to be; for batches of a single clip."""
+
+    def sample(self, anchor: int, length: int, frames: int, rng: np.random.Generator) -> list[int]:
+        """Gives all positions, see `ClipSampling.sample`."""
+        return list(range(length))
 
 
 def stretch(length: int, frames: int) -> list[int]:

@@ -85,11 +85,20 @@ class PyAVReader(VideoReader):
     def _picture(self, wanted: int) -> np.ndarray:
         self._wanted = wanted
         place = bisect_right(self._packets.starts, wanted) - 1
-        if not self._packets.starts[place] <= self._last < wanted:
-            self._seek(place)
+        try:
+            if not self._packets.starts[place] <= self._last < wanted:
+                self._seek(place)
+            return self._upright(self._find(wanted))
+        except InputError:
+            if self._packets.independent:
+                raise
+            self._restart()  # what looks like damage may be a mention of a group still further back
+            return self._upright(self._find(wanted))
+
+    def _find(self, wanted: int) -> av.VideoFrame:
         for number, frame in self._frames:
             if number == wanted and not frame.is_corrupt:
-                return self._upright(frame)
+                return frame
             if number >= wanted:
                 break
         else:
