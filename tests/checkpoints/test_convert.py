@@ -10,21 +10,34 @@ from refsam_zoo.checkpoints.convert import convert
 from refsam_zoo.checkpoints.loading import StateDict, load_state_dict
 from refsam_zoo.checkpoints.official import from_official, read_official, split_components, to_official
 from refsam_zoo.errors import InputError
+from refsam_zoo.model.image_encoders.sam import SamImageEncoder
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.zoo import create_model
 
 FILES = ["dense_conv_x_last.pth", "image_encoder_blocks_x_last.pth", "mask_decoder_x_last.pth", "resizer_x_last.pth"]
-PARTS = {
-    "name": "refsam_vit_tiny",
-    "text_encoder": "clip_tiny",
-    "dense_prompt": "dense_attention",
-    "tracker": "query_interaction",
-}
+
+
+class SmallVit(SamImageEncoder):
+    """SAM's layers at a small size."""
+
+    width, depth, heads, global_blocks = 64, 4, 4, (1, 3)
+
+
+def released(tuner: str, weights: Path | None = None) -> RefSAM:
+    """Composes what the released code has."""
+    return create_model(
+        image_encoder=SmallVit(image_size=96),
+        text_encoder="clip_tiny",
+        dense_prompt="dense_attention",
+        tracker="query_interaction",
+        tuner=tuner,
+        weights=weights,
+    )
 
 
 def build(seed: int, tuner: str = "adapter_lora") -> RefSAM:
     torch.manual_seed(seed)
-    model = create_model(**PARTS, tuner=tuner)
+    model = released(tuner)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.01 * torch.randn_like(parameter))
@@ -69,7 +82,7 @@ def test_component_files_have_the_official_names(official: Path) -> None:
 def test_component_files_come_back_into_another_model(model: RefSAM, official: Path, tmp_path: Path) -> None:
     convert(official, tmp_path / "converted.safetensors")
     state = load_state_dict(tmp_path / "converted.safetensors")
-    other = create_model(**PARTS, tuner="adapter_lora", weights=tmp_path / "converted.safetensors")
+    other = released("adapter_lora", weights=tmp_path / "converted.safetensors")
     assert same({name: other.state_dict()[name] for name in state}, {n: model.state_dict()[n] for n in state})
     assert not any(name.startswith("text_encoder.") for name in state)
     assert not other.image_encoder.vit.pos_embed.equal(model.image_encoder.vit.pos_embed)
