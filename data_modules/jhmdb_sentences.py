@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from zlib import error as ZlibError
 
 import numpy as np
 
 from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.matlab import read_matlab_array
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
 
@@ -123,22 +123,10 @@ class PuppetMasks:
 
     def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """Reads masks, see `MaskSource.read`."""
-        stored = _read_mat(self.file)
+        stored = read_matlab_array(self.file, "part_mask")
         if stored.ndim != 3 or stored.shape[:2] != size:
             raise InputError(f"{self.file}: the masks are of shape {stored.shape}, the frames {size[0]}x{size[1]}")
         wanted = [self.indices[position] for position in positions]
         if max(wanted) >= stored.shape[2]:
             raise InputError(f"{self.file}: {stored.shape[2]} masks, but frame {max(wanted) + 1} is asked for")
         return np.moveaxis(stored[:, :, wanted], -1, 0) > 0
-
-
-def _read_mat(path: Path) -> np.ndarray:
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError as error:
-        raise InputError("JHMDB-Sentences needs scipy: pip install refsam-zoo[formats]") from error
-    try:
-        return np.asarray(loadmat(path, variable_names=["part_mask"])["part_mask"])
-    except (OSError, KeyError, ValueError, TypeError, NotImplementedError, MatReadError, ZlibError) as error:
-        raise InputError(f"{path}: not a readable mask file: {' '.join(str(error).split())}") from error

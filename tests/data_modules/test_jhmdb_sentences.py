@@ -75,7 +75,7 @@ def test_wrong_mask_files_are_refused_when_read(root: Path) -> None:
         savemat(file, content)
         with pytest.raises(InputError, match=message):
             read_clip([referral], [0, 1, 2])
-    for damaged in (b"", b"MATLAB 7.3", good[:-50], good[:200]):
+    for damaged in (b"", b"MATLAB 7.3", b"MATLAB 5.0 MAT-file ", good[:-50], good[:200]):
         file.write_bytes(damaged)
         with pytest.raises(InputError, match="not a readable mask file"):
             read_clip([referral], [0])
