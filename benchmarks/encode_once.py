@@ -1,68 +1,73 @@
-"""Whole-video throughput with several sentences: each frame encoded once, against once per sentence.
+"""Whole-video throughput with several sentences: each frame encoded once, against the official way.
 
-The peer is the official way: one frame at a time through the image encoder, again for every sentence. Both run the
-same model in the same process, interleaved; medians and their ratio are printed and written as JSON.
+The official way is a plain loop over `SamPredictor.set_image` and the mask decoder, per frame and sentence. Both have
+the same weights and run in the same process, interleaved. The frames have the network's own width, so that neither
+resizes them and the two can be compared number by number.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-import statistics
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
 import numpy as np
 import torch
+from measure import interleaved, parser, report
+from official import SIZES, OfficialRefSAM, our_model
 
-from refsam_zoo import create_model
 from refsam_zoo.inference.predictor import Predictor
+from refsam_zoo.model.refsam import RefSAM
 
 SENTENCES = [f"the {colour} {shape}" for colour in ("red", "blue") for shape in ("circle", "star", "square", "ring")]
 
 
-def once(predictor: Predictor, video: np.ndarray, sentences: Sequence[str]) -> list[np.ndarray]:
-    return [found.masks for found in predictor.stream(iter(video[:, None]), sentences)]
-
-
-def per_sentence(predictor: Predictor, video: np.ndarray, sentences: Sequence[str]) -> list[np.ndarray]:
-    single = [once(predictor, video, [sentence]) for sentence in sentences]
-    return [np.concatenate(masks) for masks in zip(*single, strict=True)]
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+@torch.no_grad()
+def first_frame_error(model: RefSAM, official: OfficialRefSAM, frame: np.ndarray) -> float:
+    """Largest difference of the logits of the first frame and sentence."""
+    language = model.encode_text(SENTENCES[:1])
+    official.predictor.set_image(frame)
+    features = torch.nn.functional.normalize(official.predictor.features, dim=1)
+    theirs, _ = official.decode(features, language.words, language.sentence, None)
+    images = torch.from_numpy(frame).permute(2, 0, 1)[None]
+    return (model.segment(model.encode_images(images), language).low_res_logits - theirs[:, 0]).abs().max().item()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="refsam_vit_tiny")
-    parser.add_argument("--frames", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/encode_once.json"))
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    predictor = Predictor(create_model(options.model, text_encoder="clip_tiny", tuner="frozen"))
-    video = np.random.default_rng(0).integers(0, 256, (options.frames, 256, 256, 3), dtype=np.uint8)
+    arguments = parser(__doc__)
+    arguments.add_argument("--size", choices=list(SIZES), default="vit_b")
+    arguments.add_argument("--image_size", type=int, default=256)
+    arguments.add_argument("--frames", type=int, default=2)
+    arguments.add_argument("--sentences", type=int, nargs="+", default=[1, 8])
+    options = arguments.parse_args()
+    torch.set_num_threads(options.threads)
+    model = our_model(options.size, options.image_size)
+    predictor, official = Predictor(model), OfficialRefSAM(model, options.size)
+    shape = (options.frames, options.image_size * 9 // 16, options.image_size, 3)
+    video = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+    def ours(sentences: list[str]) -> np.ndarray:
+        return np.stack([found.masks for found in predictor.stream(iter(video[:, None]), sentences)])
+
+    @torch.no_grad()
+    def theirs(sentences: list[str]) -> np.ndarray:
+        return np.stack([official.segment(video, sentence) for sentence in sentences], axis=1)
+
+    error = first_frame_error(model, official, video[0])
     rows = []
-    for count in (1, 2, 4, 8):
+    for count in options.sentences:
         chosen = SENTENCES[:count]
-        same = np.mean(np.stack(once(predictor, video, chosen)) == np.stack(per_sentence(predictor, video, chosen)))
-        times: dict[str, list[float]] = {"once": [], "per_sentence": []}
-        for _ in range(options.rounds):
-            times["once"].append(seconds(lambda: once(predictor, video, chosen)))  # noqa: B023  called at once
-            times["per_sentence"].append(seconds(lambda: per_sentence(predictor, video, chosen)))  # noqa: B023
-        ours, peer = (statistics.median(times[name]) for name in ("once", "per_sentence"))
-        rows.append({"sentences": count, "once_s": ours, "per_sentence_s": peer, "ratio": peer / ours, "equal": same})
-        print(f"{count} sentences: once {ours:.3f} s, per sentence {peer:.3f} s, {peer / ours:.2f}x, equal {same:.6f}")
-    facts = {"machine": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
-    facts |= {"torch": torch.__version__, "model": options.model, "frames": options.frames}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        differing = float(np.mean(ours(chosen) != theirs(chosen)))
+        seconds = interleaved({"ours": lambda: ours(chosen), "official": lambda: theirs(chosen)}, options.rounds)  # noqa: B023
+        rows.append(
+            {
+                "label": f"{count} sentences",
+                "official_s": seconds["official"],
+                "ours_s": seconds["ours"],
+                "ratio": seconds["official"] / seconds["ours"],
+                "goal": 6.0 if count == 8 else 1.0,
+                "differing_pixels": differing,
+                "max_error": error,
+            }
+        )
+    claim = f"{options.size} {options.image_size}, whole video: times as fast as the official way"
+    report("encode_once", claim, options, rows)
 
 
 if __name__ == "__main__":

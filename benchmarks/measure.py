@@ -1,0 +1,115 @@
+"""What the benchmarks share: interleaved timing, peak memory of a fresh process, results with their circumstances."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path("build/benchmarks")
+
+
+def parser(description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
+    """Makes a parser with the options every benchmark has."""
+    made = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    made.add_argument("--rounds", type=int, default=rounds, help="timings per variant, of which the median counts")
+    made.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return made
+
+
+def interleaved(variants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Runs each variant once unmeasured, then all in turn; gives the median seconds of each."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for run in variants.values():
+        run()
+    for _ in range(rounds):
+        for name, run in variants.items():
+            gc.collect()
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def peak_memory(function: Callable[..., object], *arguments: Any) -> float:
+    """Runs `function(*arguments)` in a fresh process; what it returns is called and measured.
+
+    Returns:
+        Largest growth of the process's resident memory during that call, in MiB.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_report_peak, args=(sender, torch.get_num_threads(), function, arguments))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        raise RuntimeError(f"{function.__name__}{arguments} died; was there memory enough?") from None
+    finally:
+        process.join()
+
+
+def _report_peak(sender: Any, threads: int, function: Callable[..., Callable[[], object]], arguments: Any) -> None:
+    torch.set_num_threads(threads)
+    run = function(*arguments)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+    before = _status("VmRSS")
+    run()
+    sender.send((_status("VmHWM") - before) / 1024)
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
+
+
+def report(name: str, claim: str, options: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None:
+    """Prints the rows as a table and writes them with machine, versions and options as JSON.
+
+    Args:
+        name: Of the benchmark.
+        claim: What the `ratio` of the rows says, for the chart.
+        options: Of the command line.
+        rows: Measurements: `label`, `ratio`, and `goal` where there is one, beside what else is to be told.
+    """
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    table = [columns, *([_text(row.get(column, "")) for column in columns] for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(columns))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    facts = {"name": name, "claim": claim, "circumstances": circumstances(), "options": vars(options), "rows": rows}
+    (RESULTS / f"{name}.json").write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def circumstances() -> dict[str, Any]:
+    """Tells the machine, its load, the allocator's settings and the versions."""
+    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    packages = ("torch", "torchvision", "segment-anything", "numpy", "av", "refsam-zoo")
+    return {
+        "processor": cpu[0].partition(": ")[2] if cpu else platform.processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "amx": torch.cpu._is_amx_tile_supported(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "environment": {name: value for name, value in os.environ.items() if name.startswith(("MALLOC_", "OMP_"))},
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def _text(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
