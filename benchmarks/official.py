@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from refsam_zoo import create_model
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder, vit_b, vit_h, vit_l
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.tuners import TUNERS
 
 
 class small(SamImageEncoder):
@@ -59,7 +60,11 @@ def our_model(size: str, image_size: int, tuner: str = "frozen") -> RefSAM:
     torch.manual_seed(0)
     encoder = SIZES[size](image_size=image_size)
     encoder.vit.load_state_dict(package_vit(SIZES[size], image_size).state_dict())
-    return create_model(image_encoder=encoder, text_encoder="clip_tiny", tuner=tuner, dense_prompt="dense_attention")
+    model = create_model(
+        image_encoder=encoder, text_encoder="clip_tiny", tuner="frozen", dense_prompt="dense_attention"
+    )
+    TUNERS.build(tuner).apply(model.image_encoder)  # last, so that all other weights are the same for every tuner
+    return model
 
 
 class OfficialRefSAM:
