@@ -200,25 +200,28 @@ def collate(clips: Sequence[Clip]) -> ClipBatch:
     """Makes a batch of clips with the same number of frames, padded at the bottom and right to the largest."""
     height = max(clip.frames.shape[1] for clip in clips)
     width = max(clip.frames.shape[2] for clip in clips)
-    expressions = [sentence for clip in clips for sentence in clip.expressions]
-    frames = torch.zeros(len(clips), len(clips[0].frames), height, width, 3, dtype=torch.uint8)
-    with_masks = all(clip.masks is not None for clip in clips)
-    masks = torch.zeros(len(expressions), len(clips[0].frames), height, width, dtype=torch.bool) if with_masks else None
-    row = 0
-    for index, clip in enumerate(clips):
-        h, w = clip.frames.shape[1:3]
-        frames[index, :, :h, :w] = torch.from_numpy(clip.frames)
-        if masks is not None and clip.masks is not None:
-            masks[row : row + len(clip.masks), :, :h, :w] = torch.from_numpy(clip.masks)
-        row += len(clip.expressions)
+    frames = _join([clip.frames[None] for clip in clips], (height, width, 3))
+    masks = [clip.masks for clip in clips if clip.masks is not None]
     return ClipBatch(
-        frames=frames.permute(0, 1, 4, 2, 3).contiguous(),
+        frames=frames.permute(0, 1, 4, 2, 3),  # copying took 4 ms where decoding the pictures took 14
         sizes=[(clip.frames.shape[1], clip.frames.shape[2]) for clip in clips],
-        expressions=expressions,
+        expressions=[sentence for clip in clips for sentence in clip.expressions],
         clip_index=torch.repeat_interleave(torch.tensor([len(clip.expressions) for clip in clips])),
-        masks=masks,
+        masks=_join(masks, (height, width)) if len(masks) == len(clips) else None,
         clips=[replace(clip, frames=clip.frames[:0, :0, :0], masks=None) for clip in clips],
     )
+
+
+def _join(parts: Sequence[np.ndarray], size: tuple[int, ...]) -> torch.Tensor:
+    """Joins arrays `[n, T, H, W, ...]` along their first axis, padded to a common size; a single one is not copied."""
+    if all(part.shape[2:] == size for part in parts):
+        return torch.from_numpy(parts[0] if len(parts) == 1 else np.concatenate(parts))
+    joined = np.zeros((sum(map(len, parts)), parts[0].shape[1], *size), parts[0].dtype)
+    row = 0
+    for part in parts:
+        joined[row : row + len(part), :, : part.shape[2], : part.shape[3]] = part
+        row += len(part)
+    return torch.from_numpy(joined)
 
 
 def _items(videos: Sequence[tuple[Referral, ...]], unit: Unit) -> np.ndarray:
