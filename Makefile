@@ -9,6 +9,9 @@ TYPING = build/typing/refsam_zoo
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$name && break; done)
 
+# two processes of one thread each, a file of tests to one of them; `make test PYTEST_FLAGS=` runs all in one
+PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint typing bench docs clean
 
@@ -40,7 +43,7 @@ overlay = $(BIN)/refsam-zoo segment data/ref_shapes/test/Videos/$(1).mp4 $(2) \
 	--checkpoint runs/demo/checkpoints/last.ckpt --output runs/demo/overlays/$(1)
 
 test: setup ## Run the tests and print their coverage
-	$(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
 
 lint: setup typing ## Check style and types
 	$(BIN)/ruff check .
