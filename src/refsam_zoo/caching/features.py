@@ -128,11 +128,6 @@ class FeatureCache:
         return f"{self._fingerprints[id(encoder)][1]} {precision}"
 
 
-def _unchanged(before: tuple[Tensor, int], now: tuple[Tensor, int]) -> bool:
-    """Whether a weight is the same tensor and PyTorch has counted no write to it."""
-    return before[0] is now[0] and before[1] == now[1]
-
-
 def _is_trained(encoder: nn.Module) -> bool:
     """Whether something in an encoder is trained, so that its features do not stay the same."""
     return any(parameter.requires_grad for parameter in encoder.parameters())
