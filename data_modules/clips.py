@@ -197,7 +197,14 @@ class EvaluationWindows(Clips):
 
 
 def collate(clips: Sequence[Clip]) -> ClipBatch:
-    """Makes a batch of clips with the same number of frames, padded at the bottom and right to the largest."""
+    """Makes a batch of clips with the same number of frames, padded at the bottom and right to the largest.
+
+    Raises:
+        InputError: They have different numbers of frames.
+    """
+    lengths = sorted({len(clip.frames) for clip in clips})
+    if len(lengths) > 1:
+        raise InputError(f"clips of {lengths[0]} and of {lengths[-1]} frames fit in no batch; set batch_size to 1")
     height = max(clip.frames.shape[1] for clip in clips)
     width = max(clip.frames.shape[2] for clip in clips)
     frames = _join([clip.frames[None] for clip in clips], (height, width, 3))

@@ -27,8 +27,11 @@ class Delivery:
     def of(samples: Sequence[Sample]) -> Delivery:
         """Collates samples."""
         clips = [sample.clip for sample in samples if sample.clip is not None]
-        batch = collate(clips) if len(clips) == len(samples) else None
-        return Delivery(batch, tuple(problem for sample in samples for problem in sample.problems))
+        problems = tuple(problem for sample in samples for problem in sample.problems)
+        try:
+            return Delivery(collate(clips) if len(clips) == len(samples) else None, problems)
+        except InputError as error:  # raised in a worker, it would come out with a traceback
+            return Delivery(None, (*problems, str(error)))
 
 
 class ClipLoader:

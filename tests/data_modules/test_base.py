@@ -15,6 +15,7 @@ from refsam_zoo.data_modules import ClipAugmentation, ReferYouTubeVOS
 from refsam_zoo.data_modules.clips import collate
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip, ClipBatch
+from refsam_zoo.video.clip_sampling import WholeVideoSampling
 
 TreeWriter = Callable[..., Path]
 
@@ -62,6 +63,14 @@ def test_clips_of_other_sizes_are_padded() -> None:
     assert batch.frames.sum() == 7 * 2 * 3 * (4 * 9 + 6 * 5)
     assert batch.masks is not None
     assert batch.masks.sum(dim=(1, 2, 3)).tolist() == [72, 60, 60, 60]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_whole_videos_of_other_lengths_fit_in_no_batch(make_tree: TreeWriter, workers: int) -> None:
+    options = {"clip_sampling": WholeVideoSampling(), "batch_size": 2, "workers": workers}
+    data = make_data(make_tree(videos={"aa": 5, "bb": 9, "cc": 7}), **options)
+    with pytest.raises(InputError, match=r"^clips of \d and of \d frames fit in no batch; set batch_size to 1$"):
+        next(iter(data.train_dataloader()))
 
 
 @pytest.mark.parametrize(("unit", "length"), [("video", 2), ("expression", 4), ("frame", 28)])
