@@ -17,6 +17,7 @@ from refsam_zoo.data_modules.contact_sheets import draw_contact_sheet
 from refsam_zoo.data_modules.parallel import Processes, progress
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
+from refsam_zoo.output_files import write_whole
 from refsam_zoo.types import MaskSource, Referral
 from refsam_zoo.video.frame_folder import SUFFIXES
 from refsam_zoo.video.masks import read_masks
@@ -189,12 +190,5 @@ def _write_contact_sheet(videos: Sequence[Video], file: Path) -> None:
     if not videos:
         return
     chosen = np.unique(np.linspace(0, len(videos) - 1, ROWS).round().astype(int))
-    sheet = draw_contact_sheet([videos[index] for index in chosen])
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(sheet)
-        os.replace(unfinished, file)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}") from error
+    write_whole(file, draw_contact_sheet([videos[index] for index in chosen]))
     print(f"\nwrote {file}")

@@ -28,6 +28,7 @@ from refsam_zoo.data_modules.parallel import Processes, progress
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import INDEX
 from refsam_zoo.errors import InputError
+from refsam_zoo.output_files import whole_file
 from refsam_zoo.types import Referral
 from refsam_zoo.video.frame_folder import FrameFolderReader
 from refsam_zoo.video.masks import read_masks
@@ -208,14 +209,6 @@ def _png(labels: np.ndarray) -> bytes:
 
 
 def _write(file: Path, parts: Sequence[bytes] | Iterator[bytes]) -> None:
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as stream:
-            for part in parts:
-                stream.write(part)
-        os.replace(unfinished, file)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be written: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(file) as unfinished, unfinished.open("wb") as stream:
+        for part in parts:
+            stream.write(part)

@@ -15,10 +15,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-FOUNDATIONS = {"errors", "types", "registry"}
+FOUNDATIONS = {"errors", "output_files", "registry", "types"}
 MAY_IMPORT = {
     "errors": set(),
     "types": set(),
+    "output_files": {"errors"},
     "registry": {"errors"},
     "parser": {"errors", "registry"},
     "video": {"errors", "types"},

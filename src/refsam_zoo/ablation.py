@@ -18,6 +18,7 @@ from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.output_files import write_whole
 
 TABLE = "paper.csv"
 """File of a table's folder: `row` (name of the configuration file), `title`, and a column per number of the paper."""
@@ -149,7 +150,7 @@ def _run(run: Path, configs: Sequence[Path], options: Sequence[str]) -> None:
     if not (run / "evaluation" / "summary.json").is_file():
         _call(run, ["test", *options, f"--ckpt_path={last}"])
     cost = Cost.of(load_model(last))
-    (run / "cost.json").write_text(json.dumps(cost.__dict__) + "\n", encoding="utf-8")
+    write_whole(run / "cost.json", (json.dumps(cost.__dict__) + "\n").encode())
 
 
 def _call(run: Path, arguments: Sequence[str]) -> None:

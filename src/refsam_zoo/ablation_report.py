@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from refsam_zoo.output_files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,16 +64,8 @@ def write_ablation(folder: Path, rows: Sequence[Row], runs: Sequence[Run]) -> No
         runs: Finished runs.
     """
     for suffix, write in ((".csv", _write_csv), (".md", _write_markdown), (".png", _draw)):
-        _replace(folder / f"results{suffix}", lambda path, write=write: write(path, rows, runs))  # type: ignore[misc]
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        with whole_file(folder / f"results{suffix}") as unfinished:
+            write(unfinished, rows, runs)
 
 
 def _subsets(runs: Sequence[Run]) -> list[str]:

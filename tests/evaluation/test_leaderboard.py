@@ -95,4 +95,4 @@ def test_the_committed_leaderboard_is_what_the_command_writes(tmp_path: Path) ->
         "URVOS",
     }
     with pytest.raises(InputError, match="cannot be written"):
-        leaderboard_command(DOCS / "published_results.csv", tmp_path / "absent" / "leaderboard.md")
+        leaderboard_command(DOCS / "published_results.csv", tmp_path / "leaderboard.md" / "x.md")

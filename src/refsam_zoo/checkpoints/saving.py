@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from safetensors.torch import save_file
 
 from refsam_zoo.checkpoints.loading import StateDict
 from refsam_zoo.errors import InputError
+from refsam_zoo.output_files import whole_file
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
@@ -32,16 +31,11 @@ def save_state_dict(state_dict: StateDict, path: Path, facts: Mapping[str, str] 
         raise InputError(f"{path}: a weights file ends in {', '.join(SUFFIXES)}")
     if path.exists():
         raise InputError(f"{path} exists already; give another name or remove it first")
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(state_dict, unfinished, facts)
-        os.replace(unfinished, path)
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors report a full disk their own way
+        with whole_file(path) as unfinished:
+            _write(state_dict, unfinished, facts)
+    except (RuntimeError, SafetensorError) as error:  # torch and safetensors report a full disk their own way
         raise InputError(f"{path} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
 
 
 def _write(state_dict: StateDict, path: Path, facts: Mapping[str, str] | None) -> None:

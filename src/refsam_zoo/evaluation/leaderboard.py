@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.output_files import write_whole
 
 ROUNDING = 0.1
 """How far a published J&F may be from the mean of J and F, in points, when each is rounded to one decimal."""
@@ -105,13 +105,7 @@ def leaderboard_command(published: Path, output: Path, *, runs: Sequence[Path] =
         output: Markdown file, replaced as a whole.
         runs: Run folders to list.
     """
-    text = leaderboard(read_published(published), runs)
-    partial = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, output)
-    except OSError as error:
-        raise InputError(f"'{output}' cannot be written: {error.strerror}") from error
+    write_whole(output, leaderboard(read_published(published), runs).encode())
 
 
 def _disputed(rows: Sequence[PublishedResult]) -> list[PublishedResult]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.evaluation.expression_masks import expected_masks, group_by_video, mask_name
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
+from refsam_zoo.output_files import whole_file
 from refsam_zoo.types import Referral
 from refsam_zoo.video.readers import open_video
 
@@ -55,21 +55,11 @@ def write_submission(masks: Path, protocol: str, referrals: Sequence[Referral], 
     completeness.require(archive.label, "error")
     if output.exists():
         raise InputError(f"'{output}' exists; give another name, so that no earlier submission is overwritten")
-    partial = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _pack(archive, chosen.folder, expected_masks(referrals), partial)
-            problems = check_submission(partial, protocol, referrals)
-            if problems:
-                raise InputError(
-                    f"the server would not take '{masks}': {problems[0]} ({len(problems)} problems in all)"
-                )
-            os.replace(partial, output)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
+    with whole_file(output) as unfinished:
+        _pack(archive, chosen.folder, expected_masks(referrals), unfinished)
+        problems = check_submission(unfinished, protocol, referrals)
+        if problems:
+            raise InputError(f"the server would not take '{masks}': {problems[0]} ({len(problems)} problems in all)")
 
 
 def check_submission(path: Path, protocol: str, referrals: Sequence[Referral]) -> list[str]:

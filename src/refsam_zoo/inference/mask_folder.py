@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from refsam_zoo.inference.background import BackgroundTasks
-from refsam_zoo.inference.output_files import output_path, write_whole
+from refsam_zoo.output_files import output_path, write_whole
 
 BLACK_AND_WHITE = (0, 0, 0, 255, 255, 255)
 

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from refsam_zoo.inference.mask_folder import MaskFolder
-from refsam_zoo.inference.output_files import require_empty
+from refsam_zoo.output_files import require_empty
 from refsam_zoo.types import ClipBatch
 
 

@@ -16,10 +16,10 @@ from tqdm import tqdm
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.background import BackgroundTasks, read_ahead
 from refsam_zoo.inference.mask_folder import MaskFolder
-from refsam_zoo.inference.output_files import output_path, require_empty, write_whole
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
+from refsam_zoo.output_files import output_path, require_empty, write_whole
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.frame_folder import SUFFIXES
 from refsam_zoo.video.readers import Backend, VideoReader, open_video

@@ -25,13 +25,13 @@ from refsam_zoo.evaluation.callback import EvaluationCallback
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
 from refsam_zoo.evaluation.submission_writer import SubmissionWriter
 from refsam_zoo.inference.mask_writer import MaskWriter
-from refsam_zoo.inference.output_files import require_empty
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.mask_decoder import MASK_DECODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
+from refsam_zoo.output_files import require_empty
 from refsam_zoo.parser import ROLES, OneLineErrors
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.protocol_callback import ProtocolCallback, own_protocol

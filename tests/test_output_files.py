@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.output_files import output_path, require_empty, write_whole
+from refsam_zoo.output_files import output_path, require_empty, write_whole
 
 
 @pytest.mark.parametrize("name", ["../x", "..", ".", "", "a/b", "/etc", "a\\b", "a\0b"])
@@ -44,7 +44,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.output_files import write_whole
+from refsam_zoo.output_files import write_whole
 
 path = Path(sys.argv[1])
 write_whole(path, b"old")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
@@ -39,18 +40,36 @@ def output_path(folder: Path, *names: str, suffix: str = "") -> Path:
     return folder.joinpath(*names[:-1], names[-1] + suffix)
 
 
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives the temporary name of a file that is there as a whole afterwards, or not at all; makes its folder.
+
+    Args:
+        path: The file. What is there already stays until the new one is finished.
+
+    Yields:
+        A hidden name beside it, with the same suffix, to write to; gone if the block is left by an exception.
+
+    Raises:
+        InputError: The disk is full, the folder read-only, or the like.
+    """
+    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file so that it is either there as a whole or not at all; makes its folder.
 
     Raises:
         InputError: The disk is full, the folder read-only, or the like.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as unfinished:
         unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
