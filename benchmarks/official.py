@@ -110,7 +110,7 @@ class OfficialRefSAM:
         hook = decoder.transformer.register_forward_hook(lambda module, inputs, output: kept.append(output[0]))
         logits, _ = decoder(features, position, sparse, dense, multimask_output=False)
         hook.remove()
-        return logits, self.model.tracker(kept[0][:, 1:2], track_token)
+        return logits, self.model.tracker(kept[0][:, 1:2], track_token, features)
 
 
 def official_dense_attention(projection: nn.Conv2d, features: Tensor, words: Tensor, sentence: Tensor) -> Tensor:

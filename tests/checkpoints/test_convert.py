@@ -183,3 +183,17 @@ def test_a_folder_holds_one_file_per_component(official: Path, tmp_path: Path) -
         (tmp_path / name).write_bytes((official / "resizer_x_last.pth").read_bytes())
     with pytest.raises(InputError, match=r"resizer_x_0\.pth and resizer_x_1\.pth"):
         convert(tmp_path, tmp_path / "out.pth")
+
+
+def test_components_of_a_run(model: RefSAM, ours: Path, tmp_path: Path) -> None:
+    convert(ours, tmp_path / "encoders.safetensors", components=["image_encoder", "text_encoder"])
+    state = load_state_dict(tmp_path / "encoders.safetensors")
+    assert same(
+        state, {n: t for n, t in model.state_dict().items() if n.partition("encoder.")[0] in ("image_", "text_")}
+    )
+    other = released("adapter_lora", weights=tmp_path / "encoders.safetensors")
+    assert same(other.image_encoder.state_dict(), model.image_encoder.state_dict())
+    assert not other.cross_modal.layers[0].weight.equal(model.cross_modal.layers[0].weight)
+    with pytest.raises(InputError, match=r"last\.ckpt holds no 'image_encodr'; did you mean 'image_encoder'\?"):
+        convert(ours, tmp_path / "out.safetensors", components=["image_encodr"])
+    assert not (tmp_path / "out.safetensors").exists()

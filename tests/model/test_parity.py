@@ -229,8 +229,8 @@ def attend_over_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drop_the_trackers_residual(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(self: query_interaction, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
-        return query_forward(self, mask_token, None)
+    def forward(self: query_interaction, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor:
+        return query_forward(self, mask_token, None, image)
 
     query_forward = query_interaction.forward
     monkeypatch.setattr(query_interaction, "forward", forward)

@@ -275,67 +275,6 @@ class hierarchical_dense_attention(dense_attention):
         return self.attention(image, share, language) + self.fused_attention(fused, fused_share, language)
 
 
-@DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
-class tempered_dense_attention(dense_attention):
-    """Dense Attention with a learned temperature, so that pixels can prefer one word to another.
-
-    Args:
-        width: Channels of the embedding space.
-    """
-
-    learn_temperature = True
-
-
-@DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
-class tempered_hierarchical_dense_attention(hierarchical_dense_attention):
-    """Hierarchical Dense Attention with learned temperatures.
-
-    Args:
-        width: Channels of the embedding space.
-    """
-
-    learn_temperature = True
-
-
-@DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
-class gated_dense_attention(DensePrompt):
-    """Attention with heads from pixels to words whose result multiplies the pixels instead of standing beside them.
-
-    Inputs are brought from unit length to variance one and the output is normalised, so that a decoder trained from
-    scratch notices it beside its positional encoding.
-
-    Args:
-        width: Channels of the embedding space.
-        heads: Attention heads.
-    """
-
-    def __init__(self, width: int = EMBEDDING_WIDTH, heads: int = 4) -> None:
-        super().__init__()
-        self.width = width
-        self.heads = heads
-        self.norm = nn.LayerNorm(width)
-        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-        self.gate, self.projection = nn.Linear(width, width), nn.Linear(width, width)
-        self.norm_out = nn.LayerNorm(width)
-
-    def maps(self, image: ImageFeatures) -> list[Tensor]:
-        """Projects the pixels to queries and gates; see `DensePrompt.maps`."""
-        pixels = self.norm(image.final.permute(0, 2, 3, 1) * image.final.shape[1] ** 0.5)
-        return [layer(pixels).permute(0, 3, 1, 2) for layer in (self.query, self.gate)]
-
-    def forward(self, image: Tensor, maps: list[Tensor], language: Language) -> Tensor:
-        """Attends and multiplies; see `DensePrompt.forward`."""
-        query, gate = (part.flatten(2).transpose(1, 2) for part in maps)
-        words = torch.cat([language.words, language.sentence.unsqueeze(1)], dim=1) * image.shape[1] ** 0.5
-        mask = F.pad(language.mask, (0, 1), value=True)[:, None, None, :]
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, self.key(words), self.value(words))
-        )
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
-        fused = self.norm_out(self.projection(gate * attended))
-        return fused.transpose(1, 2).unflatten(2, image.shape[-2:])
-
-
 @DENSE_PROMPTS.register(ModelCard("RefSAM, ablation"))
 class sentence_sum(DensePrompt):
     """The ablation without attention: the sentence vector added to every pixel of the image embedding."""

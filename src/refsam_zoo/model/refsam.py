@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -103,7 +103,16 @@ class RefSAM(nn.Module):
         tracker: Tracker,
     ) -> None:
         super().__init__()
-        _require_one_width(image_encoder, cross_modal, sparse_prompt, dense_prompt, mask_decoder, tracker)
+        _require_one_width(
+            {
+                "image_encoder.embedding_width": image_encoder.embedding_width,
+                "cross_modal.width": cross_modal.width,
+                "sparse_prompt.width": sparse_prompt.width,
+                "dense_prompt.width": dense_prompt.width,
+                "mask_decoder.width": mask_decoder.transformer_dim,
+                "tracker.width": tracker.width,
+            }
+        )
         cross_modal.connect(text_encoder.width)
         dense_prompt.connect(image_encoder.intermediate_widths)
         self.image_encoder = image_encoder
@@ -162,10 +171,14 @@ class RefSAM(nn.Module):
             dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None].expand_as(frames.image)
         mask = None if bool(language.mask.all()) else language.mask
         if track_token is not None:
-            sparse = torch.cat([sparse, track_token], dim=1)
-            mask = None if mask is None else F.pad(mask, (0, track_token.shape[1]), value=True)
+            carried, moved = self.tracker.prompt(track_token), self.tracker.dense(frames.image, track_token, language)
+            sparse = torch.cat([sparse, carried], dim=1)
+            mask = None if mask is None else F.pad(mask, (0, carried.shape[1]), value=True)
+            dense = dense if moved is None else dense + moved
         decoded = self.mask_decoder(frames.image, frames.positions, dense, sparse, mask)
-        return Segmentation(decoded.low_res_logits, decoded.iou, self.tracker(decoded.mask_token, track_token))
+        return Segmentation(
+            decoded.low_res_logits, decoded.iou, self.tracker(decoded.mask_token, track_token, frames.image)
+        )
 
     def restore(self, low_res_logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Resizes logits float `[N, 4h, 4w]` to frames of height and width `size`: float `[N, H, W]`."""
@@ -192,22 +205,7 @@ class RefSAM(nn.Module):
         return SegmentedClips(torch.stack(logits, dim=1), track_token, encoded, language)
 
 
-def _require_one_width(
-    image_encoder: ImageEncoder,
-    cross_modal: CrossModalMLP,
-    sparse_prompt: SparsePrompt,
-    dense_prompt: DensePrompt,
-    mask_decoder: MaskDecoder,
-    tracker: Tracker,
-) -> None:
-    widths = {
-        "image_encoder.embedding_width": image_encoder.embedding_width,
-        "cross_modal.width": cross_modal.width,
-        "sparse_prompt.width": sparse_prompt.width,
-        "dense_prompt.width": dense_prompt.width,
-        "mask_decoder.width": mask_decoder.transformer_dim,
-        "tracker.width": tracker.width,
-    }
+def _require_one_width(widths: Mapping[str, int | None]) -> None:
     own = {name: width for name, width in widths.items() if width is not None}
     if len(set(own.values())) > 1:
         found = ", ".join(f"{name} {width}" for name, width in own.items())

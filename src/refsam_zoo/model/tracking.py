@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
+from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH, Language
 from refsam_zoo.registry import ModelCard, Registry
 
 
@@ -19,17 +19,35 @@ class Tracker(nn.Module):
 
     width: int | None = None
 
-    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor | None:
-        """Makes the tokens that the decoder reads at the next frame.
+    def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor | None:
+        """Makes what is carried to the next frame.
 
         Args:
             mask_token: The decoder's output for the mask token, float `[N, 1, 256]`.
             track_token: What the previous frame gave, float `[N, M, 256]`; None at the first frame.
+            image: Normalised image embedding of the frame per expression, float `[N, 256, h, w]`.
 
         Returns:
             float `[N, M, 256]`, or None where nothing is carried.
         """
         raise NotImplementedError
+
+    def prompt(self, track_token: Tensor) -> Tensor:
+        """Picks the tokens that the decoder reads beside the words, in RefSAM all that is carried."""
+        return track_token
+
+    def dense(self, image: Tensor, track_token: Tensor, language: Language) -> Tensor | None:
+        """Makes what is added to the dense prompt; RefSAM adds nothing.
+
+        Args:
+            image: Normalised image embedding of the new frame per expression, float `[N, 256, h, w]`.
+            track_token: What the previous frame gave, float `[N, M, 256]`.
+            language: N sentences.
+
+        Returns:
+            float `[N, 256, h, w]`, or None.
+        """
+        return None
 
 
 TRACKERS: Registry[Tracker] = Registry("tracker")
@@ -49,7 +67,7 @@ class track_mlp(Tracker):
         layers = [nn.Linear(width, width) for _ in range(3)]
         self.layers = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
 
-    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
+    def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor:
         """Projects the mask token; see `Tracker.forward`."""
         return self.layers(mask_token)
 
@@ -70,7 +88,7 @@ class query_interaction(Tracker):
         self.linear2, self.linear_feat2 = (nn.Linear(4 * width, width) for _ in range(2))
         self.norm1, self.norm2, self.norm_feat = (nn.LayerNorm(width) for _ in range(3))
 
-    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
+    def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor:
         """Updates the mask token plus the previous track token; see `Tracker.forward`."""
         token = mask_token if track_token is None else mask_token + track_token
         attended = self.norm1(token + self.self_attn(token, token, token, need_weights=False)[0])
@@ -93,16 +111,58 @@ class track_memory(track_mlp):
         self.length = length
         self.age = nn.Parameter(torch.zeros(width))
 
-    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> Tensor:
+    def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor:
         """Appends this frame's token and forgets the oldest; see `Tracker.forward`."""
         token = self.layers(mask_token)
         tokens = token if track_token is None else torch.cat([track_token, token], dim=1)
         return tokens[:, -self.length :] + self.age
 
 
+@TRACKERS.register(ModelCard("refsam-zoo"))
+class frame_memory(track_mlp):
+    """Remembers the last frames themselves, so that what has moved can be seen, and how.
+
+    The embedding of the new frame and of the oldest remembered one are compared by two convolutions; the sentence gates
+    what they find, and that is added to the dense prompt. Beside it the decoder reads the paper's track token.
+
+    Args:
+        width: Channels of the embedding space.
+        length: Most frames remembered.
+    """
+
+    def __init__(self, width: int = EMBEDDING_WIDTH, length: int = 3) -> None:
+        super().__init__(width)
+        self.width: int = width
+        self.length = length
+        self.compare = nn.Sequential(
+            nn.Conv2d(2 * width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1)
+        )
+        self.gate, self.projection = nn.Linear(width, width), nn.Linear(width, width)
+        self.norm_out = nn.LayerNorm(width)
+
+    def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor:
+        """Puts the new track token first and the frame last, and forgets the oldest; see `Tracker.forward`."""
+        pixels = image.flatten(2).transpose(1, 2)
+        frames = pixels if track_token is None else torch.cat([track_token[:, 1:], pixels], dim=1)
+        return torch.cat([self.layers(mask_token), frames[:, -self.length * pixels.shape[1] :]], dim=1)
+
+    def prompt(self, track_token: Tensor) -> Tensor:
+        """Picks the track token; see `Tracker.prompt`."""
+        return track_token[:, :1]
+
+    def dense(self, image: Tensor, track_token: Tensor, language: Language) -> Tensor:
+        """Compares with the oldest frame; see `Tracker.dense`."""
+        height, width = image.shape[-2:]
+        oldest = track_token[:, 1 : 1 + height * width].transpose(1, 2).unflatten(2, (height, width))
+        # unit pixels and sentences are brought to variance one
+        moved = self.compare(torch.cat([image, image - oldest], dim=1) * self.width**0.5).permute(0, 2, 3, 1)
+        gate = self.gate(language.sentence * self.width**0.5)[:, None, None, :]
+        return self.norm_out(self.projection(gate * moved)).permute(0, 3, 1, 2)
+
+
 @TRACKERS.register(ModelCard("RefSAM, ablation"))
 class no_tracker(Tracker):
     """Every frame on its own."""
 
-    def forward(self, mask_token: Tensor, track_token: Tensor | None) -> None:
+    def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> None:
         """Carries nothing; see `Tracker.forward`."""
