@@ -4,10 +4,14 @@ import csv
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from refsam_zoo.ablation import BASES, ablate, read_table
 from refsam_zoo.ablation_report import Row, Run, write_ablation
+from refsam_zoo.checkpoints.saving import save_state_dict
 from refsam_zoo.errors import InputError
+from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 
 ROOT = Path(__file__).parents[1]
 ROWS = [Row("a", "MLP", {"Ref-DAVIS17 J&F": "57.1"}), Row("b", "MLP and HDA", {"Ref-DAVIS17 J&F": ""})]
@@ -42,11 +46,26 @@ def test_a_table_names_its_rows(tmp_path: Path) -> None:
         ablate(ROOT / "configs" / "ablations" / "modules", rows=["mpl"], output=tmp_path)
 
 
+def small_bases(folder: Path) -> list[Path]:
+    """The usual configurations, without making the data, and with encoders and features in a folder."""
+    small = folder / "small.yaml"
+    small.write_text(
+        f"model:\n  weights: {folder / 'encoders.safetensors'}\n  feature_cache:\n    folder: {folder / 'features'}\n"
+        "data:\n  class_path: RefShapes\n  init_args:\n    synthesis: null\n    workers: 0\n"
+    )
+    return [*(ROOT / base for base in BASES), small]
+
+
 @pytest.mark.slow
 def test_a_row_is_trained_once(ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small = tmp_path / "small.yaml"
-    small.write_text("data:\n  class_path: RefShapes\n  init_args:\n    synthesis: null\n    workers: 0\n")
-    bases = [*(ROOT / base for base in BASES), small]
+    bases = small_bases(tmp_path)
+    encoders = nn.ModuleDict(
+        {
+            "image_encoder": IMAGE_ENCODERS.build("vit_tiny", embedding_width=128),
+            "text_encoder": TEXT_ENCODERS.build("clip_tiny"),
+        }
+    )
+    save_state_dict(encoders.state_dict(), tmp_path / "encoders.safetensors")
     for seeds in (1, 1):
         ablate(
             ROOT / "configs" / "ablations" / "modules",
@@ -67,3 +86,11 @@ def test_a_row_is_trained_once(ref_shapes: Path, tmp_path: Path, capsys: pytest.
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "| composition | seeds | test | motion | learnable |" in text
     assert "| MLP | 1 | " in text
+    assert any((tmp_path / "features").glob("??/*"))
+
+
+@pytest.mark.slow
+def test_why_a_run_failed_is_said(ref_shapes: Path, tmp_path: Path) -> None:
+    table, bases = ROOT / "configs" / "ablations" / "modules", small_bases(tmp_path)
+    with pytest.raises(InputError, match=r"seed_0: fit failed, see .*log\.txt: .*encoders\.safetensors"):
+        ablate(table, bases=bases, rows=["mlp"], seeds=1, steps=1, data=ref_shapes, output=tmp_path)

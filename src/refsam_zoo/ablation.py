@@ -23,7 +23,11 @@ from refsam_zoo.output_files import write_whole
 TABLE = "paper.csv"
 """File of a table's folder: `row` (name of the configuration file), `title`, and a column per number of the paper."""
 
-BASES = (Path("configs/demo.yaml"), Path("configs/ablations/base.yaml"))
+BASES = (
+    Path("configs/demo.yaml"),
+    Path("configs/ablations/base.yaml"),
+    Path("configs/ablations/pretrained.yaml"),
+)
 
 
 def ablate(
@@ -161,4 +165,5 @@ def _call(run: Path, arguments: Sequence[str]) -> None:
         command = [sys.executable, "-m", "refsam_zoo", *arguments]
         done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
-        raise InputError(f"{run}: {arguments[0]} failed; its output is in {log}")
+        reason = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
+        raise InputError(f"{run}: {arguments[0]} failed, see {log}: {reason}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -81,25 +83,41 @@ class gated_dense_attention(DensePrompt):
 
 @DENSE_PROMPTS.register(ModelCard("refsam-zoo"))
 class two_way_dense_attention(gated_dense_attention):
-    """Gated attention to words that have looked at the image first, so that "the left one" can mean a place.
+    """Gated attention to words that have looked at the image first, so that "left of the cross" can mean a place.
 
-    Each word and the sentence attend to all pixels, what they see is added to them, and the pixels attend to the
-    result as in `gated_dense_attention`.
+    Every pixel knows where it is. Each word and the sentence attend to all pixels, what they see is added to them, and
+    the pixels attend to the result as in `gated_dense_attention`, whose product compares their place with that seen.
 
     Args:
         width: Channels of the embedding space.
         heads: Attention heads, in both directions.
     """
 
+    waves = (0.5, 1.0)
+    """Periods of the waves of a place, in turns over half the image."""
+
     def __init__(self, width: int = EMBEDDING_WIDTH, heads: int = 4) -> None:
         super().__init__(width, heads)
         self.word_query, self.seen = nn.Linear(width, width), nn.Linear(width, width)
         self.pixel_key, self.pixel_value = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
+        self.place = nn.Conv2d(2 + 4 * len(self.waves), width, 1)
 
     def maps(self, image: ImageFeatures) -> list[Tensor]:
         """Projects the pixels for both directions; see `DensePrompt.maps`."""
-        pixels = image.final * image.final.shape[1] ** 0.5
-        return [*super().maps(image), self.pixel_key(pixels), self.pixel_value(pixels)]
+        scale = image.final.shape[1] ** 0.5
+        placed = image.final + self.place(self._places(image.final)) / scale
+        pixels = placed * scale
+        one_way = super().maps(ImageFeatures(placed, image.intermediate))
+        return [*one_way, self.pixel_key(pixels), self.pixel_value(pixels)]
+
+    def _places(self, image: Tensor) -> Tensor:
+        """Columns and rows in -1..1 and waves of them, float `[1, 10, h, w]`."""
+        across, down = (
+            torch.linspace(-1, 1, steps, device=image.device, dtype=image.dtype) for steps in reversed(image.shape[-2:])
+        )
+        places = torch.stack(torch.meshgrid(across, down, indexing="xy"))
+        waves = [wave(math.pi * turns * places) for turns in self.waves for wave in (torch.sin, torch.cos)]
+        return torch.cat([places, *waves]).unsqueeze(0)
 
     def forward(self, image: Tensor, maps: list[Tensor], language: Language) -> Tensor:
         """Attends there and back; see `DensePrompt.forward`."""
