@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsam_zoo.types import Clip, Referral, VideoSource
-from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation, mirror, swap_sides
+from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation, change_colours, mirror, swap_sides
 
 REFERRAL = Referral("v", "0", "the cat on the left", (1,), ("0",), VideoSource(Path("v")))
 
@@ -85,6 +85,19 @@ def test_colours_leave_masks_and_places_alone(clip: Clip, seed: int) -> None:
     np.testing.assert_array_equal(after.masks, clip.masks)
     if clip.masks is not None and clip.masks.any() and not clip.masks.all():
         assert after.frames[clip.masks[0]].min() > after.frames[~clip.masks[0]].max()
+
+
+def test_colours_are_brightness_contrast_saturation_and_hue() -> None:
+    frames = np.random.default_rng(0).integers(60, 180, (2, 16, 24, 3), dtype=np.uint8)
+    grey = frames @ np.array([0.299, 0.587, 0.114])
+    np.testing.assert_array_equal(change_colours(frames, 1, 1, 1, 0), frames)
+    np.testing.assert_allclose(change_colours(frames, 1.3, 1, 1, 0), 1.3 * frames, atol=0.75)
+    mean = grey[:, ::8, ::8].mean()
+    # OpenCV computes in fixed point: up to a quarter of a grey level besides rounding
+    np.testing.assert_allclose(change_colours(frames, 1, 0.6, 1, 0), 0.6 * frames + 0.4 * mean, atol=0.75)
+    np.testing.assert_allclose(change_colours(frames, 1, 1, 0, 0), np.stack([grey] * 3, axis=-1), atol=0.75)
+    np.testing.assert_array_equal(change_colours(frames, 1, 1, 1, 1 / 3), np.roll(frames, 1, axis=-1))
+    np.testing.assert_array_equal(change_colours(frames, 2, 1, 1, 0).max(), 255)
 
 
 @pytest.mark.parametrize("seed", range(30))
