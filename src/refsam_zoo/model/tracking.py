@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH, Language
+from refsam_zoo.model.fusion import gated_dense_attention
 from refsam_zoo.registry import ModelCard, Registry
+from refsam_zoo.types import ImageFeatures
 
 
 class Tracker(nn.Module):
@@ -122,8 +124,9 @@ class track_memory(track_mlp):
 class frame_memory(track_mlp):
     """Remembers the last frames themselves, so that what has moved can be seen, and how.
 
-    The embedding of the new frame and of the oldest remembered one are compared by two convolutions; the sentence gates
-    what they find, and that is added to the dense prompt. Beside it the decoder reads the paper's track token.
+    The embedding of the new frame and of the oldest remembered one are compared by two convolutions; what they find
+    attends to the words like the pixels of `gated_dense_attention`, and the result is added to the dense prompt. The
+    decoder reads the paper's track token as before.
 
     Args:
         width: Channels of the embedding space.
@@ -137,8 +140,7 @@ class frame_memory(track_mlp):
         self.compare = nn.Sequential(
             nn.Conv2d(2 * width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1)
         )
-        self.gate, self.projection = nn.Linear(width, width), nn.Linear(width, width)
-        self.norm_out = nn.LayerNorm(width)
+        self.attention = gated_dense_attention(width)
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor:
         """Puts the new track token first and the frame last, and forgets the oldest; see `Tracker.forward`."""
@@ -154,10 +156,9 @@ class frame_memory(track_mlp):
         """Compares with the oldest frame; see `Tracker.dense`."""
         height, width = image.shape[-2:]
         oldest = track_token[:, 1 : 1 + height * width].transpose(1, 2).unflatten(2, (height, width))
-        # unit pixels and sentences are brought to variance one
-        moved = self.compare(torch.cat([image, image - oldest], dim=1) * self.width**0.5).permute(0, 2, 3, 1)
-        gate = self.gate(language.sentence * self.width**0.5)[:, None, None, :]
-        return self.norm_out(self.projection(gate * moved)).permute(0, 3, 1, 2)
+        # unit pixels are brought to variance one
+        moved = self.compare(torch.cat([image, image - oldest], dim=1) * self.width**0.5)
+        return self.attention(moved, self.attention.maps(ImageFeatures(moved, [])), language)
 
 
 @TRACKERS.register(ModelCard("RefSAM, ablation"))
