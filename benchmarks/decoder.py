@@ -16,6 +16,7 @@ from refsam_zoo.types import ImageFeatures
 def encoded_frames(model: RefSAM, frames: int) -> EncodedFrames:
     grid = model.image_encoder.image_size // model.image_encoder.stride
     final = torch.nn.functional.normalize(torch.randn(frames, 256, grid, grid), dim=1)
+    final = final.contiguous(memory_format=torch.channels_last)
     positions = model.mask_decoder.position_terms(model.prompt_encoder.get_dense_pe())
     return EncodedFrames(final, model.dense_prompt.maps(ImageFeatures(final, [])), positions)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
+import multiprocessing
+import os
+import runpy
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -161,9 +163,21 @@ def _call(run: Path, arguments: Sequence[str]) -> None:
     run.mkdir(parents=True, exist_ok=True)
     log = run / "log.txt"
     print(f"{run}: {arguments[0]}", flush=True)
-    with log.open("a", encoding="utf-8") as file:
-        command = [sys.executable, "-m", "refsam_zoo", *arguments]
-        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
+    # forked from a process that has imported everything and done nothing: a command starts at once
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["refsam_zoo.training.cli"])
+    process = context.Process(target=_command, args=(arguments, log))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
         reason = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
         raise InputError(f"{run}: {arguments[0]} failed, see {log}: {reason}")
+
+
+def _command(arguments: Sequence[str], log: Path) -> None:
+    """Is `refsam-zoo` with its output in a file; runs in a process of its own."""
+    with log.open("a", encoding="utf-8") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    sys.argv = ["refsam-zoo", *arguments]
+    runpy.run_module("refsam_zoo", run_name="__main__")

@@ -16,8 +16,8 @@ from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
 from refsam_zoo.model.two_way import position_terms, transform
 from refsam_zoo.registry import ModelCard, Registry
 
-PIXELS_AT_ONCE = 8192
-"""Cells of image embeddings decoded together on a processor: two prompts at 64 x 64."""
+PIXELS_AT_ONCE = 4096
+"""Cells of image embeddings decoded together on a processor: one prompt at 64 x 64."""
 
 
 class Decoded(NamedTuple):
@@ -96,7 +96,7 @@ class MaskDecoder(SamMaskDecoder):
         # of the tokens only that of the IoU and the first mask's are read
         tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs=2)
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
-        strips = pixels.split(PIXELS_AT_ONCE // 8 if pixels.device.type == "cpu" else pixels.shape[1], dim=1)
+        strips = pixels.split(PIXELS_AT_ONCE // 4 if pixels.device.type == "cpu" else pixels.shape[1], dim=1)
         logits = _as_image(torch.cat([self._upscale(strip, kernel) for strip in strips], dim=1), image.shape[-2])
         return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
 

@@ -139,7 +139,9 @@ class RefSAM(nn.Module):
         if sizes is None:
             sizes = [(frames.shape[-2], frames.shape[-1])] * len(frames)
         features = self.features.images(self.image_encoder, frames, sizes)
-        features = ImageFeatures(F.normalize(features.final, dim=1), features.intermediate)
+        # channels last, so that the decoder need not turn the pixels of every prompt into tokens
+        final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
+        features = ImageFeatures(final, features.intermediate)
         positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
         return EncodedFrames(features.final, self.dense_prompt.maps(features), positions)
 
