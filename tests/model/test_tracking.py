@@ -8,27 +8,6 @@ from refsam_zoo.model.tracking import TRACKERS
 
 
 @torch.no_grad()
-def test_a_memory_keeps_the_last_frames_with_their_age() -> None:
-    torch.manual_seed(0)
-    memory = TRACKERS.build("track_memory", width=8, length=3)
-    memory.age.normal_()
-    frames, tokens = torch.randn(5, 2, 1, 8), None
-    for frame in frames:
-        tokens = memory(frame, tokens, torch.empty(2, 8, 0, 0))
-    expected = [memory.layers(frames[number]) + (5 - number) * memory.age for number in (2, 3, 4)]
-    torch.testing.assert_close(tokens, torch.cat(expected, dim=1))
-
-
-@torch.no_grad()
-def test_a_memory_begins_with_what_there_is() -> None:
-    memory = TRACKERS.build("track_memory", width=8, length=3)
-    image = torch.randn(2, 8, 3, 4)
-    first = memory(torch.randn(2, 1, 8), None, image)
-    assert first.shape == (2, 1, 8)
-    assert memory(torch.randn(2, 1, 8), first, image).shape == (2, 2, 8)
-
-
-@torch.no_grad()
 def test_a_frame_memory_compares_with_the_oldest_frame_it_keeps() -> None:
     torch.manual_seed(0)
     memory = TRACKERS.build("frame_memory", width=8, length=2)
@@ -44,3 +23,12 @@ def test_a_frame_memory_compares_with_the_oldest_frame_it_keeps() -> None:
     torch.testing.assert_close(found, memory.dense(images[3], only_oldest, language))
     other = torch.cat([token[:, :1], images[0].flatten(2).transpose(1, 2), torch.zeros(2, 15, 8)], dim=1)
     assert not torch.allclose(found, memory.dense(images[3], other, language), atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_frame_memory_begins_with_what_there_is() -> None:
+    memory = TRACKERS.build("frame_memory", width=8, length=3)
+    image = torch.randn(2, 8, 3, 4)
+    first = memory(torch.randn(2, 1, 8), None, image)
+    assert first.shape == (2, 1 + 12, 8)
+    assert memory(torch.randn(2, 1, 8), first, image).shape == (2, 1 + 24, 8)

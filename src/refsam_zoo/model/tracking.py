@@ -100,27 +100,6 @@ class query_interaction(Tracker):
 
 
 @TRACKERS.register(ModelCard("refsam-zoo"))
-class track_memory(track_mlp):
-    """Remembers the last frames instead of one: each leaves a token, to which every further frame adds its age.
-
-    Args:
-        width: Channels of the embedding space.
-        length: Most frames remembered.
-    """
-
-    def __init__(self, width: int = EMBEDDING_WIDTH, length: int = 4) -> None:
-        super().__init__(width)
-        self.length = length
-        self.age = nn.Parameter(torch.zeros(width))
-
-    def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor:
-        """Appends this frame's token and forgets the oldest; see `Tracker.forward`."""
-        token = self.layers(mask_token)
-        tokens = token if track_token is None else torch.cat([track_token, token], dim=1)
-        return tokens[:, -self.length :] + self.age
-
-
-@TRACKERS.register(ModelCard("refsam-zoo"))
 class frame_memory(track_mlp):
     """Remembers the last frames themselves, so that what has moved can be seen, and how.
 
