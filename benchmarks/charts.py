@@ -1,4 +1,4 @@
-"""Draws one chart per claim into docs/ from the results that the benchmarks of issue 6 left."""
+"""Draws one chart per claim into docs/ from the results that the other benchmarks left."""
 
 from __future__ import annotations
 
