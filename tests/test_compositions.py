@@ -12,6 +12,7 @@ from jsonargparse import ArgumentParser
 
 from refsam_zoo.ablation import BASES, read_table
 from refsam_zoo.training.module import ReferringSegmentation
+from refsam_zoo.types import ClipBatch
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -66,11 +67,32 @@ def named(path: Path) -> dict[str, str]:
     return {key: name.split(".")[-1] for key, name in names.items()}
 
 
+def small_base(path: Path) -> list[Path | dict[str, Any]]:
+    """What a small composition is put behind."""
+    if path.parent.name == "variants":
+        return [CONFIGS / "vit_b.yaml", SMALL_ENCODERS]
+    return [ROOT / base for base in BASES[:2]]  # without pretrained encoders
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_trained_parameter_is_in_the_graph_of_a_clip_of_one_frame(path: Path, parser: ArgumentParser) -> None:
+    module = build(parser, *small_base(path), path).train()
+    batch = ClipBatch(
+        frames=torch.zeros(1, 1, 3, 48, 64, dtype=torch.uint8),
+        sizes=[(48, 64)],
+        expressions=["the red circle"],
+        clip_index=torch.zeros(1, dtype=torch.long),
+        masks=torch.ones(1, 1, 48, 64, dtype=torch.bool),
+        clips=[],
+    )
+    module.training_step(batch, 0).backward()
+    unused = [name for name, part in module.named_parameters() if part.requires_grad and part.grad is None]
+    assert not unused, "DDP would stop"
+
+
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_small_compositions_segment(path: Path, parser: ArgumentParser) -> None:
-    ablation = [ROOT / base for base in BASES[:2]]  # without pretrained encoders
-    base = [CONFIGS / "vit_b.yaml", SMALL_ENCODERS] if path.parent.name == "variants" else ablation
-    model = build(parser, *base, path).model.train()
+    model = build(parser, *small_base(path), path).model.train()
     assert {part: type(getattr(model, part)).__name__ for part in named(path)} == named(path)
     language = model.encode_text(["the red circle", "the small blue square"])
     frames = model.encode_images(torch.zeros(1, 3, 48, 64, dtype=torch.uint8)).select(torch.tensor([0, 0]))

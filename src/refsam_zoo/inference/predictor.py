@@ -33,7 +33,7 @@ class Track:
 
     Attributes:
         language: The N sentences, encoded.
-        token: Track token after the last frame, float `[N, 1, C]`; None before the first and without a tracker.
+        token: What the tracker carries after the last frame, float `[N, M, C]`; None before the first and without one.
     """
 
     language: Language
