@@ -92,8 +92,8 @@ def _write_markdown(path: Path, rows: Sequence[Row], runs: Sequence[Run]) -> Non
     lines = [
         f"# {path.parent.parent.name.replace('_', ' ')}, {path.parent.name.replace('_', ' ')}",
         "",
-        "J&F on RefShapes in points, mean ± standard deviation over the seeds, of a small model trained from scratch.",
-        "The paper's numbers are of other data sets and pretrained encoders: compare the order of the rows, not the",
+        "J&F on RefShapes in points, mean ± standard deviation over the seeds, of a model with small encoders.",
+        "The paper's numbers are of other data sets and of SAM's encoders: compare the order of the rows, not the",
         "levels.",
         "",
         "| " + " | ".join(header) + " |",
@@ -125,12 +125,12 @@ def _draw(path: Path, rows: Sequence[Row], runs: Sequence[Run]) -> None:
     panels = figure.subplots(1, 2 if papers else 1, squeeze=False)[0]
     ours = {subset: [_points(runs, row, subset) for row in rows] for subset in subsets}
     _bars(panels[0], rows, ours)
-    panels[0].set_title("RefShapes: small, from scratch, dots are seeds")
+    panels[0].set_title("RefShapes, small encoders; dots are seeds")
     panels[0].set_ylabel("J&F")
     if papers:
         printed = {n: [np.array([float(row.paper[n])] if row.paper[n] else []) for row in rows] for n in papers}
         _bars(panels[1], rows, printed)
-        panels[1].set_title("the paper: other data sets, pretrained")
+        panels[1].set_title("the paper: other data sets, SAM's encoders")
     figure.savefig(path, dpi=110, format="png")
 
 
