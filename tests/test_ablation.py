@@ -44,6 +44,8 @@ def test_a_table_names_its_rows(tmp_path: Path) -> None:
         read_table(tmp_path)
     with pytest.raises(InputError, match="no row 'mpl'; did you mean 'mlp'"):
         ablate(ROOT / "configs" / "ablations" / "modules", rows=["mpl"], output=tmp_path)
+    with pytest.raises(InputError, match="at least 1, not 3 and 0"):
+        ablate(ROOT / "configs" / "ablations" / "modules", steps=0, output=tmp_path)
 
 
 def small_bases(folder: Path) -> list[Path]:

@@ -57,8 +57,10 @@ def ablate(
         output: Folder that gets `<table>/<steps>_steps/`, in it a folder per run and `results.md`, `.csv` and `.png`.
 
     Raises:
-        InputError: The table is wrong, or a run failed.
+        InputError: The table or a number is wrong, or a run failed.
     """
+    if min(seeds, steps) < 1:
+        raise InputError(f"seeds and steps must be at least 1, not {seeds} and {steps}")
     listed = read_table(table)
     for name in rows:
         if name not in {row.name for row in listed}:

@@ -196,4 +196,6 @@ def test_components_of_a_run(model: RefSAM, ours: Path, tmp_path: Path) -> None:
     assert not other.cross_modal.layers[0].weight.equal(model.cross_modal.layers[0].weight)
     with pytest.raises(InputError, match=r"last\.ckpt holds no 'image_encodr'; did you mean 'image_encoder'\?"):
         convert(ours, tmp_path / "out.safetensors", components=["image_encodr"])
+    with pytest.raises(InputError, match="leave out --merge"):
+        convert(ours, tmp_path / "out.safetensors", merge=True, components=["image_encoder"])
     assert not (tmp_path / "out.safetensors").exists()

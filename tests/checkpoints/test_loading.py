@@ -17,6 +17,7 @@ from refsam_zoo.checkpoints.loading import (
     warn_random_weights,
     weights_follow,
 )
+from refsam_zoo.checkpoints.restoring import read_checkpoint
 from refsam_zoo.errors import InputError
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
@@ -56,12 +57,15 @@ def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str, content: 
     assert "\n" not in str(error.value)
 
 
-def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [1, 100, 5000, 70_000, -100, -1])
+def test_a_truncated_file_is_refused(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "a.pth"
-    torch.save(STATE, path)
-    path.write_bytes(path.read_bytes()[:-100])
+    torch.save({"weight": torch.ones(200, 100)}, path)
+    path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError, match="cannot be read"):
         load_state_dict(path)
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        read_checkpoint(path)
 
 
 def test_code_in_a_file_does_not_run(tmp_path: Path) -> None:

@@ -40,9 +40,11 @@ def convert(
 
     Raises:
         InputError: A file is missing or no checkpoint, holds names without a counterpart, lacks some or has them in
-            another shape, or the output exists.
+            another shape, the output exists, or the options do not go together.
     """
     if components:
+        if merge or to == "official":
+            raise InputError("components are copied as they are: leave out --merge and --to official")
         _save(pick_components(select_prefix(load_state_dict(source), "model."), components, str(source)), output)
         return
     if to == "refsam_zoo":

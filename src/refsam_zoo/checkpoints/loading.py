@@ -60,6 +60,10 @@ class WeightsFile:
         return load_state_dict(path, self.sha256 if path.name == self.name else None)
 
 
+UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, LookupError, AttributeError)
+"""What `torch.load` raises at a file that was cut off or is something else; OSError where it seeks before its start."""
+
+
 def load_state_dict(path: Path | str, sha256: str | None = None) -> StateDict:
     """Reads the tensors of a weights file without running code from it.
 
@@ -84,7 +88,7 @@ def load_state_dict(path: Path | str, sha256: str | None = None) -> StateDict:
         return _read_safetensors(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, AttributeError) as error:
+    except UNREADABLE as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(
             f"{path}: cannot be read as a PyTorch state dict, which is what is needed: {reason}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from refsam_zoo.checkpoints.loading import load_into, select_prefix, weights_follow
+from refsam_zoo.checkpoints.loading import UNREADABLE, load_into, select_prefix, weights_follow
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.refsam import RefSAM
@@ -46,7 +45,7 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
         raise InputError(f"{checkpoint}: no such checkpoint; refsam-zoo fit writes them to <run>/checkpoints/")
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{checkpoint}: not a readable checkpoint: {str(error).partition(chr(10))[0]}") from error
     if not isinstance(content, dict) or "hyper_parameters" not in content or "state_dict" not in content:
         raise InputError(f"{checkpoint}: not a checkpoint written by refsam-zoo fit")
