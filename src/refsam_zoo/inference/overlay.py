@@ -26,6 +26,9 @@ OPACITY = 0.45
 SMALLEST_SIDE = 360
 """Smaller frames are enlarged by a whole factor, so that the sentences below them can be read."""
 
+STEPS = 8
+"""Distances from a mask that are told apart, per pixel."""
+
 BACKGROUND = (22, 24, 28)
 TEXT = (235, 237, 240)
 
@@ -45,7 +48,7 @@ class Overlay:
         self._factor = max(1, -(-SMALLEST_SIDE // min(size)))
         height, width = size[0] * self._factor, size[1] * self._factor
         self._frame_size = height, width
-        self._shading = shade(max(2.0, min(height, width) / 180))
+        self._shading = shade(min(max(2.0, min(height, width) / 180), 20.0))
         legend = draw_legend(width + width % 2, max(14, round(min(height, width) / 26)), expressions)
         self._canvas = np.full((height + len(legend) + (height + len(legend)) % 2, legend.shape[1], 3), BACKGROUND)
         self._canvas = self._canvas.astype(np.uint8)
@@ -72,14 +75,27 @@ class Overlay:
         return canvas
 
     def _paint(self, picture: np.ndarray, mask: np.ndarray, rgb: tuple[int, int, int]) -> None:
-        height, width = self._frame_size
+        reach = 2 + np.count_nonzero(self._shading[:, 0]) // STEPS
+        rows, columns = _around(mask, 1 + reach // self._factor)
+        region = tuple(slice(part.start * self._factor, part.stop * self._factor) for part in (rows, columns))
+        height, width = picture[region].shape[:2]
         # Enlarged smoothly and cut at half, a mask has no stairs.
-        inside = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
-        distance = cv2.distanceTransform(1 - inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-        drawn = distance < len(self._shading) / 8
-        share, brightness = self._shading[(distance[drawn] * 8).astype(np.intp)].T
-        ink = brightness[:, None] * np.array(rgb, np.float32)
-        picture[drawn] = picture[drawn] * (1 - share[:, None]) + share[:, None] * ink
+        near = np.ascontiguousarray(mask[rows, columns]).view(np.uint8) * 255
+        outside = cv2.resize(near, (width, height), interpolation=cv2.INTER_LINEAR) <= 127
+        distance = cv2.distanceTransform(outside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+        steps = cv2.convertScaleAbs(distance, alpha=STEPS, beta=-0.5)[..., None].repeat(3, axis=-1)
+        opacity, brightness = self._shading.T
+        through = np.rint(255 * (1 - opacity)).astype(np.uint8)
+        ink = np.rint((opacity * brightness)[:, None] * np.array(rgb)).astype(np.uint8)
+        shown = cv2.multiply(picture[region], cv2.LUT(steps, through), scale=1 / 255)
+        picture[region] = cv2.add(shown, cv2.LUT(steps, ink[None]))
+
+
+def _around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of a mask that has pixels, and some more on each side."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    rows = slice(max(0, top - margin), min(mask.shape[0], top + height + margin))
+    return rows, slice(max(0, left - margin), min(mask.shape[1], left + width + margin))
 
 
 def shade(line: float) -> np.ndarray:
@@ -90,9 +106,9 @@ def shade(line: float) -> np.ndarray:
 
     Returns:
         Opacity and brightness of the colour, both 0..1, for each eighth of a pixel of distance from the mask, float32
-        `[n, 2]`; beyond, nothing is drawn.
+        `[256, 2]`; at the last, nothing is drawn.
     """
-    distance = np.arange(0, 1.5 * line + 1, 1 / 8).astype(np.float32)
+    distance = np.arange(256, dtype=np.float32) / STEPS
     # Ramps one pixel wide make the edges smooth.
     opacity = np.clip(1.5 * line + 1 - distance, 0, 1)
     brightness = np.clip(line + 1 - distance, 0.1, 1)

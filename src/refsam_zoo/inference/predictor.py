@@ -34,10 +34,12 @@ class Track:
     Attributes:
         language: The N sentences, encoded.
         token: What the tracker carries after the last frame, float `[N, M, C]`; None before the first and without one.
+        positions: The mask decoder's position terms, the same for all frames; None before the first.
     """
 
     language: Language
     token: Tensor | None = None
+    positions: list[Tensor] | None = None
 
 
 VideoState = dict[str, Track]
@@ -123,7 +125,8 @@ class Predictor:
     def _segment(self, images: Tensor, track: Track) -> Iterator[Tensor]:
         """Segments the next frames of a video, uint8 `[n, 3, H, W]`; gives masks, bool `[N, H, W]`, for each."""
         size = (images.shape[-2], images.shape[-1])
-        encoded = self.model.encode_images(images)
+        encoded = self.model.encode_images(images, positions=track.positions)
+        track.positions = encoded.positions
         for step in range(len(images)):
             yield self.decode(encoded.select(slice(step, step + 1)), size, track)
 

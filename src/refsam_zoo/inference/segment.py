@@ -126,7 +126,7 @@ class Still:
     def encode(self) -> bytes:
         """Makes a PNG file of the picture kept."""
         content = io.BytesIO()
-        Image.fromarray(self._picture).save(content, "PNG")
+        Image.fromarray(self._picture).save(content, "PNG", compress_level=1)
         return content.getvalue()
 
 

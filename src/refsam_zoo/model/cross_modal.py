@@ -212,7 +212,8 @@ class PixelWordAttention(nn.Module):
         scale = 1 / self.width**0.5 if self.log_scale is None else self.log_scale.exp()
         logits = pixels.flatten(2).transpose(1, 2) @ (keys * scale).transpose(1, 2)
         weights = logits.masked_fill(~mask.unsqueeze(1), -torch.inf).softmax(-1)
-        return image_share + (weights @ values).transpose(1, 2).unflatten(2, pixels.shape[-2:])
+        attended = torch.baddbmm(image_share.flatten(2).transpose(1, 2), weights, values)
+        return attended.transpose(1, 2).unflatten(2, pixels.shape[-2:])
 
 
 @DENSE_PROMPTS.register(ModelCard("RefSAM", paper="2307.00997"))

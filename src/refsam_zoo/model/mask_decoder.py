@@ -16,8 +16,8 @@ from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
 from refsam_zoo.model.two_way import position_terms, transform
 from refsam_zoo.registry import ModelCard, Registry
 
-PIXELS_AT_ONCE = 4096
-"""Cells of image embeddings decoded together on a processor: one prompt at 64 x 64."""
+PIXELS_AT_ONCE = 1024
+"""Cells of the image embedding that are upscaled together on a processor."""
 
 
 class Decoded(NamedTuple):
@@ -66,8 +66,6 @@ class MaskDecoder(SamMaskDecoder):
     ) -> Decoded:
         """Predicts one mask per prompt.
 
-        Without gradients on a processor, as many prompts at a time as its caches and allocator like.
-
         Args:
             image: Image embedding of each prompt, float `[N, 256, h, w]`.
             positions: What `position_terms` gave.
@@ -75,19 +73,6 @@ class MaskDecoder(SamMaskDecoder):
             sparse: Prompt tokens, float `[N, L, 256]`.
             mask: bool `[N, L]`, False on padding; None where there is none.
         """
-        some = max(1, PIXELS_AT_ONCE // image[0, 0].numel())
-        if torch.is_grad_enabled() or image.device.type != "cpu" or len(image) <= some:
-            return self._decode(image, positions, dense, sparse, mask)
-        rows = [slice(first, first + some) for first in range(0, len(image), some)]
-        decoded = [
-            self._decode(image[row], positions, dense[row], sparse[row], None if mask is None else mask[row])
-            for row in rows
-        ]
-        return Decoded(*map(torch.cat, zip(*decoded, strict=True)))
-
-    def _decode(
-        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, mask: Tensor | None
-    ) -> Decoded:
         own = self.own_tokens(sparse, mask)
         tokens = torch.cat([own, sparse], dim=1)
         if mask is not None:
@@ -96,7 +81,7 @@ class MaskDecoder(SamMaskDecoder):
         # of the tokens only that of the IoU and the first mask's are read
         tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs=2)
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
-        strips = pixels.split(PIXELS_AT_ONCE // 4 if pixels.device.type == "cpu" else pixels.shape[1], dim=1)
+        strips = pixels.split(PIXELS_AT_ONCE if pixels.device.type == "cpu" else pixels.shape[1], dim=1)
         logits = _as_image(torch.cat([self._upscale(strip, kernel) for strip in strips], dim=1), image.shape[-2])
         return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
 

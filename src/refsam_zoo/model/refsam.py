@@ -20,6 +20,9 @@ from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
 from refsam_zoo.types import ClipBatch, ImageFeatures, Tokens
 
+CELLS_AT_ONCE = 4096
+"""Cells of image embeddings decoded together on a processor: one prompt at 64 x 64."""
+
 
 @dataclass
 class EncodedFrames:
@@ -129,12 +132,18 @@ class RefSAM(nn.Module):
         self.tracker = tracker
         self.features: FeatureSource = ComputedFeatures()
 
-    def encode_images(self, frames: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> EncodedFrames:
+    def encode_images(
+        self,
+        frames: Tensor,
+        sizes: Sequence[tuple[int, int]] | None = None,
+        positions: list[Tensor] | None = None,
+    ) -> EncodedFrames:
         """Encodes frames, each once for all sentences.
 
         Args:
             frames: RGB, uint8 `[B, 3, H, W]`.
             sizes: B pairs of height and width before padding; None means no frame is padded.
+            positions: Those of earlier frames, while the weights stay the same; None computes them.
         """
         if sizes is None:
             sizes = [(frames.shape[-2], frames.shape[-1])] * len(frames)
@@ -142,7 +151,8 @@ class RefSAM(nn.Module):
         # channels last, so that the decoder need not turn the pixels of every prompt into tokens
         final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
         features = ImageFeatures(final, features.intermediate)
-        positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
+        if positions is None:
+            positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
         return EncodedFrames(features.final, self.dense_prompt.maps(features), positions)
 
     def encode_text(self, expressions: Sequence[str]) -> Language:
@@ -162,11 +172,28 @@ class RefSAM(nn.Module):
     def segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None = None) -> Segmentation:
         """Segments one time step.
 
+        Without gradients on a processor, as many expressions at a time as its caches and allocator like.
+
         Args:
             frames: The frame of each expression: N frames.
             language: N sentences.
             track_token: What the previous time step gave; None at the first.
         """
+        some = max(1, CELLS_AT_ONCE // frames.image[0, 0].numel())
+        if torch.is_grad_enabled() or frames.image.device.type != "cpu" or len(frames.image) <= some:
+            return self._segment(frames, language, track_token)
+        parts = []
+        for first in range(0, len(frames.image), some):
+            rows = slice(first, first + some)
+            token = None if track_token is None else track_token[rows]
+            parts.append(self._segment(frames.select(rows), Language(*(part[rows] for part in language)), token))
+        return Segmentation(
+            torch.cat([part.low_res_logits for part in parts]),
+            torch.cat([part.iou for part in parts]),
+            torch.cat(tokens) if (tokens := [p.track_token for p in parts if p.track_token is not None]) else None,
+        )
+
+    def _segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None) -> Segmentation:
         sparse = self.sparse_prompt(frames.image, language)
         dense = self.dense_prompt(frames.image, frames.maps, language)
         if dense is None:

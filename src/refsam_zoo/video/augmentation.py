@@ -35,13 +35,14 @@ class Augmentation:
 
 
 class ClipAugmentation(Augmentation):
-    """Mirrors, crops with a change of scale and aspect, and changes colours, in the manner of the paper's recipe.
+    """Crops with a change of scale and aspect, mirrors, and changes colours, in the manner of the paper's recipe.
 
     Args:
         flip: Probability of mirroring left and right; the words swap sides too.
-        crop: Probability of showing only a window of the frames, enlarged to their size. Every target keeps at least a
-            quarter of its pixels over the clip; a window that does so is sought ten times, else the frame stays whole.
-            Where a target is outside the window in some frame, its mask there is empty.
+        crop: Probability of showing only a window of the frames. It is not enlarged here: the model resizes every frame
+            to its own input, so a second resize would cost time and sharpness. Every target keeps at least a quarter
+            of its pixels over the clip; a window that does so is sought ten times, else the frame stays whole. Where a
+            target is outside the window in some frame, its mask there is empty.
         scale: Smallest and largest height and width of that window, relative to the frame, drawn independently.
         colour: Largest relative change of brightness, contrast and saturation; the paper's is 0.5.
         hue: Largest turn of the hue, 1 being the full circle; the paper's is 0.1, which moves red towards orange.
@@ -63,11 +64,13 @@ class ClipAugmentation(Augmentation):
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         """See `Augmentation`."""
-        return self._crop_and_colour(mirror(clip) if rng.random() < self.flip else clip, rng)
+        clip = self._cropped(clip, rng)
+        return self._coloured(mirror(clip) if rng.random() < self.flip else clip, rng)
 
-    def _crop_and_colour(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        if rng.random() < self.crop:
-            clip = enlarge(clip, self._window(clip, rng))
+    def _cropped(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        return cut(clip, self._window(clip, rng)) if rng.random() < self.crop else clip
+
+    def _coloured(self, clip: Clip, rng: np.random.Generator) -> Clip:
         if (self.colour or self.hue) and rng.random() < COLOUR_PROBABILITY:
             brightness, contrast, saturation = rng.uniform(max(0.0, 1 - self.colour), 1 + self.colour, 3)
             hue = rng.uniform(-self.hue, self.hue)
@@ -86,13 +89,15 @@ class ClipAugmentation(Augmentation):
 class PseudoClipAugmentation(ClipAugmentation):
     """Makes clips of one repeated image look like video: each frame is cropped and coloured by a draw of its own.
 
-    Mirroring stays common to all frames, since the words must fit every one. Options are those of `ClipAugmentation`.
+    Windows are enlarged to the size of the image, since the frames of a clip have one size. Mirroring stays common to
+    all frames, since the words must fit every one. Options are those of `ClipAugmentation`.
     """
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         """See `Augmentation`."""
         clip = mirror(clip) if rng.random() < self.flip else clip
-        moments = [self._crop_and_colour(_moment(clip, time), rng) for time in range(len(clip.frames))]
+        moments = [self._coloured(self._cropped(_moment(clip, time), rng), rng) for time in range(len(clip.frames))]
+        moments = [enlarge(moment, clip.frames.shape[1:3]) for moment in moments]
         masks = [moment.masks for moment in moments if moment.masks is not None]
         return replace(
             clip,
@@ -111,19 +116,24 @@ def mirror(clip: Clip) -> Clip:
     )
 
 
-def enlarge(clip: Clip, window: tuple[slice, slice]) -> Clip:
-    """Crops frames and masks to a window and resizes it to the size of the frames, masks by nearest neighbour."""
-    height, width = clip.frames.shape[1:3]
+def cut(clip: Clip, window: tuple[slice, slice]) -> Clip:
+    """Crops frames and masks to a window of rows and columns."""
     rows, columns = window
-    targets = {"images": np.ascontiguousarray(clip.frames[:, rows, columns])}
+    masks = None if clip.masks is None else np.ascontiguousarray(clip.masks[..., rows, columns])
+    return replace(clip, frames=np.ascontiguousarray(clip.frames[:, rows, columns]), masks=masks)
+
+
+def enlarge(clip: Clip, size: tuple[int, int]) -> Clip:
+    """Resizes frames to a height and width, and masks by nearest neighbour."""
+    if clip.frames.shape[1:3] == size:
+        return clip
+    targets = {"images": clip.frames}
     if clip.masks is not None:
-        cropped = clip.masks[..., rows, columns]
-        targets["masks"] = np.ascontiguousarray(cropped.reshape(-1, *cropped.shape[2:])).view(np.uint8)
+        targets["masks"] = clip.masks.reshape(-1, *clip.masks.shape[2:]).view(np.uint8)
     # the plain nearest neighbour of OpenCV is off by up to half a pixel of the source
     nearest = cv2.INTER_NEAREST_EXACT
-    resize = import_albumentations().Resize(height, width, cv2.INTER_LINEAR, mask_interpolation=nearest)
-    resized = resize(**targets)
-    masks = None if clip.masks is None else resized["masks"].view(bool).reshape(clip.masks.shape)
+    resized = import_albumentations().Resize(*size, cv2.INTER_LINEAR, mask_interpolation=nearest)(**targets)
+    masks = None if clip.masks is None else resized["masks"].view(bool).reshape(*clip.masks.shape[:2], *size)
     return replace(clip, frames=resized["images"], masks=masks)
 
 
@@ -200,8 +210,9 @@ def _like(pattern: str, word: str) -> str:
 def _keeps_targets(masks: np.ndarray, window: tuple[slice, slice]) -> bool:
     """Whether every expression's target keeps enough of its pixels over the clip."""
     rows, columns = window
-    pixels, kept = masks.sum(axis=(1, 2, 3)), masks[..., rows, columns].sum(axis=(1, 2, 3))
-    return bool(np.all(kept >= SHARE_KEPT * pixels))
+    return all(
+        np.count_nonzero(target[:, rows, columns]) >= SHARE_KEPT * np.count_nonzero(target) for target in masks
+    )
 
 
 def _draw_span(length: int, scale: tuple[float, float], rng: np.random.Generator) -> slice:
