@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsam_zoo.types import Clip, Referral, VideoSource
-from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation, change_colours, mirror, swap_sides
+from refsam_zoo.video.augmentation import (
+    WHOLE,
+    Change,
+    ClipAugmentation,
+    PseudoClipAugmentation,
+    colour_matrix,
+    swap_sides,
+)
 
 REFERRAL = Referral("v", "0", "the cat on the left", (1,), ("0",), VideoSource(Path("v")))
 
@@ -73,7 +81,7 @@ def test_the_mask_follows_the_image_exactly(
     clip: Clip, smallest: float, kind: type[ClipAugmentation], seed: int
 ) -> None:
     augment = kind(flip=0.5, crop=1.0, scale=(smallest, 1.0), colour=0.0)
-    after = augment(clip, np.random.default_rng(seed))
+    after = augment(deepcopy(clip), np.random.default_rng(seed))
     assert after.masks is not None
     assert after.masks.shape == (1, *after.frames.shape[:3])
     if kind is PseudoClipAugmentation:
@@ -87,29 +95,36 @@ def test_the_mask_follows_the_image_exactly(
 
 @given(clip=striped_clips(), seed=st.integers(0, 2**32))
 def test_colours_leave_masks_and_places_alone(clip: Clip, seed: int) -> None:
-    after = ClipAugmentation(flip=0.0, crop=0.0, colour=0.5, hue=0.1)(clip, np.random.default_rng(seed))
+    after = ClipAugmentation(flip=0.0, crop=0.0, colour=0.5, hue=0.1)(deepcopy(clip), np.random.default_rng(seed))
     np.testing.assert_array_equal(after.masks, clip.masks)
     if clip.masks is not None and clip.masks.any() and not clip.masks.all():
         assert after.frames[clip.masks[0]].min() > after.frames[~clip.masks[0]].max()
 
 
 def test_colours_are_brightness_contrast_saturation_and_hue() -> None:
-    frames = np.random.default_rng(0).integers(60, 180, (2, 16, 24, 3), dtype=np.uint8)
+    clip = make_clip(frames=2, height=16, width=24)
+    frames = clip.frames[:] = np.random.default_rng(0).integers(60, 180, (2, 16, 24, 3), dtype=np.uint8)
     grey = frames @ np.array([0.299, 0.587, 0.114])
-    np.testing.assert_array_equal(change_colours(frames, 1, 1, 1, 0), frames)
-    np.testing.assert_allclose(change_colours(frames, 1.3, 1, 1, 0), 1.3 * frames, atol=0.75)
-    mean = grey[:, ::8, ::8].mean()
+    mean = float(grey.mean())
+
+    def changed(brightness: float, contrast: float, saturation: float, hue: float) -> np.ndarray:
+        return Change(*WHOLE, False, colour_matrix(brightness, contrast, saturation, hue, mean))(deepcopy(clip)).frames
+
+    np.testing.assert_array_equal(changed(1, 1, 1, 0), frames)
+    np.testing.assert_allclose(changed(1.3, 1, 1, 0), 1.3 * frames, atol=0.75)
     # OpenCV computes in fixed point: up to a quarter of a grey level besides rounding
-    np.testing.assert_allclose(change_colours(frames, 1, 0.6, 1, 0), 0.6 * frames + 0.4 * mean, atol=0.75)
-    np.testing.assert_allclose(change_colours(frames, 1, 1, 0, 0), np.stack([grey] * 3, axis=-1), atol=0.75)
-    np.testing.assert_array_equal(change_colours(frames, 1, 1, 1, 1 / 3), np.roll(frames, 1, axis=-1))
-    np.testing.assert_array_equal(change_colours(frames, 2, 1, 1, 0).max(), 255)
+    np.testing.assert_allclose(changed(1, 0.6, 1, 0), 0.6 * frames + 0.4 * mean, atol=0.75)
+    np.testing.assert_allclose(changed(1, 1, 0, 0), np.stack([grey] * 3, axis=-1), atol=0.75)
+    np.testing.assert_array_equal(changed(1, 1, 1, 1 / 3), np.roll(frames, 1, axis=-1))
+    np.testing.assert_array_equal(changed(2, 1, 1, 0).max(), 255)
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_every_target_keeps_a_quarter_of_its_pixels(seed: int) -> None:
     before = make_clip()
-    after = ClipAugmentation(flip=0, crop=1.0, scale=(0.3, 0.3), colour=0.0)(before, np.random.default_rng(seed))
+    after = ClipAugmentation(flip=0, crop=1.0, scale=(0.3, 0.3), colour=0.0)(
+        deepcopy(before), np.random.default_rng(seed)
+    )
     assert before.masks is not None
     assert after.masks is not None
     assert after.frames.shape[1:3] in ((18, 27), (60, 90))  # the whole where no window kept both targets
@@ -125,7 +140,7 @@ def test_every_frame_of_a_clip_is_changed_alike() -> None:
         np.repeat(still.frames, 5, 0), tuple("abcde"), still.referrals, still.expressions, np.repeat(still.masks, 5, 1)
     )
     for seed in range(10):
-        after = ClipAugmentation(flip=0.5, crop=0.5, colour=0.5, hue=0.1)(clip, np.random.default_rng(seed))
+        after = ClipAugmentation(flip=0.5, crop=0.5, colour=0.5, hue=0.1)(deepcopy(clip), np.random.default_rng(seed))
         assert np.all(after.frames == after.frames[:1])
         assert after.masks is not None
         assert np.all(after.masks == after.masks[:, :1])
@@ -138,7 +153,7 @@ def test_the_frames_of_a_pseudo_clip_differ_but_keep_their_masks(seed: int) -> N
     clip = Clip(
         np.repeat(image.frames, 4, 0), tuple("abcd"), image.referrals, image.expressions, np.repeat(image.masks, 4, 1)
     )
-    after = PseudoClipAugmentation(flip=0.5, crop=1.0, colour=0.0)(clip, np.random.default_rng(seed))
+    after = PseudoClipAugmentation(flip=0.5, crop=1.0, colour=0.0)(deepcopy(clip), np.random.default_rng(seed))
     assert after.frames.shape == clip.frames.shape
     assert any((after.frames[0] != after.frames[time]).any() for time in range(1, 4))
     assert agree(after) > 0.97
@@ -157,7 +172,7 @@ def test_the_same_seed_gives_the_same_clip_and_another_seed_another() -> None:
 def test_a_mirrored_clip_swaps_pixels_masks_and_words() -> None:
     clip = make_clip()
     assert clip.masks is not None
-    mirrored = mirror(clip)
+    mirrored = ClipAugmentation(flip=1, crop=0, colour=0)(deepcopy(clip), np.random.default_rng(0))
     np.testing.assert_array_equal(mirrored.frames, clip.frames[:, :, ::-1])
     np.testing.assert_array_equal(mirrored.masks, clip.masks[..., ::-1])
     assert mirrored.expressions == ("the cat on the right", "a dog")
@@ -168,7 +183,7 @@ def test_clips_without_ground_truth_are_augmented_too() -> None:
     clip = make_clip()
     clip.masks = None
     for kind in (ClipAugmentation, PseudoClipAugmentation):
-        after = kind(flip=1, crop=1, colour=0.3)(clip, np.random.default_rng(0))
+        after = kind(flip=1, crop=1, colour=0.3)(deepcopy(clip), np.random.default_rng(0))
         assert after.masks is None
         assert after.frames.shape[0] == clip.frames.shape[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -17,6 +17,8 @@ ATTEMPTS = 10
 COLOUR_PROBABILITY = 0.7
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """Grey of red, green and blue (ITU-R BT.601)."""
+WHOLE = slice(None), slice(None)
+"""Rows and columns of a window that leaves nothing out."""
 MIRRORED = {"left": "right", "right": "left"}
 SIDE_WORD = re.compile(r"\b(left|right)(most|wards?|hand)?\b", re.IGNORECASE)
 
@@ -28,7 +30,7 @@ class Augmentation:
         """Gives a changed clip of the same number of frames and expressions.
 
         Args:
-            clip: The clip as read.
+            clip: The clip as read. Its arrays may be written to and be those of the result.
             rng: The only source of chance.
         """
         raise NotImplementedError
@@ -64,18 +66,17 @@ class ClipAugmentation(Augmentation):
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         """See `Augmentation`."""
-        clip = self._cropped(clip, rng)
-        return self._coloured(mirror(clip) if rng.random() < self.flip else clip, rng)
+        return self.draw(clip, rng.random() < self.flip, rng)(clip)
 
-    def _cropped(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        return cut(clip, self._window(clip, rng)) if rng.random() < self.crop else clip
-
-    def _coloured(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        if (self.colour or self.hue) and rng.random() < COLOUR_PROBABILITY:
-            brightness, contrast, saturation = rng.uniform(max(0.0, 1 - self.colour), 1 + self.colour, 3)
-            hue = rng.uniform(-self.hue, self.hue)
-            clip = replace(clip, frames=change_colours(clip.frames, brightness, contrast, saturation, hue))
-        return clip
+    def draw(self, clip: Clip, mirrored: bool, rng: np.random.Generator) -> Change:
+        """Draws a window and colours for a clip."""
+        rows, columns = self._window(clip, rng) if rng.random() < self.crop else WHOLE
+        if not (self.colour or self.hue) or rng.random() >= COLOUR_PROBABILITY:
+            return Change(rows, columns, mirrored, None)
+        brightness, contrast, saturation = rng.uniform(max(0.0, 1 - self.colour), 1 + self.colour, 3)
+        grey = clip.frames[:, rows, columns][:, ::8, ::8].mean(axis=(0, 1, 2)) @ LUMINANCE
+        hue = rng.uniform(-self.hue, self.hue)
+        return Change(rows, columns, mirrored, colour_matrix(brightness, contrast, saturation, hue, grey))
 
     def _window(self, clip: Clip, rng: np.random.Generator) -> tuple[slice, slice]:
         height, width = clip.frames.shape[1:3]
@@ -83,7 +84,7 @@ class ClipAugmentation(Augmentation):
             window = _draw_span(height, self.scale, rng), _draw_span(width, self.scale, rng)
             if clip.masks is None or _keeps_targets(clip.masks, window):
                 return window
-        return slice(0, height), slice(0, width)
+        return WHOLE
 
 
 class PseudoClipAugmentation(ClipAugmentation):
@@ -95,32 +96,55 @@ class PseudoClipAugmentation(ClipAugmentation):
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         """See `Augmentation`."""
-        clip = mirror(clip) if rng.random() < self.flip else clip
-        moments = [self._coloured(self._cropped(_moment(clip, time), rng), rng) for time in range(len(clip.frames))]
-        moments = [enlarge(moment, clip.frames.shape[1:3]) for moment in moments]
-        masks = [moment.masks for moment in moments if moment.masks is not None]
+        mirrored = rng.random() < self.flip
+        stills = [_still(clip, time) for time in range(len(clip.frames))]
+        stills = [enlarge(self.draw(still, mirrored, rng)(still), clip.frames.shape[1:3]) for still in stills]
+        masks = [still.masks for still in stills if still.masks is not None]
         return replace(
             clip,
-            frames=np.concatenate([moment.frames for moment in moments]),
+            frames=np.concatenate([still.frames for still in stills]),
             masks=np.concatenate(masks, axis=1) if masks else None,
+            expressions=stills[0].expressions,
         )
 
 
-def mirror(clip: Clip) -> Clip:
-    """Mirrors frames and masks horizontally and swaps the sides in the expressions."""
-    return replace(
-        clip,
-        frames=_mirrored(clip.frames),
-        masks=None if clip.masks is None else _mirrored(clip.masks.view(np.uint8)[..., None])[..., 0].view(bool),
-        expressions=tuple(swap_sides(expression) for expression in clip.expressions),
-    )
+@dataclass(frozen=True)
+class Change:
+    """What is done to every picture of a clip, in its own memory: on virtual machines new memory costs most.
 
+    Attributes:
+        rows: Of the window to keep.
+        columns: Of the window to keep.
+        mirrored: Mirror left and right; the words swap sides too.
+        colours: What `colour_matrix` gave; None leaves them.
+    """
 
-def cut(clip: Clip, window: tuple[slice, slice]) -> Clip:
-    """Crops frames and masks to a window of rows and columns."""
-    rows, columns = window
-    masks = None if clip.masks is None else np.ascontiguousarray(clip.masks[..., rows, columns])
-    return replace(clip, frames=np.ascontiguousarray(clip.frames[:, rows, columns]), masks=masks)
+    rows: slice
+    columns: slice
+    mirrored: bool
+    colours: np.ndarray | None
+
+    def __call__(self, clip: Clip) -> Clip:
+        """Gives the changed clip in the arrays of the one given."""
+        if (self.rows, self.columns) == WHOLE and not self.mirrored and self.colours is None:
+            return clip
+        swapped = tuple(swap_sides(expression) for expression in clip.expressions)
+        return replace(
+            clip,
+            frames=self._each(clip.frames, self.colours),
+            masks=None if clip.masks is None else self._each(clip.masks.view(np.uint8)[..., None])[..., 0].view(bool),
+            expressions=swapped if self.mirrored else clip.expressions,
+        )
+
+    def _each(self, pictures: np.ndarray, colours: np.ndarray | None = None) -> np.ndarray:
+        """Changes pictures, uint8 `[..., H, W, C]`; the results stand at the front of their memory."""
+        windows = pictures.reshape(-1, *pictures.shape[-3:])[:, self.rows, self.columns]
+        changed = pictures.reshape(-1)[: windows.size].reshape(windows.shape)
+        for window, target in zip(windows, changed, strict=True):
+            picture = cv2.flip(window, 1) if self.mirrored else window
+            picture = picture if colours is None else cv2.transform(picture, colours)
+            target[:] = picture.reshape(target.shape)  # cv2 drops a single channel
+        return changed.reshape(*pictures.shape[:-3], *changed.shape[1:])
 
 
 def enlarge(clip: Clip, size: tuple[int, int]) -> Clip:
@@ -137,30 +161,25 @@ def enlarge(clip: Clip, size: tuple[int, int]) -> Clip:
     return replace(clip, frames=resized["images"], masks=masks)
 
 
-def change_colours(frames: np.ndarray, brightness: float, contrast: float, saturation: float, hue: float) -> np.ndarray:
-    """Changes brightness, contrast, saturation and hue of a clip in one pass.
+def colour_matrix(brightness: float, contrast: float, saturation: float, hue: float, grey: float) -> np.ndarray:
+    """Makes one matrix of a change of brightness, contrast, saturation and hue.
 
     All four are linear in a pixel's red, green and blue. One after the other, as `ColorJitter` does it in torchvision
     and albumentations, they take longer than decoding the frames.
 
     Args:
-        frames: RGB, uint8 `[T, H, W, 3]`.
         brightness: Factor of every channel; 1 changes nothing.
         contrast: Factor of the distance to the mean grey of the clip.
         saturation: Factor of the distance to the pixel's own grey.
         hue: Turn around the grey axis, 1 being the full circle; 0 changes nothing.
+        grey: Mean grey of the clip, 0..255.
 
     Returns:
-        RGB, uint8 `[T, H, W, 3]`.
+        What `(red, green, blue, 1)`, 0..255, is multiplied by, float `[3, 4]`.
     """
-    grey = np.tile(LUMINANCE, (3, 1))
-    matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * grey) @ _hue_rotation(hue)
-    mean = frames[:, ::8, ::8].mean(axis=(0, 1, 2)) @ LUMINANCE
-    offset = np.full((3, 1), brightness * (1 - contrast) * mean)
-    changed = np.empty_like(frames)
-    rows = (-1, *frames.shape[2:])
-    cv2.transform(frames.reshape(rows), np.hstack([matrix, offset]), dst=changed.reshape(rows))
-    return changed
+    to_grey = np.tile(LUMINANCE, (3, 1))
+    matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * to_grey) @ _hue_rotation(hue)
+    return np.hstack([matrix, np.full((3, 1), brightness * (1 - contrast) * grey)])
 
 
 def swap_sides(expression: str) -> str:
@@ -180,15 +199,6 @@ def import_albumentations() -> Any:
     return albumentations
 
 
-def _mirrored(pictures: np.ndarray) -> np.ndarray:
-    """Mirrors pictures, uint8 `[..., H, W, C]`; into one array, since on virtual machines new memory costs most."""
-    mirrored = np.empty_like(pictures)
-    shape = (-1, *pictures.shape[-3:])
-    for picture, target in zip(pictures.reshape(shape), mirrored.reshape(shape), strict=True):
-        cv2.flip(picture, 1, dst=target)
-    return mirrored
-
-
 def _hue_rotation(turn: float) -> np.ndarray:
     """Turns red, green and blue around the grey axis (Rodrigues' formula), float `[3, 3]`."""
     cosine, sine = np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)
@@ -196,7 +206,7 @@ def _hue_rotation(turn: float) -> np.ndarray:
     return cosine * np.eye(3) + sine * across + (1 - cosine) / 3
 
 
-def _moment(clip: Clip, time: int) -> Clip:
+def _still(clip: Clip, time: int) -> Clip:
     masks = None if clip.masks is None else clip.masks[:, time : time + 1]
     return replace(clip, frames=clip.frames[time : time + 1], masks=masks)
 
@@ -210,9 +220,7 @@ def _like(pattern: str, word: str) -> str:
 def _keeps_targets(masks: np.ndarray, window: tuple[slice, slice]) -> bool:
     """Whether every expression's target keeps enough of its pixels over the clip."""
     rows, columns = window
-    return all(
-        np.count_nonzero(target[:, rows, columns]) >= SHARE_KEPT * np.count_nonzero(target) for target in masks
-    )
+    return all(np.count_nonzero(target[:, rows, columns]) >= SHARE_KEPT * np.count_nonzero(target) for target in masks)
 
 
 def _draw_span(length: int, scale: tuple[float, float], rng: np.random.Generator) -> slice:

@@ -76,16 +76,17 @@ def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tu
     Returns:
         bool `[E, T, H, W]`.
     """
-    masks = np.empty((len(sources), len(positions), *size), bool)
+    masks = []
     shared: dict[tuple[object, ...], np.ndarray] = {}
-    for row, source in enumerate(sources):
+    for source in sources:
         if isinstance(source, IndexedMasks):
             if source.shared not in shared:
                 shared[source.shared] = source.read_ids(positions, size)
-            masks[row] = source.select(shared[source.shared])
+            masks.append(source.select(shared[source.shared]))
         else:
-            masks[row] = source.read(positions, size)
-    return masks
+            masks.append(source.read(positions, size))
+    shape = len(masks), len(positions), *size
+    return masks[0].reshape(shape) if len(masks) == 1 else np.array(masks, bool).reshape(shape)
 
 
 def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:
