@@ -33,7 +33,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--size", choices=list(SIZES), default="vit_b")
     arguments.add_argument("--image_size", type=int, default=256)
-    arguments.add_argument("--frames", type=int, default=2)
+    arguments.add_argument("--frames", type=int, default=1)
     arguments.add_argument("--sentences", type=int, nargs="+", default=[1, 8])
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
@@ -67,7 +67,7 @@ def main() -> None:
             }
         )
     claim = f"{options.size} {options.image_size}, whole video: times as fast as the official way"
-    report("encode_once", claim, options, rows)
+    report(f"encode_once_{options.size}_{options.image_size}", claim, options, rows)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ def main() -> None:
             row["peak_MiB"] = peak_memory(encode, kind, options.size, options.image_size, dtype, *more)
             row["memory_ratio"] = rows[0]["peak_MiB"] / row["peak_MiB"] if rows else 1.0
         rows.append(row)
-    report("encoder", f"{options.size} {options.image_size}: times as fast as segment_anything", options, rows)
+    claim = f"{options.size} {options.image_size}: times as fast as segment_anything"
+    report(f"encoder_{options.size}_{options.image_size}", claim, options, rows)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,7 @@ scikit-image are not needed otherwise.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import importlib.metadata
-import json
-import os
-import platform
 import resource
 import statistics
 import tempfile
@@ -22,8 +17,10 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
+import measure
 import numpy as np
 import torch
 from PIL import Image
@@ -175,12 +172,10 @@ def check(found: list[tuple[float, float]], expected: list[tuple[float, float]])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--videos", type=int, default=6)
-    parser.add_argument("--frames", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/evaluation_speed.json"))
-    options = parser.parse_args()
+    arguments = measure.parser(__doc__)
+    arguments.add_argument("--videos", type=int, default=3)
+    arguments.add_argument("--frames", type=int, default=20)
+    options = arguments.parse_args()
     cv2.setNumThreads(1)
     count = options.videos * OBJECTS
     with tempfile.TemporaryDirectory() as folder:
@@ -214,38 +209,27 @@ def main() -> None:
             check([tensors_ours(*pair) for pair in tensors], [arrays_ours(*pair) for pair in pairs])
             runs["ours, on the GPU"] = lambda: [tensors_ours(*pair) for pair in tensors]
         held = timed(runs, options.rounds, count * options.frames)
-    report = {
-        **machine(),
-        "files_ms": files,
-        "arrays_ms": held,
-        "peak_MB": {frames: peak_memory(frames) for frames in (20, 80)},
-    }
-    print_report(report)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    memory = {frames: peak_memory(frames) for frames in (20, 80)}
+    rows = [
+        *compared("PNG files", files, "ours, 1 thread"),
+        *compared("arrays", held, "ours"),
+        {"label": "peak memory, 80 frames / 20 frames", "peak_MB": memory[80], "ratio": memory[80] / memory[20]},
+    ]
+    measure.report("evaluation_speed", "J and F per frame and object: times the time of ours", options, rows)
 
 
-def machine() -> dict[str, object]:
-    """What the numbers were measured on."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if os.path.exists("/proc/cpuinfo") else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__}
-    versions["vos-benchmark"] = importlib.metadata.version("vos-benchmark")
-    return {"machine": next(iter(names), platform.machine()), "cores": os.cpu_count(), "gpu": gpu, **versions}
-
-
-def print_report(report: dict) -> None:
-    print("milliseconds per frame and object: wall and CPU time, and how much faster ours is in each")
-    for title in ("files", "arrays"):
-        times = report[f"{title}_ms"]
-        base = times["ours" if title == "arrays" else "ours, 1 thread"]
-        for name, value in times.items():
-            ratios = "".join(f"{value[kind] / base[kind]:8.1f}x" for kind in ("wall", "cpu"))
-            print(f"  {title:<7}{name:<28}{value['wall']:8.3f}{value['cpu']:8.3f}{ratios}")
-    two = [report["files_ms"][name] for name in ("vos-benchmark, 2 processes", "ours, 2 threads")]
-    print("  2 against 2:" + "".join(f" {two[0][kind] / two[1][kind]:.1f}x {kind}" for kind in ("wall", "cpu")))
-    print(f"peak memory in MB by frames: {report['peak_MB']}")
+def compared(source: str, times: dict[str, dict[str, float]], base: str) -> list[dict[str, Any]]:
+    """Rows of milliseconds and of how much longer each takes than `base`, for wall and CPU time."""
+    return [
+        {
+            "label": f"{name}, {source}",
+            "ms": taken["wall"],
+            "cpu_ms": taken["cpu"],
+            "ratio": taken["wall"] / times[base]["wall"],
+            "cpu_ratio": taken["cpu"] / times[base]["cpu"],
+        }
+        for name, taken in times.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def epoch(model: RefSAM, clips: list[ClipBatch]) -> tuple[float, list[float]]:
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--size", choices=list(SIZES), default="vit_b")
-    arguments.add_argument("--image_size", type=int, default=512)
+    arguments.add_argument("--image_size", type=int, default=256)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     model = our_model(options.size, options.image_size).train()
@@ -68,7 +68,7 @@ def main() -> None:
         for name, taken in times.items()
     ]
     claim = f"frozen {options.size} {options.image_size}, training step: times as fast as without a cache"
-    report("feature_cache", claim, options, rows)
+    report(f"feature_cache_{options.size}_{options.image_size}", claim, options, rows)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,6 @@ Medians over rounds and their ratios are printed and written as JSON.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -26,6 +22,7 @@ from typing import Any
 
 import av
 import cv2
+import measure
 import numpy as np
 import simplejpeg
 import torch
@@ -45,6 +42,7 @@ from refsam_zoo.video.readers import open_video
 from refsam_zoo.video.video_opener import VideoOpener
 
 HEIGHT, WIDTH, FRAMES, CLIP = 480, 854, 60, 5
+PEERS = {"alone": "the back end alone", "plain": "a plain loader"}
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -176,26 +174,21 @@ def compare(referrals: list[Referral], clips: int, workers: int, rounds: int) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--videos", type=int, default=6)
-    parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/loader_speed.json"))
-    options = parser.parse_args()
+    arguments = measure.parser(__doc__)
+    arguments.add_argument("--videos", type=int, default=6)
+    arguments.add_argument("--clips", type=int, default=16)
+    options = arguments.parse_args()
     cv2.setNumThreads(0)  # a worker would wait for threads that a fork leaves behind
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for kind, referrals in write_videos(Path(folder), options.videos).items():
             for workers in (1, 2):
                 found = compare(referrals, options.clips, workers, options.rounds)
-                rows.append({"kind": kind, "workers": workers, **found})
-                print(
-                    f"{kind}, {workers} workers: " + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
-                )
-    facts: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    facts |= {"torch": torch.__version__, "av": av.__version__, "opencv": cv2.__version__, "load": os.getloadavg()}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+                for peer, goal in (("alone", 0.8), ("plain", 2.0)):
+                    label = f"{kind}, {workers} workers, against {PEERS[peer]}"
+                    rows.append({"label": label, "ours": found["ours"], "peer": found[peer]})
+                    rows[-1] |= {"ratio": found[f"ours / {peer}"], "goal": goal}
+    measure.report("loader_speed", "training loader, clips per second: ours / peer", options, rows)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def peak_memory(function: Callable[..., object], *arguments: Any) -> float:
     Returns:
         Largest growth of the process's resident memory during that call, in MiB.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # imports are done once, nothing else is shared
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report_peak, args=(sender, torch.get_num_threads(), function, arguments))
     process.start()

@@ -79,7 +79,7 @@ def draw(path: Path, seconds: list[float], memory: list[float], title: str) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--rate", type=int, default=2, help="frames per second")
+    parser.add_argument("--rate", type=int, default=1, help="frames per second")
     parser.add_argument("--picture", type=Path, default=Path("docs/streaming.png"))
     parser.add_argument("--output", type=Path, default=Path("build/benchmarks/streaming.json"))
     options = parser.parse_args()

@@ -72,7 +72,7 @@ def official_step(tuner: str, size: str, image_size: int) -> Callable[[], float]
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--size", choices=list(SIZES), default="vit_b")
-    arguments.add_argument("--image_size", type=int, default=256)
+    arguments.add_argument("--image_size", type=int, default=128)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     rows = []
@@ -98,7 +98,7 @@ def main() -> None:
             }
         )
     claim = f"{options.size} {options.image_size}, training step: times as fast as the official way"
-    report("training_step", claim, options, rows)
+    report(f"training_step_{options.size}_{options.image_size}", claim, options, rows)
 
 
 if __name__ == "__main__":

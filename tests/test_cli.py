@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from refsam_zoo.cli import main
@@ -109,6 +110,18 @@ class TestRun:
         )
         assert len(list((tmp_path / "o" / "masks").rglob("*.png"))) == 2 * 6
         assert (tmp_path / "o" / "overlay.mp4").stat().st_size > 0
+
+    def test_a_checkpoint_with_parts_that_are_gone_is_one_line(
+        self, run: Path, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        content = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+        content["hyper_parameters"]["tracker"]["class_path"] = "refsam_zoo.model.tracking.lost_tracker"
+        torch.save(content, tmp_path / "old.ckpt")
+        video = next((ref_shapes / "test" / "Videos").glob("*.mp4"))
+        arguments = ["segment", str(video), "it", f"--checkpoint={tmp_path / 'old.ckpt'}", f"--output={tmp_path / 'o'}"]
+        message = error_of(arguments, capsys)
+        assert "old.ckpt: this release cannot build its model" in message
+        assert "lost_tracker" in message
 
     def test_predict_writes_masks(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"

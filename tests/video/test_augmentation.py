@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip, Referral, VideoSource
 from refsam_zoo.video.augmentation import (
     WHOLE,
@@ -15,6 +16,7 @@ from refsam_zoo.video.augmentation import (
     ClipAugmentation,
     PseudoClipAugmentation,
     colour_matrix,
+    import_albumentations,
     swap_sides,
 )
 
@@ -167,6 +169,32 @@ def test_the_same_seed_gives_the_same_clip_and_another_seed_another() -> None:
     np.testing.assert_array_equal(first.frames, again.frames)
     assert first.expressions == again.expressions
     assert not np.array_equal(first.frames, other.frames)
+
+
+@pytest.mark.parametrize("kind", [ClipAugmentation, PseudoClipAugmentation])
+def test_transforms_of_albumentations_reach_every_frame_and_mask(kind: type[ClipAugmentation]) -> None:
+    albumentations = import_albumentations()
+    transforms = [albumentations.Rotate((90, 90), p=1.0), albumentations.InvertImg(p=1.0)]
+    clip = make_clip(height=60, width=60)
+    after = kind(flip=0, crop=0, colour=0, transforms=transforms)(deepcopy(clip), np.random.default_rng(0))
+    assert clip.masks is not None
+    np.testing.assert_array_equal(after.masks, np.rot90(clip.masks, axes=(2, 3)))
+    inside = np.ones((60, 60), bool)
+    inside[[0, -1]] = inside[:, [0, -1]] = False  # the border is interpolated
+    np.testing.assert_array_equal(after.frames[:, inside], np.rot90(255 - clip.frames, axes=(1, 2))[:, inside])
+
+
+def test_transforms_follow_the_seed_of_the_clip() -> None:
+    augment = ClipAugmentation(0, 0, colour=0, transforms=[import_albumentations().GaussNoise(p=1.0)])
+    first, again, other = (augment(make_clip(), np.random.default_rng(seed)).frames for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_transforms_that_make_no_pictures_are_refused() -> None:
+    augment = ClipAugmentation(0, 0, colour=0, transforms=[import_albumentations().ToFloat(p=1.0)])
+    with pytest.raises(InputError, match=r"must stay uint8 \[T, H, W, 3\], they became float32 \[4, 60, 90, 3\]"):
+        augment(make_clip(), np.random.default_rng(0))
 
 
 def test_a_mirrored_clip_swaps_pixels_masks_and_words() -> None:

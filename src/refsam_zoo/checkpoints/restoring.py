@@ -27,10 +27,14 @@ def load_model(checkpoint: Path | str) -> RefSAM:
         The model in evaluation mode, on the CPU.
 
     Raises:
-        InputError: No such file, not a checkpoint of refsam-zoo, or weights that do not fit the composition.
+        InputError: No such file, not a checkpoint of refsam-zoo, parts that this release does not have, or weights
+            that do not fit the composition.
     """
     content = read_checkpoint(Path(checkpoint))
-    model = _composed(content["hyper_parameters"])
+    try:
+        model = _composed(content["hyper_parameters"])
+    except InputError as error:
+        raise InputError(f"{checkpoint}: this release cannot build its model: {error}") from error
     load_into(model, select_prefix(content["state_dict"], "model."), str(checkpoint))
     return model.eval()
 
@@ -53,11 +57,11 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
 
 
 def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:
-    from jsonargparse import ArgumentParser
+    from refsam_zoo.parser import OneLineErrors
 
     parts = set(inspect.signature(compose).parameters) - {"decoder_checkpoint", "weights"}
     options = {name: _without_weights_file(value) for name, value in hyper_parameters.items() if name in parts}
-    parser = ArgumentParser(exit_on_error=False)
+    parser = OneLineErrors()
     parser.add_function_arguments(compose)
     with weights_follow():
         return compose(**parser.instantiate(parser.parse_object(options)).as_dict())

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip
+
+if TYPE_CHECKING:
+    from albumentations import BasicTransform
 
 SHARE_KEPT = 0.25
 ATTEMPTS = 10
@@ -48,6 +53,8 @@ class ClipAugmentation(Augmentation):
         scale: Smallest and largest height and width of that window, relative to the frame, drawn independently.
         colour: Largest relative change of brightness, contrast and saturation; the paper's is 0.5.
         hue: Largest turn of the hue, 1 being the full circle; the paper's is 0.1, which moves red towards orange.
+        transforms: Further ones of albumentations, such as blur, noise or compression, one draw for all frames and
+            masks. Words do not follow what these do: leave mirroring to `flip`.
     """
 
     def __init__(
@@ -57,18 +64,20 @@ class ClipAugmentation(Augmentation):
         scale: tuple[float, float] = (0.6, 1.0),
         colour: float = 0.3,
         hue: float = 0.0,
+        transforms: list[BasicTransform] | None = None,
     ) -> None:
         self.flip = flip
         self.crop = crop
         self.scale = scale
         self.colour = colour
         self.hue = hue
+        self.transforms = import_albumentations().Compose(transforms) if transforms else None
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         """See `Augmentation`."""
-        return self.draw(clip, rng.random() < self.flip, rng)(clip)
+        return self._transformed(self._draw(clip, rng.random() < self.flip, rng)(clip), rng)
 
-    def draw(self, clip: Clip, mirrored: bool, rng: np.random.Generator) -> Change:
+    def _draw(self, clip: Clip, mirrored: bool, rng: np.random.Generator) -> Change:
         """Draws a window and colours for a clip."""
         rows, columns = self._window(clip, rng) if rng.random() < self.crop else WHOLE
         if not (self.colour or self.hue) or rng.random() >= COLOUR_PROBABILITY:
@@ -77,6 +86,12 @@ class ClipAugmentation(Augmentation):
         grey = clip.frames[:, rows, columns][:, ::8, ::8].mean(axis=(0, 1, 2)) @ LUMINANCE
         hue = rng.uniform(-self.hue, self.hue)
         return Change(rows, columns, mirrored, colour_matrix(brightness, contrast, saturation, hue, grey))
+
+    def _transformed(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        if self.transforms is None:
+            return clip
+        self.transforms.set_random_seed(int(rng.integers(2**32)))
+        return transform(clip, self.transforms)
 
     def _window(self, clip: Clip, rng: np.random.Generator) -> tuple[slice, slice]:
         height, width = clip.frames.shape[1:3]
@@ -98,7 +113,8 @@ class PseudoClipAugmentation(ClipAugmentation):
         """See `Augmentation`."""
         mirrored = rng.random() < self.flip
         stills = [_still(clip, time) for time in range(len(clip.frames))]
-        stills = [enlarge(self.draw(still, mirrored, rng)(still), clip.frames.shape[1:3]) for still in stills]
+        stills = [enlarge(self._draw(still, mirrored, rng)(still), clip.frames.shape[1:3]) for still in stills]
+        stills = [self._transformed(still, rng) for still in stills]
         masks = [still.masks for still in stills if still.masks is not None]
         return replace(
             clip,
@@ -151,14 +167,29 @@ def enlarge(clip: Clip, size: tuple[int, int]) -> Clip:
     """Resizes frames to a height and width, and masks by nearest neighbour."""
     if clip.frames.shape[1:3] == size:
         return clip
+    # the plain nearest neighbour of OpenCV is off by up to half a pixel of the source
+    nearest = cv2.INTER_NEAREST_EXACT
+    return transform(clip, import_albumentations().Resize(*size, cv2.INTER_LINEAR, mask_interpolation=nearest))
+
+
+def transform(clip: Clip, transforms: Callable[..., dict[str, Any]]) -> Clip:
+    """Applies transforms of albumentations to all frames and masks.
+
+    Raises:
+        InputError: They make something else than RGB pictures of 8 bits.
+    """
     targets = {"images": clip.frames}
     if clip.masks is not None:
         targets["masks"] = clip.masks.reshape(-1, *clip.masks.shape[2:]).view(np.uint8)
-    # the plain nearest neighbour of OpenCV is off by up to half a pixel of the source
-    nearest = cv2.INTER_NEAREST_EXACT
-    resized = import_albumentations().Resize(*size, cv2.INTER_LINEAR, mask_interpolation=nearest)(**targets)
-    masks = None if clip.masks is None else resized["masks"].view(bool).reshape(*clip.masks.shape[:2], *size)
-    return replace(clip, frames=resized["images"], masks=masks)
+    changed = transforms(**targets)
+    frames = changed["images"]
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.shape[3:] != (3,):
+        made = f"{getattr(frames, 'dtype', type(frames).__name__)} {list(frames.shape)}"
+        raise InputError(f"augmentation.transforms: frames must stay uint8 [T, H, W, 3], they became {made}")
+    masks = None
+    if clip.masks is not None:
+        masks = np.ascontiguousarray(changed["masks"]).view(bool).reshape(*clip.masks.shape[:2], *frames.shape[1:3])
+    return replace(clip, frames=np.ascontiguousarray(frames), masks=masks)
 
 
 def colour_matrix(brightness: float, contrast: float, saturation: float, hue: float, grey: float) -> np.ndarray:
