@@ -50,7 +50,8 @@ def draw_series(rows: list[dict[str, Any]]) -> plt.Figure:
     for column, (name, points) in enumerate(series.items()):
         for axes, quantity in zip(grid[:, column], ("seconds", "peak_MiB"), strict=True):
             axes.plot([point["x"] for point in points], [point[quantity] for point in points], "o-", color=BLUE)
-            axes.set(ylim=(0, None), xlim=(0, None), ylabel=quantity.replace("_", " "))
+            top = 1.1 * max(point[quantity] for point in points)
+            axes.set(ylim=(0, top), xlim=(0, None), ylabel=quantity.replace("_", " "))
             axes.spines[["top", "right"]].set_visible(False)
         grid[1, column].set_xlabel("parameters in millions" if name == "model" else name)
     return figure

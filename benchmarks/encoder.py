@@ -40,7 +40,7 @@ def encode(
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--size", choices=list(SIZES), default="vit_b")
-    arguments.add_argument("--image_size", type=int, default=512)
+    arguments.add_argument("--image_size", type=int, default=384)
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--compile", action="store_true")
     options = arguments.parse_args()

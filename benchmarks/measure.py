@@ -28,10 +28,10 @@ def parser(description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
     return made
 
 
-def interleaved(variants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Runs each variant once unmeasured, then all in turn; gives the median seconds of each."""
+def interleaved(variants: Mapping[str, Callable[[], object]], rounds: int, warm: bool = False) -> dict[str, float]:
+    """Runs each variant once unmeasured, unless all are warm, then all in turn; gives the median seconds of each."""
     times: dict[str, list[float]] = {name: [] for name in variants}
-    for run in variants.values():
+    for run in () if warm else variants.values():
         run()
     for _ in range(rounds):
         for name, run in variants.items():
@@ -48,9 +48,16 @@ def peak_memory(function: Callable[..., object], *arguments: Any) -> float:
     Returns:
         Largest growth of the process's resident memory during that call, in MiB.
     """
-    context = multiprocessing.get_context("forkserver")  # imports are done once, nothing else is shared
+    return memory_and_time(0, function, *arguments)[0]
+
+
+def memory_and_time(rounds: int, function: Callable[..., object], *arguments: Any) -> tuple[float, float]:
+    """As `peak_memory`, and calls it `rounds` times more; gives MiB and the median seconds (0 without rounds)."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["open_clip", "refsam_zoo.inference.segment"])  # only imports are shared
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_report_peak, args=(sender, torch.get_num_threads(), function, arguments))
+    job = (sender, torch.get_num_threads(), rounds, function, arguments)
+    process = context.Process(target=_report, args=job)
     process.start()
     sender.close()
     try:
@@ -61,13 +68,16 @@ def peak_memory(function: Callable[..., object], *arguments: Any) -> float:
         process.join()
 
 
-def _report_peak(sender: Any, threads: int, function: Callable[..., Callable[[], object]], arguments: Any) -> None:
+def _report(
+    sender: Any, threads: int, rounds: int, function: Callable[..., Callable[[], object]], arguments: Any
+) -> None:
     torch.set_num_threads(threads)
     run = function(*arguments)
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     before = _status("VmRSS")
     run()
-    sender.send((_status("VmHWM") - before) / 1024)
+    peak = (_status("VmHWM") - before) / 1024
+    sender.send((peak, interleaved({"run": run}, rounds, warm=True)["run"] if rounds else 0.0))
 
 
 def _status(field: str) -> int:

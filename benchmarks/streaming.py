@@ -1,7 +1,7 @@
 """Memory of `refsam-zoo segment` over a long video: the curve must be flat.
 
 The video is generated. A small model without trained weights runs through it, masks and overlay are written as the
-command does; meanwhile the resident memory of the process is noted. Draws docs/streaming.png and writes JSON.
+command does; meanwhile the resident memory of the process is noted. Draws the curve and writes JSON.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--rate", type=int, default=1, help="frames per second")
-    parser.add_argument("--picture", type=Path, default=Path("docs/streaming.png"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/benchmark_streaming.png"))
     parser.add_argument("--output", type=Path, default=Path("build/benchmarks/streaming.json"))
     options = parser.parse_args()
     frames = int(60 * options.minutes * options.rate)
