@@ -228,6 +228,10 @@ class TestBadInput:
             ("--model.tuner=lroa", "unknown tuner 'lroa'; did you mean 'lora'?"),
             ("--trainer.maxepochs=2", "did you mean '--trainer.max_epochs'?"),
             ("--trainer.max_epochs=many", "trainer.max_epochs"),
+            (
+                '--data.augmentation.transforms=[{"class_path": "albumentations.GausianBlur"}]',
+                "--data.augmentation.transforms: albumentations has no GausianBlur; did you mean 'GaussianBlur'?",
+            ),
         ],
     )
     def test_misspelt_options(

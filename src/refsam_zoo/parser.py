@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from docstring_parser import parse
@@ -36,11 +37,18 @@ class OneLineErrors(ArgumentParser):
             registry = ROLES.get(key.rsplit(".", 1)[-1])
             if registry is not None and "." not in name:
                 return f"--{key}: unknown {registry.role} '{name}'{nearest_name(name, registry)}"
+        inner = re.search(r"Errors: - --([\w.]+: .+?)(?: - Expected a |$)", message)  # what a class's own parser said
+        if inner:
+            return f"--{'.'.join([*_keys(message[: inner.start()]), inner[1]])}"
+        missing = re.search(r"given class_path '[\w.]+': module '([\w.]+)' has no attribute '(\w+)'", message)
+        if missing:
+            module, name = missing.groups()
+            keys = ".".join(_keys(message[: missing.start()]))
+            return f"--{keys}: {module} has no {name}{_close_to(name, vars(sys.modules[module]))}"
         unknown = re.match(r"unrecognized arguments: (--[\w.]+)", message, flags=re.IGNORECASE)
         if unknown:
             valid = [option for option in self._option_string_actions if option.startswith("--")]
-            close = nearest_name(unknown[1], valid).split(" (valid")[0]
-            return f"unknown option '{unknown[1]}'{close}; {self.prog} --help lists them"
+            return f"unknown option '{unknown[1]}'{_close_to(unknown[1], valid)}; {self.prog} --help lists them"
         return message
 
 
@@ -78,6 +86,15 @@ class OneLineParser(OneLineErrors):
             default = inspect.signature(function).parameters[name].default
             self.add_argument(f"--{name}", action=ActionYesNo, nargs="?", default=default, help=help_texts.get(name))
         return set(names)
+
+
+def _keys(message: str) -> list[str]:
+    return re.findall(r'key "([\w.]+)"', message)
+
+
+def _close_to(name: str, valid: Iterable[str]) -> str:
+    """As `nearest_name`, without the list of what is valid: for where that is long."""
+    return nearest_name(name, valid).split(" (valid")[0]
 
 
 def _help_texts(function: Callable[..., Any]) -> dict[str, str | None]:
