@@ -136,7 +136,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--model", default="vit_b", choices=["vit_tiny", *SIZES])
     arguments.add_argument("--image_size", type=int, default=256, help="of SAM's sizes")
-    arguments.add_argument("--frames", type=int, default=4)
+    arguments.add_argument("--frames", type=int, default=3)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     if options.model == "vit_tiny":
