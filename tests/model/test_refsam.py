@@ -39,6 +39,21 @@ def test_a_batch_is_the_same_as_one_by_one(dense_prompt: str, sparse_prompt: str
 
 
 @pytest.mark.parametrize("tracker", list(TRACKERS))
+def test_sentences_decoded_in_pieces_give_the_same(tracker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small(tracker=tracker)
+    with torch.no_grad():
+        encoded, language = model.encode_images(frames(2)), model.encode_text(SENTENCES)
+        for cells in (10**6, 1):
+            monkeypatch.setattr("refsam_zoo.model.refsam.CELLS_AT_ONCE", cells)
+            first = model.segment(encoded, language)
+            found = model.segment(encoded, language, first.track_token)
+            if cells > 1:
+                together = found
+    torch.testing.assert_close(found.low_res_logits, together.low_res_logits, atol=1e-4, rtol=1e-4)
+    assert (found.track_token is None) == (tracker == "no_tracker")
+
+
+@pytest.mark.parametrize("tracker", list(TRACKERS))
 def test_the_track_token_changes_the_next_frame_only(tracker: str) -> None:
     model = small(tracker=tracker)
     with torch.no_grad():
