@@ -27,7 +27,7 @@ class MaskSource(Protocol):
             size: Height and width of the video's frames; masks of another size are an `InputError`.
 
         Returns:
-            Masks, bool `[len(positions), H, W]`.
+            Masks, bool `[len(positions), H, W]`, in an array of their own that the caller may change.
         """
         ...
 

@@ -187,10 +187,11 @@ class RefSAM(nn.Module):
             rows = slice(first, first + some)
             token = None if track_token is None else track_token[rows]
             parts.append(self._segment(frames.select(rows), Language(*(part[rows] for part in language)), token))
+        tokens = [part.track_token for part in parts if part.track_token is not None]
         return Segmentation(
             torch.cat([part.low_res_logits for part in parts]),
             torch.cat([part.iou for part in parts]),
-            torch.cat(tokens) if (tokens := [p.track_token for p in parts if p.track_token is not None]) else None,
+            torch.cat(tokens) if tokens else None,
         )
 
     def _segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None) -> Segmentation:

@@ -87,7 +87,7 @@ def _transform_once(
     tokens = block.norm2(tokens + attended)
     tokens = block.norm3(tokens + block.mlp(tokens))
     key, value = to_tokens.k_proj(tokens + token_pe), to_tokens.v_proj(tokens)
-    return tokens, block.norm4(_attend(to_tokens, pixel_query, key, value, mask).add_(pixels))
+    return tokens, block.norm4(pixels + _attend(to_tokens, pixel_query, key, value, mask))
 
 
 def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

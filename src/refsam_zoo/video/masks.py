@@ -86,7 +86,8 @@ def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tu
         else:
             masks.append(source.read(positions, size))
     shape = len(masks), len(positions), *size
-    return masks[0].reshape(shape) if len(masks) == 1 else np.array(masks, bool).reshape(shape)
+    # a single source's masks need no copy, unless they lie in another order
+    return (np.ascontiguousarray(masks[0]) if len(masks) == 1 else np.array(masks, bool)).reshape(shape)
 
 
 def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:

@@ -73,7 +73,7 @@ class VideoReader(ABC):
             indices: Positions from 0 to `len(self) - 1`, repeats allowed.
 
         Returns:
-            RGB, uint8 `[N, H, W, 3]`.
+            RGB, uint8 `[N, H, W, 3]`, in an array of their own that the caller may change.
 
         Raises:
             InputError: A position is outside the video, a frame is missing or damaged, or the decoder hangs; names
