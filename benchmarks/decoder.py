@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -39,13 +40,14 @@ def main() -> None:
     arguments.add_argument("--words", type=int, default=12)
     arguments.add_argument("--image_size", type=int, default=1024)
     options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
     model = our_model("small", options.image_size)  # its encoder is not run
     official = OfficialRefSAM(model, "small")
     positions = model.mask_decoder.position_terms(model.prompt_encoder.get_dense_pe())
     rows = []
+    cases = itertools.product(sorted({1, options.threads}), ((1, 1), (4, 1), (1, 8)))
     with torch.inference_mode():
-        for frames, sentences in ((1, 1), (4, 1), (1, 8)):
+        for threads, (frames, sentences) in cases:
+            torch.set_num_threads(threads)
             words = torch.nn.functional.normalize(torch.randn(sentences, options.words, 256), dim=-1)
             language = Language(words, words[:, 0], torch.ones(sentences, options.words, dtype=torch.bool))
             images = embeddings(model, frames)
@@ -57,7 +59,7 @@ def main() -> None:
             seconds = interleaved(runs, options.rounds)
             rows.append(
                 {
-                    "label": f"{frames} frames x {sentences} sentences",
+                    "label": f"{frames} frames x {sentences} sentences, {threads} threads",
                     "official_ms": 1e3 * seconds["official"] / frames / sentences,
                     "ours_ms": 1e3 * seconds["ours"] / frames / sentences,
                     "ratio": seconds["official"] / seconds["ours"],

@@ -76,8 +76,11 @@ def test_the_gradient_reaches_the_first_frame_through_the_track_token() -> None:
     assert gradient.abs().sum() > 0
 
 
-@pytest.mark.parametrize("pixels_at_once", [8192, 10, 1])
-def test_the_decoder_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, pixels_at_once: int) -> None:
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("pixels_per_thread", [8192, 10, 1])
+def test_the_decoder_is_that_of_the_package(
+    monkeypatch: pytest.MonkeyPatch, pixels_per_thread: int, training: bool
+) -> None:
     torch.manual_seed(0)
     transformer = TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048)
     package = PackageDecoder(transformer_dim=256, transformer=transformer)
@@ -85,10 +88,12 @@ def test_the_decoder_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, pix
     ours.load_state_dict(package.state_dict())
     image, position = (torch.randn(1, 256, 6, 7) for _ in range(2))
     dense, sparse = torch.randn(3, 256, 6, 7), torch.randn(3, 5, 256)
-    monkeypatch.setattr("refsam_zoo.model.mask_decoder.PIXELS_AT_ONCE", pixels_at_once)
-    with torch.no_grad():
+    monkeypatch.setattr("refsam_zoo.model.two_way.PIXELS_PER_THREAD", pixels_per_thread)
+    given = [part.clone() for part in (image, dense, sparse)]
+    with torch.set_grad_enabled(training):
         masks, iou = package(image, position, sparse, dense, multimask_output=False)
         decoded = ours(image.expand_as(dense), ours.position_terms(position), dense, sparse, None)
+    assert all(map(torch.equal, (image, dense, sparse), given))
     torch.testing.assert_close(decoded.low_res_logits, masks[:, 0], atol=1e-6, rtol=0)
     torch.testing.assert_close(decoded.iou, iou[:, 0], atol=1e-6, rtol=0)
 

@@ -13,11 +13,8 @@ from torch.nn import functional as F
 
 from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix
 from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
-from refsam_zoo.model.two_way import position_terms, transform
+from refsam_zoo.model.two_way import position_terms, strips, transform
 from refsam_zoo.registry import ModelCard, Registry
-
-PIXELS_AT_ONCE = 1024
-"""Cells of the image embedding that are upscaled together on a processor."""
 
 
 class Decoded(NamedTuple):
@@ -81,8 +78,8 @@ class MaskDecoder(SamMaskDecoder):
         # of the tokens only that of the IoU and the first mask's are read
         tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs=2)
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
-        strips = pixels.split(PIXELS_AT_ONCE if pixels.device.type == "cpu" else pixels.shape[1], dim=1)
-        logits = _as_image(torch.cat([self._upscale(strip, kernel) for strip in strips], dim=1), image.shape[-2])
+        logits = torch.cat([self._upscale(strip, kernel) for strip in strips(pixels)], dim=1)
+        logits = _as_image(logits, image.shape[-2])
         return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
 
     def _upscale(self, pixels: Tensor, kernel: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 Per layer the pixels are projected once, to keys and values for the tokens and to their own queries. Positions are
 projected once for all frames and prompts instead of being added to the pixels of each. The last attention looks at
-pixels through the queries of the few tokens that are read afterwards, instead of projecting all of them.
+pixels through the queries of the few tokens that are read afterwards, instead of projecting all of them. Without
+gradients a processor updates the pixels strip by strip in place, so that it works in its caches and in memory it has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ from segment_anything.modeling import TwoWayTransformer
 from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
 from torch import Tensor
 from torch.nn import functional as F
+
+PIXELS_PER_THREAD = 1024
+"""Cells of the image embedding that each thread of a processor works on at once."""
+
+
+def strips(pixels: Tensor) -> tuple[Tensor, ...]:
+    """Splits `[N, h * w, C]` into what a processor works on at once; other devices take all."""
+    size = PIXELS_PER_THREAD * torch.get_num_threads() if pixels.device.type == "cpu" else pixels.shape[1]
+    return pixels.split(size, dim=1)
 
 
 def position_terms(transformer: TwoWayTransformer, image_pe: Tensor) -> list[Tensor]:
@@ -48,7 +58,7 @@ def transform(
 
     Args:
         transformer: The layers.
-        pixels: float `[N, h * w, C]`.
+        pixels: float `[N, h * w, C]`; may be overwritten where gradients are off.
         positions: What `position_terms` gave.
         prompt: Tokens, float `[N, L, C]`, also their own positional encoding.
         mask: bool `[N, 1, 1, L]`, False on padding; None where there is none.
@@ -87,7 +97,11 @@ def _transform_once(
     tokens = block.norm2(tokens + attended)
     tokens = block.norm3(tokens + block.mlp(tokens))
     key, value = to_tokens.k_proj(tokens + token_pe), to_tokens.v_proj(tokens)
-    return tokens, block.norm4(pixels + _attend(to_tokens, pixel_query, key, value, mask))
+    if torch.is_grad_enabled():
+        return tokens, block.norm4(pixels + _attend(to_tokens, pixel_query, key, value, mask))
+    for strip, query in zip(strips(pixels), strips(pixel_query), strict=True):
+        strip.copy_(block.norm4(strip + _attend(to_tokens, query, key, value, mask)))
+    return tokens, pixels
 
 
 def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
