@@ -36,7 +36,7 @@ def ours(model: RefSAM, images: torch.Tensor, positions: list[torch.Tensor], lan
 
 
 def main() -> None:
-    arguments = parser(__doc__)
+    arguments = parser(__doc__, rounds=11)
     arguments.add_argument("--words", type=int, default=12)
     arguments.add_argument("--image_size", type=int, default=1024)
     options = arguments.parse_args()

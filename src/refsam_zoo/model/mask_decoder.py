@@ -78,8 +78,7 @@ class MaskDecoder(SamMaskDecoder):
         # of the tokens only that of the IoU and the first mask's are read
         tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs=2)
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
-        logits = torch.cat([self._upscale(strip, kernel) for strip in strips(pixels)], dim=1)
-        logits = _as_image(logits, image.shape[-2])
+        logits = _as_image(self._upscale(pixels, kernel), image.shape[-2])
         return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
 
     def _upscale(self, pixels: Tensor, kernel: Tensor) -> Tensor:
@@ -89,10 +88,14 @@ class MaskDecoder(SamMaskDecoder):
         computed on them, channels last, and only the mask is laid out as an image.
         """
         first, norm, activation, second, last_activation = self.output_upscaling
-        children = _children(first, pixels)
-        children = activation(F.layer_norm(children, norm.weight.shape, norm.weight, norm.bias, norm.eps))
-        children = last_activation(_children(second, children))
-        return (children.flatten(1, -2) @ kernel.unsqueeze(-1)).view(*pixels.shape[:2], 16)
+        to_children, to_grandchildren = _as_product(first), _as_product(second)
+        logits = []
+        for strip in strips(pixels):
+            children = F.linear(strip, *to_children).unflatten(-1, (4, -1))
+            children = activation(F.layer_norm(children, norm.weight.shape, norm.weight, norm.bias, norm.eps))
+            grandchildren = last_activation(F.linear(children, *to_grandchildren).unflatten(-1, (4, -1)))
+            logits.append((grandchildren.flatten(1, -2) @ kernel.unsqueeze(-1)).view(*strip.shape[:2], 16))
+        return torch.cat(logits, dim=1)
 
     def own_tokens(self, sparse: Tensor, mask: Tensor | None) -> Tensor:
         """Gives the IoU token and the mask tokens of each prompt, float `[N, 5, 256]`; SAM's are always the same."""
@@ -118,11 +121,10 @@ def _as_image(logits: Tensor, height: int) -> Tensor:
     return grid.reshape(len(logits), 4 * height, -1)
 
 
-def _children(convolution: nn.ConvTranspose2d, cells: Tensor) -> Tensor:
-    """Applies a convolution of kernel and stride 2 to cells `[..., C]`: `[..., 4, C']`, row by row."""
+def _as_product(convolution: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:
+    """Gives weight `[4 C', C]` and bias of the product that a convolution of kernel and stride 2 is, row by row."""
     assert convolution.bias is not None
-    weight = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
-    return F.linear(cells, weight, convolution.bias.repeat(4)).unflatten(-1, (4, -1))
+    return convolution.weight.permute(2, 3, 1, 0).flatten(0, 2), convolution.bias.repeat(4)
 
 
 def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncoder:
