@@ -118,15 +118,20 @@ def test_an_empty_folder_is_filled(root: Path, tmp_path: Path) -> None:
 
 def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
     script = (
+        "import signal\n"
         "from pathlib import Path\n"
         "from refsam_zoo.synthesis import SynthesisOptions, synthesize\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         f"synthesize(Path({str(tmp_path / 'shapes')!r}), SynthesisOptions(train_videos=100000))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert list(tmp_path.rglob("*.png")), "nothing was written within a minute"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) != 0
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert list(tmp_path.rglob("*.png")), "nothing was written within a minute"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+    finally:
+        process.kill()
     assert list(tmp_path.iterdir()) == []
