@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$name && break; done)
 
 # two processes of one thread each, a file of tests to one of them; `make test PYTEST_FLAGS=` runs all in one
-PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile
+PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint typing bench docs clean

@@ -1,0 +1,67 @@
+"""Every configuration file and every value of every sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from refsam_zoo.cli import main
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+PAPER = sorted(CONFIGS.glob("vit_*.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", PAPER, ids=lambda path: path.stem)
+def test_the_papers_configurations_run(config: Path, ref_shapes: Path, tmp_path: Path) -> None:
+    arguments = [
+        "fit",
+        f"--config={config}",
+        f"--data.root={ref_shapes}",
+        "--data.holdout=0.5",
+        "--data.workers=0",
+        "--model.image_encoder.image_size=64",
+        "--model.text_encoder.layers=1",
+        "--trainer.fast_dev_run=1",
+        "--trainer.accelerator=cpu",
+        "--trainer.enable_progress_bar=false",
+        f"--trainer.default_root_dir={tmp_path}",
+    ]
+    assert main(arguments) == 0
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("config", PAPER, ids=lambda path: path.stem)
+def test_missing_data_stop_at_once(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "nowhere"
+    arguments = ["fit", f"--config={config}", f"--data.root={missing}", "--model.image_encoder.image_size=64"]
+    assert main([*arguments, f"--trainer.default_root_dir={tmp_path}"]) == 2
+    assert f"refsam-zoo: error: {missing}: the data root is missing" in capsys.readouterr().err
+
+
+def sweep_combinations() -> list[tuple[str, list[str]]]:
+    """Every value of every parameter once, the other parameters at their first value."""
+    found = []
+    for path in sorted((CONFIGS / "sweeps").glob("*.yaml")):
+        sweep = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert sweep["command"][-1] == "${args}"
+        fixed = [word for word in sweep["command"] if word.startswith("--") or word == "fit"]
+        values = {key: entry["values"] for key, entry in sweep["parameters"].items()}
+        for key, choices in values.items():
+            for choice in choices:
+                chosen = {other: options[0] for other, options in values.items()} | {key: choice}
+                found.append((path.stem, [*fixed, *(f"--{name}={value!s}" for name, value in chosen.items())]))
+    return found
+
+
+def test_every_value_of_every_sweep_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    combinations = sweep_combinations()
+    assert combinations
+    for name, arguments in combinations:
+        with pytest.raises(SystemExit) as leave:
+            main([*arguments, "--print_config"])
+        assert leave.value.code == 0, name
