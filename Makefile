@@ -42,8 +42,9 @@ demo: setup ## Generate RefShapes, train and test the demo model, draw the resul
 overlay = $(BIN)/refsam-zoo segment data/ref_shapes/test/Videos/$(1).mp4 $(2) \
 	--checkpoint runs/demo/checkpoints/last.ckpt --output runs/demo/overlays/$(1)
 
+# compiled modules are kept in any case: the tests start many processes
 test: setup ## Run the tests and print their coverage
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
 
 lint: setup typing ## Check style and types
 	$(BIN)/ruff check .
