@@ -7,7 +7,7 @@ frames, h and w cells of an image encoder's grid, L text tokens, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -93,9 +93,11 @@ class Clip:
     repeated: bool = False
 
 
-@dataclass
 class ClipBatch:
     """B clips of T frames with N expressions in all.
+
+    Not a data class: Lightning copies those field by field, down to the frozen ones of every referral, to change the
+    precision of what is in them. Nothing in here has a precision: frames are bytes until the model normalises them.
 
     Attributes:
         frames: RGB, uint8 `[B, T, 3, H, W]`, zero-padded at the bottom and right to the largest clip.
@@ -106,17 +108,27 @@ class ClipBatch:
         clips: The B clips it was made of, without pixels (`frames` and `masks` emptied), for names and tags.
     """
 
-    frames: Tensor
-    sizes: list[tuple[int, int]]
-    expressions: list[str]
-    clip_index: Tensor
-    masks: Tensor | None
-    clips: list[Clip]
+    def __init__(
+        self,
+        frames: Tensor,
+        sizes: list[tuple[int, int]],
+        expressions: list[str],
+        clip_index: Tensor,
+        masks: Tensor | None,
+        clips: list[Clip],
+    ) -> None:
+        self.frames = frames
+        self.sizes = sizes
+        self.expressions = expressions
+        self.clip_index = clip_index
+        self.masks = masks
+        self.clips = clips
 
     def to(self, device: torch.device) -> ClipBatch:
         """Moves the tensors; Lightning calls it."""
         masks = None if self.masks is None else self.masks.to(device)
-        return replace(self, frames=self.frames.to(device), clip_index=self.clip_index.to(device), masks=masks)
+        frames, clip_index = self.frames.to(device), self.clip_index.to(device)
+        return ClipBatch(frames, self.sizes, self.expressions, clip_index, masks, self.clips)
 
 
 class Tokens(NamedTuple):

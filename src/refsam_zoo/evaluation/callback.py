@@ -115,7 +115,7 @@ class EvaluationCallback(Callback):
             _log(pl_module, "val" if position == 0 else f"val/{subset}", table)
         main = MeanScore.of(next(iter(tables.values()))).jf
         self.best = max(self.best, main)
-        pl_module.log("val/jf_best", self.best)
+        log_global(pl_module, "val/jf_best", self.best)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the means and writes the report."""
@@ -214,8 +214,12 @@ def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Des
 def _log(pl_module: LightningModule, prefix: str, table: list[ExpressionResult]) -> None:
     score = MeanScore.of(table)
     for name, value in (("j", score.j), ("f", score.f), ("jf", score.jf)):
-        # Every process has computed the same mean of all rows: there is nothing left to synchronise.
-        pl_module.log(f"{prefix}/{name}", value, rank_zero_only=False)
+        log_global(pl_module, f"{prefix}/{name}", value)
+
+
+def log_global(pl_module: LightningModule, name: str, value: float) -> None:
+    """Logs what is the same in every process: their largest value is the value, and Lightning asks for no other mean."""
+    pl_module.log(name, value, sync_dist=True, reduce_fx="max")
 
 
 def _gathered(value: T) -> list[T]:

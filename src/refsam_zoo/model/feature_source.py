@@ -36,7 +36,8 @@ class ComputedFeatures:
 
     def images(self, encoder: ImageEncoder, frames: Tensor, sizes: Sequence[tuple[int, int]]) -> ImageFeatures:
         """Preprocesses as the encoder wants it and encodes; see `FeatureSource.images`."""
-        return encoder(preprocess(frames, sizes, encoder.image_size, encoder.pixel_mean, encoder.pixel_std))
+        images = preprocess(frames, sizes, encoder.image_size, encoder.pixel_mean, encoder.pixel_std)
+        return encoder(images.to(next(encoder.parameters()).dtype))
 
     def text(self, encoder: TextEncoder, tokens: Tokens) -> TextFeatures:
         """Encodes; see `FeatureSource.text`."""

@@ -127,6 +127,17 @@ def _as_product(convolution: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:
     return convolution.weight.permute(2, 3, 1, 0).flatten(0, 2), convolution.bias.repeat(4)
 
 
+class _PromptEncoder(PromptEncoder):
+    """SAM's prompt encoder, in any precision."""
+
+    def get_dense_pe(self) -> Tensor:
+        """Encodes positions in float32, as SAM's grid is, and gives them in the precision of the weights."""
+        matrix = self.pe_layer.positional_encoding_gaussian_matrix
+        weights = {"positional_encoding_gaussian_matrix": matrix.float()}
+        encoded: Tensor = torch.func.functional_call(self.pe_layer, weights, (self.image_embedding_size,))
+        return encoded[None].to(matrix.dtype)
+
+
 def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncoder:
     """Makes SAM's prompt encoder, of which RefSAM uses the positional encoding; it is never trained.
 
@@ -135,7 +146,7 @@ def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncode
         grid: Side of the image embedding in cells.
         width: Channels of the embedding space.
     """
-    encoder = PromptEncoder(width, (grid, grid), (image_size, image_size), mask_in_chans=16)
+    encoder = _PromptEncoder(width, (grid, grid), (image_size, image_size), mask_in_chans=16)
     return encoder.requires_grad_(False)
 
 

@@ -32,8 +32,9 @@ def preprocess(
     Returns:
         float32 `[B, 3, S, S]`, zero where padded.
     """
-    mean_, std_ = (torch.tensor(v, device=frames.device).view(3, 1, 1) for v in (mean, std))
-    images = torch.zeros(len(frames), 3, image_size, image_size, device=frames.device)
+    # the default dtype is another one where a whole model is in half or double precision
+    mean_, std_ = (torch.tensor(v, dtype=torch.float32, device=frames.device).view(3, 1, 1) for v in (mean, std))
+    images = torch.zeros(len(frames), 3, image_size, image_size, dtype=torch.float32, device=frames.device)
     for size in sorted(set(sizes)):
         of_size = [i for i, other in enumerate(sizes) if other == size]
         height, width = resized(size, image_size)

@@ -103,7 +103,6 @@ class RefSAMCLI(LightningCLI):
                 "best_checkpoint.mode": "max",
                 "best_checkpoint.auto_insert_metric_name": False,
                 "last_checkpoint.filename": "last",
-                "last_checkpoint.every_n_epochs": 1,
                 "last_checkpoint.enable_version_counter": False,
                 "model.tuner": "adapter",
                 "model.text_tuner": "frozen",

@@ -41,6 +41,11 @@ def focal_loss(logits: Tensor, masks: Tensor, alpha: float = 0.25, gamma: float 
     return (weights * missed**gamma * cross_entropy).flatten(-2).mean(-1)
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Gives half precision as float32: sums over the pixels of a frame lose small terms in bfloat16, overflow float16."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 class MaskLoss(nn.Module):
     """Dice plus focal loss.
 
@@ -63,6 +68,7 @@ class MaskLoss(nn.Module):
             logits: float `[..., H, W]`.
             masks: `[..., H, W]` in 0..1 of any dtype.
         """
+        logits = at_least_float32(logits)
         masks = masks.to(logits.dtype)
         return (self.dice_weight * dice_loss(logits, masks) + self.focal_weight * focal_loss(logits, masks)).mean()
 
@@ -96,7 +102,7 @@ class AlignmentLoss(nn.Module):
             masks: Share of each cell that is object, float `[N, T, h, w]` in 0..1.
             clip_index: The clip of each sentence, int64 `[N]`.
         """
-        similarity = torch.einsum("ntchw,nc->nthw", pixels, sentences)
+        similarity = at_least_float32(torch.einsum("ntchw,nc->nthw", pixels, sentences))
         logits, masks = similarity * self.log_scale.exp() + self.shift, masks.to(similarity.dtype)
         cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
         objects = _of_any_sentence(masks, clip_index)

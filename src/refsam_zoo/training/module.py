@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -104,6 +105,15 @@ class ReferringSegmentation(LightningModule):
         self.weight_decay = weight_decay
         self._predictor = predictor(self.model)
         self._state: VideoState | None = None
+        self._seed = torch.initial_seed()
+
+    def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
+        """Makes the chance of a step (dropout) depend on seed, epoch, batch and process alone, as that of its clips.
+
+        A resumed run then goes on exactly, whatever was drawn before it.
+        """
+        place = (self._seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: ClipBatch, batch_index: int) -> Tensor:
         """Segments clips and compares every frame; the gradient flows back through the track token."""
@@ -117,7 +127,7 @@ class ReferringSegmentation(LightningModule):
             loss = loss + self._loss_of_size(segmented, batch, rows, size) * len(rows) / len(sizes)
         # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
         loss = loss + 0.0 * sum(part.sum() for part in self.model.tracker.parameters() if part.requires_grad)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(sizes))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(sizes), sync_dist=True)
         return loss
 
     def _loss_of_size(self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor, size: tuple[int, int]) -> Tensor:
@@ -144,10 +154,19 @@ class ReferringSegmentation(LightningModule):
     predict_step = validation_step
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Makes AdamW with a group per part, and the schedule."""
+        """Makes AdamW with a group per part, and the schedule.
+
+        Raises:
+            InputError: The rates should fall to zero at the end of a run that has none.
+        """
         optimizer = build_optimizer(self.model, self.alignment, self.learning_rates, self.weight_decay)
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = build_schedule(optimizer, self.schedule, total_steps)
+        if self.schedule.kind == "cosine" and self.trainer.max_epochs == self.trainer.max_steps == -1:
+            raise InputError(
+                "a cosine schedule must know how long the run is: give --trainer.max_epochs or --trainer.max_steps "
+                "(--trainer.max_time may end it earlier), or take --model.schedule.kind constant"
+            )
+        # Asking now would set up the data before a resumed run is told which batches are done.
+        scheduler = build_schedule(optimizer, self.schedule, lambda: self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
+
+from refsam_zoo.errors import InputError
 
 
 @dataclass
@@ -40,8 +43,8 @@ class Schedule:
     warmup_steps: int = 0
     """Steps over which the rates rise linearly from zero."""
 
-    def factor(self, step: int, total_steps: int) -> float:
-        """Gives the factor on all learning rates at a step."""
+    def factor(self, step: int, total_steps: float) -> float:
+        """Gives the factor on all learning rates at a step of a run of so many steps, infinity where it has no end."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         if self.kind == "constant":
@@ -60,7 +63,12 @@ def build_optimizer(
         alignment: The alignment loss, whose two numbers are learned at the Cross-Modal MLP's rate.
         rates: Learning rates.
         weight_decay: Decay of matrices.
+
+    Raises:
+        InputError: The weights are float16, in which AdamW's smallest numbers are zero and its first step gives NaN.
     """
+    if any(p.requires_grad and p.dtype == torch.float16 for p in model.parameters()):
+        raise InputError("16-true cannot train: AdamW divides by zero in float16; take --trainer.precision 16-mixed")
     groups: list[dict[str, Any]] = []
     for part in fields(rates):
         trained = [p for p in getattr(model, part.name).parameters() if p.requires_grad]
@@ -73,9 +81,19 @@ def build_optimizer(
     learned = [p for p in alignment.parameters() if p.requires_grad]
     if learned:
         groups.append({"params": learned, "lr": rates.cross_modal, "weight_decay": 0.0, "name": "alignment"})
-    return torch.optim.AdamW(groups, fused=True)
+    # PyTorch picks the implementation: a fused one unscales gradients in its step, after they should be clipped
+    return torch.optim.AdamW(groups)
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, schedule: Schedule, total_steps: int) -> LambdaLR:
-    """Makes the learning-rate schedule of a run of `total_steps` optimiser steps."""
-    return LambdaLR(optimizer, lambda step: schedule.factor(step, total_steps))
+def build_schedule(
+    optimizer: torch.optim.Optimizer, schedule: Schedule, total_steps: Callable[[], float]
+) -> LambdaLR:
+    """Makes the learning-rate schedule of a run.
+
+    Args:
+        optimizer: Optimiser whose rates are scaled.
+        schedule: Schedule.
+        total_steps: Gives the number of optimiser steps of the run. Asked from the first step on only: earlier, the
+            data are not set up.
+    """
+    return LambdaLR(optimizer, lambda step: schedule.factor(step, total_steps() if step else math.inf))

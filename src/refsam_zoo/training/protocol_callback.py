@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.callback import log_global
 from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, Evaluation, LabelMapProtocol, get_protocol
 from refsam_zoo.evaluation.report import write_folder
 from refsam_zoo.inference.mask_folder import MaskFolder
@@ -135,7 +136,7 @@ class ProtocolCallback(Callback):
                 found = self._evaluate(masks.folder, trainer.datamodule)  # type: ignore[attr-defined]
                 scores |= {f"{name}/{score}": value for score, value in found.scores.items()}
         for name, value in trainer.strategy.broadcast(scores).items():
-            pl_module.log(name, value, rank_zero_only=False)
+            log_global(pl_module, name, value)
         self._remove(trainer)
 
     def _evaluate(self, masks: Path, data: Any) -> Evaluation:
