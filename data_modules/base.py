@@ -155,7 +155,7 @@ class ReferringDataModule(LightningDataModule):
         """Random clips."""
         clips = self.training_clips()
         sampler = TrainingSampler(len(clips), self.epoch_length or len(clips), self.seed, *self.process())
-        return TrainingLoader(clips, sampler, self.batch_size, self.workers)
+        return TrainingLoader(clips, sampler, self.batch_size, self.workers, self.feeds_gpu())
 
     def training_clips(self) -> TrainingClips:
         """What the training loader draws from, after `setup("fit")`."""
@@ -204,7 +204,12 @@ class ReferringDataModule(LightningDataModule):
 
     def _evaluation_loader(self, role: str) -> ClipLoader:
         dataset = EvaluationWindows(group_by_video(self._referrals[role]), self.opener, self.window)
-        return ClipLoader(dataset, VideoSampler(dataset.windows_per_video, *self.process()), workers=self.workers)
+        sampler = VideoSampler(dataset.windows_per_video, *self.process())
+        return ClipLoader(dataset, sampler, workers=self.workers, pinned=self.feeds_gpu())
+
+    def feeds_gpu(self) -> bool:
+        """Whether batches go to an NVIDIA GPU, which fetches them by itself from pinned memory."""
+        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
 
     def process(self) -> tuple[int, int]:
         """Number of this process and of all processes."""

@@ -23,6 +23,10 @@ class Delivery:
     batch: ClipBatch | None
     problems: tuple[str, ...]
 
+    def pin_memory(self) -> Delivery:
+        """Pins the batch; see `ClipBatch.pin_memory`."""
+        return self if self.batch is None else Delivery(self.batch.pin_memory(), self.problems)
+
     @staticmethod
     def of(samples: Sequence[Sample]) -> Delivery:
         """Collates samples."""
@@ -46,6 +50,7 @@ class ClipLoader:
         batch_size: Clips per batch.
         workers: Worker processes; 0 reads in this process.
         persistent: Whether workers live on between epochs.
+        pinned: Whether batches are laid out for a GPU to fetch.
 
     Attributes:
         dataset: As given.
@@ -59,6 +64,7 @@ class ClipLoader:
         batch_size: int = 1,
         workers: int = 0,
         persistent: bool = False,
+        pinned: bool = False,
     ) -> None:
         self.dataset = dataset
         self._problems: set[str] = set()
@@ -70,6 +76,7 @@ class ClipLoader:
             collate_fn=Delivery.of,
             persistent_workers=persistent and workers > 0,
             worker_init_fn=_start_worker,
+            pin_memory=pinned,
         )
         self.batch_sampler = self._loader.batch_sampler
 
@@ -102,8 +109,10 @@ class TrainingLoader(ClipLoader):
     Lightning finds `state_dict` and `load_state_dict` by their names. Arguments are those of `ClipLoader`.
     """
 
-    def __init__(self, dataset: Clips, sampler: TrainingSampler, batch_size: int = 1, workers: int = 0) -> None:
-        super().__init__(dataset, sampler, batch_size, workers, persistent=True)
+    def __init__(
+        self, dataset: Clips, sampler: TrainingSampler, batch_size: int = 1, workers: int = 0, pinned: bool = False
+    ) -> None:
+        super().__init__(dataset, sampler, batch_size, workers, persistent=True, pinned=pinned)
         self._sampler = sampler
         self._batch_size = batch_size
         self._done = 0

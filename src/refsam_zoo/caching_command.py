@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
 
 import torch
 from tqdm import tqdm
@@ -17,6 +15,7 @@ from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.parser import ROLES
+from refsam_zoo.precision import Precision, choose_device, computing_in
 from refsam_zoo.types import Referral
 from refsam_zoo.video.readers import open_video
 
@@ -31,7 +30,8 @@ def cache(
     data: Path | None = None,
     split: str = "train",
     image_encoder: ImageEncoder | None = None,
-    precision: Literal["32-true", "bf16-mixed"] = "32-true",
+    precision: Precision | None = None,
+    device: str = "auto",
     gigabytes: float = 100.0,
     clear: bool = False,
 ) -> None:
@@ -45,7 +45,8 @@ def cache(
         data: Folder of the data set, recognised from its tree; without one nothing is computed.
         split: Whose annotated frames are encoded.
         image_encoder: Image encoder by name, for instance `vit_b`, with its option `checkpoint`.
-        precision: As the trainer's that is to use them.
+        precision: As the trainer's that is to use them; if not given, what it chooses by itself on the same device.
+        device: `cpu`, `cuda`, `cuda:1`, ...; `auto` takes a GPU where there is one.
         gigabytes: Size limit in 10^9 bytes; what was unused for longest goes first.
         clear: Delete all entries first.
 
@@ -61,8 +62,9 @@ def cache(
                 f"--image_encoder is missing; name the one to be trained with{nearest_name('', IMAGE_ENCODERS)}"
             )
         features = FeatureCache(entries)
-        with torch.autocast("cpu", torch.bfloat16) if precision == "bf16-mixed" else nullcontext():
-            fill(features, TUNERS.build("frozen").apply(image_encoder), _referrals(data, split))
+        target = choose_device(device)
+        with computing_in(target, precision):
+            fill(features, TUNERS.build("frozen").apply(image_encoder).to(target), _referrals(data, split))
         print(f"{features.misses} frames encoded, {features.hits} were there")
     print(describe(entries.entries()))
 

@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Iterable
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """Something the user gave is wrong: a file, a key, a name, a value.
 
     The command line prints its message as a single line and exits with code 2, without a traceback. The message
-    names the file or key, says what was wrong and what would be right. It is no `ValueError`, because parsers swallow
-    those.
+    names the file or key, says what was wrong and what would be right. It is a `ValueError`, as Python programs expect
+    of a wrong argument: where others are caught, let it through first.
 
     Args:
         message: Becomes one printable line, whatever was quoted from a file.

@@ -6,7 +6,7 @@ frames, h and w cells of an image encoder's grid, L text tokens, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -126,9 +126,26 @@ class ClipBatch:
 
     def to(self, device: torch.device) -> ClipBatch:
         """Moves the tensors; Lightning calls it."""
-        masks = None if self.masks is None else self.masks.to(device)
-        frames, clip_index = self.frames.to(device), self.clip_index.to(device)
+        return self._with(lambda tensor: to_device(tensor, device))
+
+    def pin_memory(self) -> ClipBatch:
+        """Lays the tensors out so that a GPU fetches them by itself; a `DataLoader` that pins calls it."""
+        return self._with(torch.Tensor.pin_memory)
+
+    def rows(self, position: int) -> slice:
+        """Gives the place of a clip's expressions among the N."""
+        first = sum(len(clip.expressions) for clip in self.clips[:position])
+        return slice(first, first + len(self.clips[position].expressions))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> ClipBatch:
+        masks = None if self.masks is None else change(self.masks)
+        frames, clip_index = change(self.frames), change(self.clip_index)
         return ClipBatch(frames, self.sizes, self.expressions, clip_index, masks, self.clips)
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Moves a tensor; a GPU is not waited for when it gets one."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 class Tokens(NamedTuple):

@@ -16,7 +16,7 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.model.feature_source import ComputedFeatures
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.text_encoders import TextEncoder
-from refsam_zoo.types import ImageFeatures, TextFeatures, Tokens
+from refsam_zoo.types import ImageFeatures, TextFeatures, Tokens, to_device
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,14 @@ class FeatureCache:
 
         Args:
             encoder: A frozen encoder.
-            frames: RGB, uint8 `[B, 3, H, W]`, padded at the bottom and right.
+            frames: RGB, uint8 `[B, 3, H, W]`, padded at the bottom and right; on the CPU nothing waits for a GPU.
             sizes: B pairs of height and width before padding.
 
         Returns:
             Features as of `ImageEncoder.forward`, in the dtype of the encoder's weights, rounded to bfloat16.
         """
-        identity = self._identity(encoder, frames.device.type)
+        target = next(encoder.parameters())
+        identity = self._identity(encoder, target.device.type)
         content = [frame[:, :height, :width] for frame, (height, width) in zip(frames, sizes, strict=True)]
         keys = [_key(identity, frame) for frame in content]
         found = {key: self.entries.read(key) for key in dict.fromkeys(keys)}
@@ -73,13 +74,14 @@ class FeatureCache:
         self._count(keys, missing)
         if missing:
             computed = ComputedFeatures().images(encoder, frames[missing], [sizes[row] for row in missing])
-            maps = [part.to(torch.bfloat16) for part in (computed.final, *computed.intermediate)]
+            maps = [part.to(torch.bfloat16).cpu() for part in (computed.final, *computed.intermediate)]
             for row, parts in zip(missing, zip(*maps, strict=True), strict=True):
                 found[keys[row]] = entry = {str(index): part for index, part in enumerate(parts)}
                 self.entries.write(keys[row], entry)
-        target = next(encoder.parameters())
         entries = [found[key] or {} for key in keys]
-        stacked = [torch.stack([entry[name].to(target) for entry in entries]) for name in sorted(entries[0], key=int)]
+        names = sorted(entries[0], key=int)
+        stacked = [to_device(torch.stack([entry[name] for entry in entries]), target.device) for name in names]
+        stacked = [part.to(target.dtype) for part in stacked]
         return ImageFeatures(stacked[0], stacked[1:])
 
     def text(self, encoder: TextEncoder, tokens: Tokens) -> TextFeatures:
@@ -92,25 +94,26 @@ class FeatureCache:
         Returns:
             Features as of `TextEncoder.forward`, zero at padding.
         """
-        return encoder(tokens) if _is_trained(encoder) else self._kept_text(encoder, tokens)
+        return ComputedFeatures().text(encoder, tokens) if _is_trained(encoder) else self._kept_text(encoder, tokens)
 
     @torch.no_grad()
     def _kept_text(self, encoder: TextEncoder, tokens: Tokens) -> TextFeatures:
-        identity = self._identity(encoder, tokens.ids.device.type)
+        device = next(encoder.parameters()).device
+        identity = self._identity(encoder, device.type)
         keys = [_key(identity, ids[real]) for ids, real in zip(*tokens, strict=True)]
         found = [self.entries.read(key) for key in keys]
         missing = [row for row, entry in enumerate(found) if entry is None]
         self._count(keys, missing)
         if missing:
-            computed = encoder(Tokens(*(part[missing] for part in tokens)))
-            for row, words, real in zip(missing, *computed, strict=True):
+            computed = ComputedFeatures().text(encoder, Tokens(*(part[missing] for part in tokens)))
+            for row, words, real in zip(missing, computed.words.cpu(), tokens.mask[missing], strict=True):
                 found[row] = entry = {"words": words[real], "mask": real[: int(real.sum())]}
                 self.entries.write(keys[row], entry)
         padded = [
-            nn.utils.rnn.pad_sequence([(entry or {})[name].to(tokens.ids.device) for entry in found], batch_first=True)
+            nn.utils.rnn.pad_sequence([(entry or {})[name] for entry in found], batch_first=True)
             for name in ("words", "mask")
         ]
-        return TextFeatures(*padded)
+        return TextFeatures(*(to_device(part, device) for part in padded))
 
     def _count(self, keys: Sequence[str], missing: Sequence[int]) -> None:
         self.misses += len(missing)

@@ -5,29 +5,38 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-import pickle
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from refsam_zoo.checkpoints.reading import read_content
 from refsam_zoo.errors import InputError
 
 _logger = logging.getLogger(__name__)
 
 StateDict = dict[str, Tensor]
 
-_NOT_A_CHECKPOINT = {
-    b"version https://git-lfs": "a Git LFS pointer; fetch the real file with 'git lfs pull'",
-    b"<": "an HTML or XML page, so the download went wrong",
-}
-_WRAPPERS = ("state_dict", "model", "model_state_dict")
+_WRAPPERS = (
+    "state_dict",
+    "model",
+    "model_state_dict",
+    "module",
+    "network",
+    "net",
+    "ema",
+    "model_ema",
+    "state_dict_ema",
+)
+"""Keys under which training programs keep a model beside the rest of their state; the first that is there counts."""
+
+_PREFIXES = ("module.", "model.")
+"""What wrappers of a model (data parallelism, a LightningModule) put before all of its names."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class WeightsFile:
     source: str
     licence: str
 
-    def load(self, path: Path) -> StateDict:
+    def load(self, path: str | Path) -> StateDict:
         """Reads `path`; under its published name a file must also have the published hash.
 
         A file of another name, for instance a fine-tuned model, is taken as it is: its keys and shapes are checked
@@ -55,21 +64,19 @@ class WeightsFile:
         Raises:
             InputError: As `load_state_dict`.
         """
+        path = Path(path)
         if not path.exists():
             raise InputError(f"{path}: no such weights file; get '{self.name}' from {self.source}")
         return load_state_dict(path, self.sha256 if path.name == self.name else None)
-
-
-UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, LookupError, AttributeError)
-"""What `torch.load` raises at a file that was cut off or is something else; OSError where it seeks before its start."""
 
 
 def load_state_dict(path: Path | str, sha256: str | None = None) -> StateDict:
     """Reads the tensors of a weights file without running code from it.
 
     Args:
-        path: A `.safetensors` file, or anything `torch.save` wrote that holds only tensors and plain values. One
-            level of wrapping (`state_dict`, `model`) is removed.
+        path: A file of safetensors, or of `torch.save` with only tensors, plain values and harmless objects. A state
+            dict within others (`state_dict`, `model`, ...) is found, and wrappers before all names (`module.`,
+            `model.`, `_orig_mod.`) are taken away; a message says so.
         sha256: What the file's SHA-256 must begin with, in hexadecimal.
 
     Returns:
@@ -79,21 +86,12 @@ def load_state_dict(path: Path | str, sha256: str | None = None) -> StateDict:
         InputError: No such file, another hash, or not a weights file.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such weights file; download it there or give the path of the one you have")
-    _refuse_impostor(path)
-    if sha256 is not None:
+    if sha256 is not None and path.is_file():
         verify_sha256(path, sha256)
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{path}: cannot be read as a PyTorch state dict, which is what is needed: {reason}"
-        ) from error
-    return _unwrap(content, path)
+    content = read_content(path, "cannot be read as a PyTorch state dict, which is what is needed")
+    return _unwrapped(content, path)
 
 
 def load_into(module: nn.Module, state_dict: StateDict, what: str) -> None:
@@ -107,8 +105,22 @@ def load_into(module: nn.Module, state_dict: StateDict, what: str) -> None:
     Raises:
         InputError: As `require_fit`. The module is unchanged.
     """
+    state_dict = with_own_prefix(module.state_dict(), state_dict)
     require_fit(module, state_dict, what)
     module.load_state_dict(state_dict)
+
+
+def with_own_prefix(own: StateDict, state_dict: StateDict) -> StateDict:
+    """Gives back what `load_state_dict` took for a wrapper where a module's own names all begin with it.
+
+    Args:
+        own: What is wanted.
+        state_dict: What was read.
+    """
+    prefix = _shared_prefix(own)
+    if all(name.startswith(prefix) for name in state_dict):
+        return state_dict
+    return {prefix + name: tensor for name, tensor in state_dict.items()}
 
 
 def require_fit(module: nn.Module, state_dict: StateDict, what: str) -> None:
@@ -219,29 +231,36 @@ def _warn_once(message: str, component: str) -> None:
     _logger.warning(message, component)
 
 
-def _refuse_impostor(path: Path) -> None:
-    with path.open("rb") as file:
-        beginning = file.read(64).lstrip()
-    if not beginning:
-        raise InputError(f"{path}: the file is empty; download it again")
-    for signature, what in _NOT_A_CHECKPOINT.items():
-        if beginning.startswith(signature):
-            raise InputError(f"{path}: not a weights file but {what}")
+def _unwrapped(content: object, path: Path) -> StateDict:
+    """Finds the state dict and takes away what wrappers have put before its names; says what was done."""
+    state, keys = _find_state_dict(content, path)
+    state = {re.sub(r"(^|\.)_orig_mod\.", r"\1", name): tensor for name, tensor in state.items()}  # torch.compile
+    prefix = _shared_prefix(state)
+    if prefix or len(keys) > 1:
+        read = f"its weights are those of '{'.'.join(keys)}'" if keys else "its weights are read"
+        _logger.warning("%s: %s%s", path, read, f", without '{prefix}' before every name" if prefix else "")
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items()}
 
 
-def _read_safetensors(path: Path) -> StateDict:
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a complete safetensors file ({error}); download it again") from error
-
-
-def _unwrap(content: object, path: Path) -> StateDict:
-    if isinstance(content, dict):
-        for wrapper in _WRAPPERS:
-            if isinstance(content.get(wrapper), dict):
-                content = content[wrapper]
-                break
-    if not isinstance(content, dict) or not content or not all(isinstance(item, Tensor) for item in content.values()):
+def _find_state_dict(content: object, path: Path) -> tuple[StateDict, list[str]]:
+    """Gives a state dict and the keys under which it lies."""
+    if not isinstance(content, dict):
         raise InputError(f"{path}: holds no state dict (a dictionary of names and tensors)")
-    return dict(content)
+    if content and all(isinstance(item, Tensor) for item in content.values()):
+        return {str(name): tensor for name, tensor in content.items()}, []
+    for wrapper in _WRAPPERS:
+        if isinstance(content.get(wrapper), dict):
+            state, keys = _find_state_dict(content[wrapper], path)
+            return state, [wrapper, *keys]
+    raise InputError(
+        f"{path}: holds no state dict (a dictionary of names and tensors), neither itself nor under "
+        f"{', '.join(_WRAPPERS)}; its keys: {', '.join(map(str, list(content)[:8])) or 'none'}"
+    )
+
+
+def _shared_prefix(names: Iterable[str]) -> str:
+    """What wrappers put before all of the names: "module.model.", mostly nothing."""
+    names, shared = list(names), ""
+    while prefix := next((p for p in _PREFIXES if names and all(n.startswith(shared + p) for n in names)), ""):
+        shared += prefix
+    return shared

@@ -6,9 +6,8 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from refsam_zoo.checkpoints.loading import UNREADABLE, load_into, select_prefix, weights_follow
+from refsam_zoo.checkpoints.loading import load_into, select_prefix, weights_follow
+from refsam_zoo.checkpoints.reading import read_content
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.refsam import RefSAM
@@ -39,21 +38,47 @@ def load_model(checkpoint: Path | str) -> RefSAM:
     return model.eval()
 
 
-def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
+def read_checkpoint(checkpoint: str | Path) -> dict[str, Any]:
     """Reads a file written by `refsam-zoo fit`, without running code from it.
 
     Raises:
         InputError: No such file, or not such a checkpoint.
     """
-    if not checkpoint.is_file():
+    checkpoint = Path(checkpoint)
+    if not checkpoint.exists():
         raise InputError(f"{checkpoint}: no such checkpoint; refsam-zoo fit writes them to <run>/checkpoints/")
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise InputError(f"{checkpoint}: not a readable checkpoint: {str(error).partition(chr(10))[0]}") from error
+    content = read_content(checkpoint, "not a readable checkpoint")
     if not isinstance(content, dict) or "hyper_parameters" not in content or "state_dict" not in content:
-        raise InputError(f"{checkpoint}: not a checkpoint written by refsam-zoo fit")
+        raise InputError(
+            f"{checkpoint}: not a checkpoint written by refsam-zoo fit; an encoder's weights alone go to "
+            "--model.image_encoder.checkpoint or the like"
+        )
     return content
+
+
+def require_steps_left(content: dict[str, Any], checkpoint: str | Path, max_steps: int, max_epochs: int | None) -> None:
+    """Makes sure that resuming a run does anything.
+
+    Args:
+        content: What `read_checkpoint` gave.
+        checkpoint: Where it comes from, for the message.
+        max_steps: Optimiser steps after which training ends; -1 for no limit.
+        max_epochs: Epochs after which it ends; -1 for no limit, None where Lightning chooses.
+
+    Raises:
+        InputError: The checkpoint is at the end already, or past it.
+    """
+    steps = content.get("global_step", 0)
+    epochs = (
+        content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {}).get("processed", 0)
+    )
+    limits = (("max_steps", steps, max_steps), ("max_epochs", epochs, -1 if max_epochs is None else max_epochs))
+    for name, done, limit in limits:
+        if 0 <= limit <= done:
+            raise InputError(
+                f"{checkpoint} has {done} {name.removeprefix('max_')} behind it, so --trainer.{name} {limit} leaves "
+                f"nothing to train; give more than {done}"
+            )
 
 
 def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:

@@ -16,7 +16,7 @@ from refsam_zoo.output_files import whole_file
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
-def save_state_dict(state_dict: StateDict, path: Path, facts: Mapping[str, str] | None = None) -> None:
+def save_state_dict(state_dict: StateDict, path: str | Path, facts: Mapping[str, str] | None = None) -> None:
     """Writes tensors to a new file; makes its folder.
 
     Args:
@@ -27,6 +27,7 @@ def save_state_dict(state_dict: StateDict, path: Path, facts: Mapping[str, str] 
     Raises:
         InputError: The file exists, has another suffix, or cannot be written.
     """
+    path = Path(path)
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: a weights file ends in {', '.join(SUFFIXES)}")
     if path.exists():

@@ -8,14 +8,14 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from refsam_zoo.checkpoints.loading import StateDict, check_fit, load_state_dict
+from refsam_zoo.checkpoints.loading import StateDict, check_fit, load_state_dict, with_own_prefix
 from refsam_zoo.checkpoints.saving import save_state_dict
 from refsam_zoo.errors import InputError
 
 _BASE = "base_sha256"
 
 
-def save_tuned(encoder: nn.Module, path: Path) -> None:
+def save_tuned(encoder: nn.Module, path: str | Path) -> None:
     """Writes the trained parameters of an encoder and the fingerprint of its frozen ones.
 
     Args:
@@ -25,7 +25,7 @@ def save_tuned(encoder: nn.Module, path: Path) -> None:
     Raises:
         InputError: Nothing is trained, or the file exists or cannot be written.
     """
-    trained = _trained(encoder)
+    path, trained = Path(path), _trained(encoder)
     if not trained:
         raise InputError(f"{path}: nothing to save, no parameter of {type(encoder).__name__} is trained")
     if path.suffix != ".safetensors":
@@ -33,7 +33,7 @@ def save_tuned(encoder: nn.Module, path: Path) -> None:
     save_state_dict(trained, path, {_BASE: base_fingerprint(encoder)})
 
 
-def load_tuned(encoder: nn.Module, path: Path) -> None:
+def load_tuned(encoder: nn.Module, path: str | Path) -> None:
     """Loads what `save_tuned` wrote onto the same base with the same tuner applied.
 
     Args:
@@ -43,8 +43,9 @@ def load_tuned(encoder: nn.Module, path: Path) -> None:
     Raises:
         InputError: Not a tuner's file, another tuner, or another base. The encoder is unchanged.
     """
-    state = load_state_dict(path)
-    check_fit(_trained(encoder), state, f"{path} does not fit the tuner of this {type(encoder).__name__}")
+    path, trained = Path(path), _trained(encoder)
+    state = with_own_prefix(trained, load_state_dict(path))
+    check_fit(trained, state, f"{path} does not fit the tuner of this {type(encoder).__name__}")
     if _saved_fingerprint(path) != base_fingerprint(encoder):
         raise InputError(f"{path}: trained on another {type(encoder).__name__}; load the same base weights first")
     encoder.load_state_dict(state, strict=False)

@@ -170,7 +170,7 @@ def _scored_clips(predictions: Tensor, batch: ClipBatch) -> Iterator[ScoredClip]
         raise InputError(f"video '{video}' has no ground truth to be evaluated against; 'predict' only writes masks")
     for position, (clip, (height, width)) in enumerate(zip(batch.clips, batch.sizes, strict=True)):
         if not clip.repeated:
-            length, own = len(clip.frame_names), batch.clip_index == position
+            length, own = len(clip.frame_names), batch.rows(position)
             frames = batch.frames[position, :length, :, :height, :width]
             masks = (every[own, :length, :height, :width] for every in (predictions, batch.masks))
             yield ScoredClip(clip, frames, *masks)

@@ -59,6 +59,8 @@ def read_samples(predictions: Path, data: Path | Sequence[Referral]) -> tuple[li
         for answer in _read_json(predictions):
             answers.setdefault(str(answer["image_id"]), []).append(answer)
         samples = [_answer_sample(name, known, answers.get(name, [])) for name, known in truth.items()]
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"'{predictions}' is not a list of COCO results: {error!r}") from error
     return samples, Completeness.of(truth, answers, levels)

@@ -104,5 +104,5 @@ def _count(predictions: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     predicted, true = (part.detach().bool().flatten(0, 1) for part in (predictions, masks))
     if true.is_cuda:
         return count_tensors(predicted, true), tensor_centres(true)
-    arrays = predicted.numpy(), true.numpy()
+    arrays = predicted.cpu().numpy(), true.cpu().numpy()
     return torch.from_numpy(count_pixels(*arrays)), torch.from_numpy(centres(arrays[1]))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from refsam_zoo.inference.inputs import checked_sentences, rgb_batches
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.refsam import EncodedFrames, RefSAM
 from refsam_zoo.types import ClipBatch
@@ -67,23 +69,24 @@ class Predictor:
         self.expressions_at_once = expressions_at_once
 
     @torch.inference_mode()
-    def stream(self, frames: Iterable[np.ndarray], expressions: Sequence[str]) -> Iterator[FrameMasks]:
+    def stream(self, frames: Iterable[Any], expressions: str | Sequence[str]) -> Iterator[FrameMasks]:
         """Segments a video while it is read.
 
         Args:
-            frames: Batches of consecutive RGB frames, uint8 `[n, H, W, 3]` with any n, taken one batch at a time;
-                the frames of a batch are encoded together.
-            expressions: N sentences about the video.
+            frames: Frames or batches of consecutive frames, taken one at a time; the frames of a batch are encoded
+                together. RGB, uint8 `[n, H, W, 3]`, or what else `inputs.rgb_batches` takes.
+            expressions: N sentences about the video, or a single one.
 
         Yields:
             Each frame with its masks, in order.
 
         Raises:
-            InputError: A sentence is empty.
+            InputError: A sentence is empty, or a frame is of another kind, shape or range.
         """
-        track = Track(self.encode_text(expressions))
-        for batch in frames:
-            images = torch.from_numpy(batch).to(track.language.mask.device).permute(0, 3, 1, 2)
+        track = Track(self.encode_text(checked_sentences(expressions)))
+        for batch in rgb_batches(frames):
+            # copied where an array is read-only, which PyTorch has no tensors for
+            images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
             for frame, masks in zip(batch, self._segment(images, track), strict=True):
                 yield FrameMasks(frame, masks.cpu().numpy())
 
@@ -102,7 +105,7 @@ class Predictor:
             ValueError: A window came without the one before it.
         """
         steps, height, width = batch.frames[0, :, 0].shape
-        masks = torch.zeros(len(batch.expressions), steps, height, width, dtype=torch.bool, device=batch.frames.device)
+        masks = torch.zeros(len(batch.expressions), steps, height, width, dtype=torch.bool, device=self.model.device)
         previous, under_way = state or {}, VideoState()
         for index, clip in enumerate(batch.clips):
             video, (height, width) = clip.referrals[0].video_id, batch.sizes[index]
@@ -111,7 +114,7 @@ class Predictor:
             if track is None and not clip.first and not clip.repeated:
                 raise ValueError(f"video {video}: a later window came without the one before it")
             under_way[video] = track = track or Track(self.encode_text(clip.expressions))
-            rows = batch.clip_index == index
+            rows = batch.rows(index)
             for start in range(0, steps, self.frames_at_once):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
                 for step, found in enumerate(self._segment(images, track), start):

@@ -9,17 +9,17 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from tqdm import tqdm
 
-from refsam_zoo.errors import InputError
 from refsam_zoo.inference.background import BackgroundTasks, read_ahead
+from refsam_zoo.inference.inputs import checked_sentences
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
 from refsam_zoo.output_files import output_path, require_empty, write_whole
+from refsam_zoo.precision import choose_device, computing_in
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.frame_folder import SUFFIXES
 from refsam_zoo.video.readers import Backend, VideoReader, open_video
@@ -30,16 +30,18 @@ BATCHES_AHEAD = 2
 
 
 def segment(
-    video: Path,
+    video: Path | str,
     expressions: Sequence[str],
     *,
-    checkpoint: Path,
-    output: Path,
+    checkpoint: Path | str,
+    output: Path | str,
     device: str = "auto",
     threshold: float = 0.0,
     video_backend: Backend = "auto",
 ) -> None:
     """Segments a video by sentences, each frame encoded once for all of them.
+
+    Computes in bfloat16 where the hardware does, as `refsam-zoo test` does by default.
 
     Writes `masks/<video>/<number of the sentence>/<frame>.png`, `expressions.json`, `overlay.mp4` and `still.png`.
 
@@ -55,18 +57,16 @@ def segment(
     Raises:
         InputError: No video, no sentence, an output folder with something in it, a checkpoint of another kind.
     """
-    if not expressions:
-        raise InputError("no sentence was given; say in words what to segment")
-    for number, sentence in enumerate(expressions, 1):
-        if not sentence.strip():
-            raise InputError(f"sentence {number} is empty; say in words what to segment")
+    video, checkpoint, output = Path(video), Path(checkpoint), Path(output)
+    sentences = checked_sentences(expressions)
     require_empty(output)
-    target = _device(device)
+    target = choose_device(device)
     with open_video(VideoSource(video), backend=video_backend) as reader:
         from refsam_zoo.checkpoints.restoring import load_model  # takes seconds: after what a typing mistake can cause
 
         model = load_model(checkpoint).to(target).eval()
-        segment_video(Predictor(model, threshold), reader, expressions, output)
+        with computing_in(target):
+            segment_video(Predictor(model, threshold), reader, sentences, output)
     print(f"{len(reader)} frames of {video}: masks/, overlay.mp4 and still.png are in {output}")
 
 
@@ -137,15 +137,3 @@ def _frame_names(reader: VideoReader) -> list[str]:
         if len(set(names)) == len(reader):
             return names
     return [f"{number:05d}" for number in range(len(reader))]
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--device {name}: {reason}; use auto, cpu or cuda") from error
-    return device

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as transforms
 
+from refsam_zoo.types import to_device
+
 
 def resized(size: tuple[int, int], image_size: int) -> tuple[int, int]:
     """Height and width after resizing the longer side to `image_size`, rounded half up."""
@@ -33,14 +35,20 @@ def preprocess(
         float32 `[B, 3, S, S]`, zero where padded.
     """
     # the default dtype is another one where a whole model is in half or double precision
-    mean_, std_ = (torch.tensor(v, dtype=torch.float32, device=frames.device).view(3, 1, 1) for v in (mean, std))
+    mean_, std_ = (to_device(torch.tensor(v, dtype=torch.float32), frames.device).view(3, 1, 1) for v in (mean, std))
     images = torch.zeros(len(frames), 3, image_size, image_size, dtype=torch.float32, device=frames.device)
     for size in sorted(set(sizes)):
-        of_size = [i for i, other in enumerate(sizes) if other == size]
+        rows = rows_of(size, sizes, frames.device)
         height, width = resized(size, image_size)
-        small = transforms.resize(frames[of_size, :, : size[0], : size[1]], [height, width], antialias=True)
-        images[of_size, :, :height, :width] = (small.float() - mean_) / std_
+        small = transforms.resize(frames[rows, :, : size[0], : size[1]], [height, width], antialias=True)
+        images[rows, :, :height, :width] = (small.float() - mean_) / std_
     return images
+
+
+def rows_of(size: tuple[int, int], sizes: Sequence[tuple[int, int]], device: torch.device) -> slice | Tensor:
+    """Finds the entries of one size as an index for tensors on a device: mostly all of them, without a copy."""
+    rows = [row for row, other in enumerate(sizes) if other == size]
+    return slice(None) if len(rows) == len(sizes) else to_device(torch.tensor(rows), device)
 
 
 def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int) -> Tensor:

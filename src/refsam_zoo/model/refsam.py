@@ -17,8 +17,9 @@ from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder, build_prompt_encoder
 from refsam_zoo.model.preprocessing import restore
 from refsam_zoo.model.text_encoders import TextEncoder
+from refsam_zoo.model.text_encoders.base import known_unpadded
 from refsam_zoo.model.tracking import Tracker
-from refsam_zoo.types import ClipBatch, ImageFeatures, Tokens
+from refsam_zoo.types import ClipBatch, ImageFeatures, to_device
 
 CELLS_AT_ONCE = 4096
 """Cells of image embeddings decoded together on a processor: one prompt at 64 x 64."""
@@ -132,6 +133,11 @@ class RefSAM(nn.Module):
         self.tracker = tracker
         self.features: FeatureSource = ComputedFeatures()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.prompt_encoder.no_mask_embed.weight.device
+
     def encode_images(
         self,
         frames: Tensor,
@@ -141,7 +147,7 @@ class RefSAM(nn.Module):
         """Encodes frames, each once for all sentences.
 
         Args:
-            frames: RGB, uint8 `[B, 3, H, W]`.
+            frames: RGB, uint8 `[B, 3, H, W]`, on any device.
             sizes: B pairs of height and width before padding; None means no frame is padded.
             positions: Those of earlier frames, while the weights stay the same; None computes them.
         """
@@ -162,11 +168,11 @@ class RefSAM(nn.Module):
             expressions: N sentences.
         """
         distinct = list(dict.fromkeys(expressions))
-        device = self.prompt_encoder.no_mask_embed.weight.device
         tokens = self.text_encoder.tokenize(distinct)
-        tokens = Tokens(*(part.to(device) for part in tokens))
         language = self.cross_modal(self.features.text(self.text_encoder, tokens))
-        index = torch.tensor([distinct.index(expression) for expression in expressions], device=device)
+        if len(distinct) == len(expressions):
+            return language
+        index = to_device(torch.tensor([distinct.index(expression) for expression in expressions]), self.device)
         return Language(*(part[index] for part in language))
 
     def segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None = None) -> Segmentation:
@@ -199,7 +205,7 @@ class RefSAM(nn.Module):
         dense = self.dense_prompt(frames.image, frames.maps, language)
         if dense is None:
             dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None].expand_as(frames.image)
-        mask = None if bool(language.mask.all()) else language.mask
+        mask = None if known_unpadded(language.mask) else language.mask
         if track_token is not None:
             carried, moved = self.tracker.prompt(track_token), self.tracker.dense(frames.image, track_token, language)
             sparse = torch.cat([sparse, carried], dim=1)

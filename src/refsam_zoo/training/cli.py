@@ -19,7 +19,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
 from refsam_zoo.checkpoints.loading import weights_follow
-from refsam_zoo.checkpoints.restoring import read_checkpoint
+from refsam_zoo.checkpoints.restoring import read_checkpoint, require_steps_left
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.callback import EvaluationCallback
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
@@ -123,7 +123,10 @@ class RefSAMCLI(LightningCLI):
         """Looks at the checkpoint and the run folder before anything is loaded or computed."""
         checkpoint = self._get(self.config, "ckpt_path")
         if checkpoint is not None and checkpoint not in ("best", "last", "hpc", "registry"):
-            read_checkpoint(Path(checkpoint))
+            content = read_checkpoint(checkpoint)
+            if self.subcommand == "fit":
+                options = self._get(self.config, "trainer")
+                require_steps_left(content, checkpoint, options["max_steps"], options["max_epochs"])
         folder = Path(self._get(self.config, "trainer")["default_root_dir"])
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from refsam_zoo.model.composition import compose
 from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoder import MaskDecoder
-from refsam_zoo.model.preprocessing import pad_to_square, shrink_masks
+from refsam_zoo.model.preprocessing import pad_to_square, rows_of, shrink_masks
 from refsam_zoo.model.refsam import RefSAM, SegmentedClips
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
@@ -107,6 +107,15 @@ class ReferringSegmentation(LightningModule):
         self._state: VideoState | None = None
         self._seed = torch.initial_seed()
 
+    def transfer_batch_to_device(self, batch: ClipBatch, device: torch.device, dataloader_idx: int) -> ClipBatch:
+        """Moves a batch, but not the frames where a feature cache looks at their bytes: it moves those it lacks."""
+        if not isinstance(self.model.features, FeatureCache):
+            return batch.to(device)
+        frames, batch.frames = batch.frames, batch.frames[:, :0]
+        batch = batch.to(device)
+        batch.frames = frames
+        return batch
+
     def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
         """Makes the chance of a step (dropout) depend on seed, epoch, batch and process alone, as that of its clips.
 
@@ -120,17 +129,19 @@ class ReferringSegmentation(LightningModule):
         if batch.masks is None:
             raise InputError(f"video '{batch.clips[0].referrals[0].video_id}' has no masks to train on")
         segmented = self.model(batch)
-        sizes = [batch.sizes[clip] for clip in batch.clip_index.tolist()]
+        sizes = [size for clip, size in zip(batch.clips, batch.sizes, strict=True) for _ in clip.expressions]
         loss = torch.zeros((), device=self.device)
         for size in sorted(set(sizes)):
-            rows = torch.tensor([row for row, other in enumerate(sizes) if other == size], device=self.device)
-            loss = loss + self._loss_of_size(segmented, batch, rows, size) * len(rows) / len(sizes)
+            rows = rows_of(size, sizes, self.device)
+            loss = loss + self._loss_of_size(segmented, batch, rows, size) * sizes.count(size) / len(sizes)
         # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
         loss = loss + 0.0 * sum(part.sum() for part in self.model.tracker.parameters() if part.requires_grad)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(sizes), sync_dist=True)
         return loss
 
-    def _loss_of_size(self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor, size: tuple[int, int]) -> Tensor:
+    def _loss_of_size(
+        self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor | slice, size: tuple[int, int]
+    ) -> Tensor:
         """Loss of the expressions whose frames have the same size."""
         assert batch.masks is not None
         logits = segmented.low_res_logits[rows]

@@ -82,6 +82,11 @@ def _warn_truncated(expression: str, tokens: int, limit: int) -> None:
     _logger.warning("an expression of %d tokens is cut to %d: '%.60s...'", tokens, limit, expression)
 
 
+def known_unpadded(mask: Tensor) -> bool:
+    """Whether no token of bool `[N, L]` is padding, which saves work; a GPU is not waited for to find out: False."""
+    return mask.device.type == "cpu" and bool(mask.all())
+
+
 def key_padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """Makes the bias that keeps attention off padding: float `[N, 1, L]` from bool `[N, L]`, zero or minus infinity."""
     return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, float("-inf"))[:, None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, key_padding_bias
+from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, key_padding_bias, known_unpadded
 from refsam_zoo.model.text_encoders.clip import VOCABULARY, ClipTextEncoder
 from refsam_zoo.registry import ModelCard
 
@@ -56,8 +56,8 @@ class clip_tiny(ClipTextEncoder):
         return tower
 
     def attention_bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor | None:
-        """Keeps attention off padding: `[N * heads, L, L]`; None without padding."""
-        if bool(mask.all()):
+        """Keeps attention off padding: `[N * heads, L, L]`; None where it is known that there is none."""
+        if known_unpadded(mask):
             return None
         bias = key_padding_bias(mask, dtype).expand(-1, mask.shape[1], -1)
         return bias.repeat_interleave(self.heads, dim=0)
