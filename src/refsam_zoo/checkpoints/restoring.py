@@ -50,7 +50,10 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise InputError(f"{checkpoint}: not a readable checkpoint: {str(error).partition(chr(10))[0]}") from error
+        reason = str(error).strip().partition("\n")[0] or "it ends too early"
+        if checkpoint.stat().st_size == 0:
+            reason = "the file is empty"
+        raise InputError(f"{checkpoint}: not a readable checkpoint: {reason}") from error
     if not isinstance(content, dict) or "hyper_parameters" not in content or "state_dict" not in content:
         raise InputError(f"{checkpoint}: not a checkpoint written by refsam-zoo fit")
     return content
