@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -139,6 +140,10 @@ class TrainingLoader(ClipLoader):
 
 
 def _start_worker(worker: int) -> None:
+    # Ctrl-C and a cluster's SIGTERM reach every process of a run; its first process saves the state and then ends the
+    # workers, with a second signal where need be
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
     # OpenCV's own threads multiply with the workers and may hang after a fork.
     import cv2
 

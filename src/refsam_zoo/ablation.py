@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
-from refsam_zoo.output_files import write_whole
+from refsam_zoo.output_files import newest_folder, write_whole
 
 TABLE = "paper.csv"
 """File of a table's folder: `row` (name of the configuration file), `title`, and a column per number of the paper."""
@@ -100,7 +101,7 @@ def finished_runs(folder: Path, rows: Sequence[Row]) -> Iterator[Run]:
     for row in rows:
         for run in sorted((folder / row.name).glob("seed_*")):
             if _is_done(run):
-                subsets = json.loads((run / "evaluation" / "summary.json").read_text(encoding="utf-8"))["subsets"]
+                subsets = json.loads(_summary(run).read_text(encoding="utf-8"))["subsets"]
                 cost = json.loads((run / "cost.json").read_text(encoding="utf-8"))
                 yield Run(row.name, run.name, {name: scores["jf"] for name, scores in subsets.items()}, **cost)
 
@@ -134,7 +135,11 @@ class Cost:
 
 
 def _is_done(run: Path) -> bool:
-    return (run / "evaluation" / "summary.json").is_file() and (run / "cost.json").is_file()
+    return _summary(run).is_file() and (run / "cost.json").is_file()
+
+
+def _summary(run: Path) -> Path:
+    return newest_folder(run / "evaluation") / "summary.json"
 
 
 def _options(run: Path, seed: int, steps: int, data: Path) -> list[str]:
@@ -154,8 +159,11 @@ def _run(run: Path, configs: Sequence[Path], options: Sequence[str]) -> None:
     options = [*(f"--config={config}" for config in configs), *options]
     last = run / "checkpoints" / "last.ckpt"
     resume = [f"--ckpt_path={last}"] if last.is_file() else []
+    if not resume:  # what was stopped before its first checkpoint begins anew, in the same folder
+        (run / "metrics.csv").unlink(missing_ok=True)
+        shutil.rmtree(run / "checkpoints", ignore_errors=True)
     _call(run, ["fit", *options, *resume])
-    if not (run / "evaluation" / "summary.json").is_file():
+    if not _summary(run).is_file():
         _call(run, ["test", *options, f"--ckpt_path={last}"])
     cost = Cost.of(load_model(last))
     write_whole(run / "cost.json", (json.dumps(cost.__dict__) + "\n").encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,28 @@ def require_empty(folder: Path) -> None:
             raise InputError(f"{folder} is not empty; give a new folder, so that no earlier result is overwritten")
     except OSError as error:
         raise InputError(f"{folder} cannot be an output folder: {error.strerror}") from error
+
+
+def next_folder(folder: Path) -> Path:
+    """Gives a folder, or the one of `folder-2`, `folder-3`, ... that comes after all that are there."""
+    last = max(_numbered(folder), default=0)
+    return folder.with_name(f"{folder.name}-{last + 1}") if last else folder
+
+
+def newest_folder(folder: Path) -> Path:
+    """Gives the last that `next_folder` gave and somebody made; the folder itself where there is none."""
+    found = _numbered(folder)
+    return found[max(found)] if found else folder
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    """Finds a folder, as number 1, and those that are named after it with a number."""
+    found = {1: folder} if folder.exists() else {}
+    for path in folder.parent.glob(f"{glob.escape(folder.name)}-*"):
+        number = path.name.removeprefix(f"{folder.name}-")
+        if number.isdecimal():
+            found[int(number)] = path
+    return found
 
 
 def output_path(folder: Path, *names: str, suffix: str = "") -> Path:
@@ -73,3 +96,24 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     with whole_file(path) as unfinished:
         unfinished.write_bytes(content)
+
+
+def append_whole(path: Path, content: bytes) -> None:
+    """Adds to a file all of the content or nothing; makes the file and its folder.
+
+    Raises:
+        InputError: The disk is full, the folder read-only, or the like.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                rest = memoryview(content)
+                while rest:  # a disk takes what it has room for before it refuses
+                    rest = rest[file.write(rest) :]
+            except OSError:
+                file.truncate(before)
+                raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error

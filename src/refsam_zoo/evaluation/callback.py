@@ -51,7 +51,7 @@ class EvaluationCallback(Callback):
     `test/j`, `test/f`, `test/jf` and the same per subset, `test/<subset>/jf`.
 
     Args:
-        output: Folder that gets `evaluation/`; by default the logger's folder, or the trainer's root.
+        output: Folder that gets `evaluation/`; by default the trainer's root, which is the run's folder.
     """
 
     def __init__(self, output: Path | None = None) -> None:
@@ -124,7 +124,7 @@ class EvaluationCallback(Callback):
             if position == 0:
                 _log(pl_module, "test", table)
             _log(pl_module, f"test/{subset}", table)
-        folder = self.output or Path(trainer.log_dir or trainer.default_root_dir)
+        folder = self.output or Path(trainer.default_root_dir)
         candidates = _gathered(self.examples.examples)
         if trainer.is_global_zero and not getattr(trainer, "fast_dev_run", False):
             self.examples.examples = []
@@ -218,7 +218,7 @@ def _log(pl_module: LightningModule, prefix: str, table: list[ExpressionResult])
 
 
 def log_global(pl_module: LightningModule, name: str, value: float) -> None:
-    """Logs what is the same in every process: their largest value is the value, and Lightning asks for no other mean."""
+    """Logs what is the same in every process: so the largest value is the value."""
     pl_module.log(name, value, sync_dist=True, reduce_fx="max")
 
 

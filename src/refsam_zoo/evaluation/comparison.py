@@ -11,6 +11,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.results import ExpressionResult, read_csv
+from refsam_zoo.output_files import newest_folder
 
 Unit = Literal["expression", "video"]
 
@@ -124,8 +125,8 @@ def _key(result: ExpressionResult) -> tuple[str, str, str]:
 
 
 def _table_of(path: Path) -> Path:
-    """Finds the table of a run."""
-    for candidate in (path / "evaluation" / "per_expression.csv", path / "per_expression.csv"):
+    """Finds the table of a run's last report."""
+    for candidate in (newest_folder(path / "evaluation") / "per_expression.csv", path / "per_expression.csv"):
         if candidate.is_file():
             return candidate
     return path

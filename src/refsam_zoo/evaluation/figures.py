@@ -132,11 +132,14 @@ def _outline(axes: Axes, mask: np.ndarray, colour: str, style: str) -> None:
 
 
 def _read_curves(metrics_csv: Path) -> dict[str, list[tuple[int, float]]]:
-    """Reads name -> (step, value) pairs; cells a step did not log are empty."""
-    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    """Reads name -> (step, value) pairs; cells a step did not log are empty.
+
+    A run that was killed and continued from its checkpoint has logged some steps twice: the later counts.
+    """
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
     with metrics_csv.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             for name, value in row.items():
                 if value and name not in ("step", "epoch"):
-                    curves[name].append((int(row["step"]), float(value)))
-    return dict(curves)
+                    curves[name][int(row["step"])] = float(value)
+    return {name: sorted(points.items()) for name, points in curves.items()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.output_files import write_whole
+from refsam_zoo.output_files import newest_folder, write_whole
 
 ROUNDING = 0.1
 """How far a published J&F may be from the mean of J and F, in points, when each is rounded to one decimal."""
@@ -70,7 +70,7 @@ def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> s
 
     Args:
         published: What others printed.
-        runs: Folders with `evaluation/summary.json` of runs on RefShapes.
+        runs: Folders of runs on RefShapes; the last report of each counts.
 
     Raises:
         InputError: A run has no readable summary, or one whose numbers contradict each other.
@@ -132,7 +132,7 @@ def _measured_table(runs: Sequence[Path]) -> list[str]:
         return ["No run was given."]
     lines = ["| run | subset | expressions | J&F | J | F |", "|---|---|---:|---:|---:|---:|"]
     for run in runs:
-        for subset, scores in _read_summary(run / "evaluation" / "summary.json").items():
+        for subset, scores in _read_summary(newest_folder(run / "evaluation") / "summary.json").items():
             points = " | ".join(f"{100 * scores[name]:.1f}" for name in ("jf", "j", "f"))
             lines.append(f"| {run.name} | {subset} | {scores['expressions']} | {points} |")
     return lines

@@ -11,6 +11,7 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation import figures, results
 from refsam_zoo.evaluation.examples import Example
 from refsam_zoo.evaluation.results import ExpressionResult
+from refsam_zoo.output_files import next_folder
 
 
 def write_report(
@@ -26,7 +27,7 @@ def write_report(
     and `worst.png` if there are examples, `curves.png` if the run's metrics are given and hold any.
 
     Args:
-        folder: Where to; if there is one already, the next free name of `folder-2`, `folder-3`, ... is taken.
+        folder: Where to; if there is one already, the next name of `folder-2`, `folder-3`, ... is taken.
         rows: One row per expression.
         examples: What `ExampleKeeper.worst_median_best` chose.
         worst: What `ExampleKeeper.worst` chose.
@@ -59,7 +60,7 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
     """Makes a folder whole or not at all; an earlier one is left alone.
 
     Args:
-        folder: Where to; if there is one already, the next free name of `folder-2`, `folder-3`, ... is taken.
+        folder: Where to; if there is one already, the next name of `folder-2`, `folder-3`, ... is taken.
         write: Writes the files into the folder it is given.
 
     Returns:
@@ -73,16 +74,8 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
         partial.mkdir(parents=True)
         try:
             write(partial)
-            return partial.rename(_free_name(folder))
+            return partial.rename(next_folder(folder))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise InputError(f"cannot write the folder '{folder}': {error.strerror or error}") from error
-
-
-def _free_name(folder: Path) -> Path:
-    """Gives the folder, or the first of `folder-2`, `folder-3`, ... that does not exist."""
-    candidate, number = folder, 2
-    while candidate.exists():
-        candidate, number = folder.with_name(f"{folder.name}-{number}"), number + 1
-    return candidate

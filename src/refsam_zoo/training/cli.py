@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
-import os
+import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from jsonargparse import ActionConfigFile
+from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
@@ -31,10 +32,15 @@ from refsam_zoo.model.mask_decoder import MASK_DECODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
-from refsam_zoo.output_files import require_empty
+from refsam_zoo.output_files import require_empty, write_whole
 from refsam_zoo.parser import ROLES, OneLineErrors
+from refsam_zoo.training import run_folder
+from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
 from refsam_zoo.training.module import ReferringSegmentation
+from refsam_zoo.training.progress_lines import ProgressLines
 from refsam_zoo.training.protocol_callback import ProtocolCallback, own_protocol
+from refsam_zoo.training.run_logger import RunLogger
+from refsam_zoo.training.stop_signals import StopSignals
 
 ROLES.update(
     image_encoder=IMAGE_ENCODERS,
@@ -62,16 +68,33 @@ class _SaveConfig(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Runs on rank zero only."""
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         name = "config.yaml" if stage == "fit" else f"config_{TrainerFn(stage).value}.yaml"
-        self.parser.save(self.config, folder / name, skip_none=False, overwrite=True, multifile=False)
+        text = self.parser.dump(self.config, format="yaml", skip_none=False)
+        write_whole(Path(trainer.default_root_dir) / name, text.encode())
         if trainer.logger is not None:
-            trainer.logger.log_hyperparams({"config": self.config.as_dict()})
+            trainer.logger.log_hyperparams({"config": yaml.safe_load(text)})  # plain values
 
 
 class RefSAMCLI(LightningCLI):
-    """LightningCLI with RefSAM's parts by short name, two checkpoint callbacks and the J&F evaluation."""
+    """LightningCLI with RefSAM's parts by short name, two checkpoint callbacks and the J&F evaluation.
+
+    Attributes:
+        folder: The run's folder, as configured until it is chosen.
+    """
+
+    folder = Path("the run folder")
+    claimed = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise InputError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from error
+        finally:
+            if self.claimed:
+                run_folder.release(self.folder)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Makes a parser with one-line errors."""
@@ -102,6 +125,7 @@ class RefSAMCLI(LightningCLI):
                 "best_checkpoint.monitor": "val/jf",
                 "best_checkpoint.mode": "max",
                 "best_checkpoint.auto_insert_metric_name": False,
+                "best_checkpoint.enable_version_counter": False,
                 "last_checkpoint.filename": "last",
                 "last_checkpoint.enable_version_counter": False,
                 "model.tuner": "adapter",
@@ -120,47 +144,70 @@ class RefSAMCLI(LightningCLI):
         """Leaves the configuration alone: a checkpoint's hyper-parameters never override files and flags."""
 
     def before_instantiate_classes(self) -> None:
-        """Looks at the checkpoint and the run folder before anything is loaded or computed."""
-        checkpoint = self._get(self.config, "ckpt_path")
-        if checkpoint is not None and checkpoint not in ("best", "last", "hpc", "registry"):
+        """Looks at the checkpoint and chooses the run's folder before anything is loaded or computed."""
+        command, trainer = self.config[self.subcommand], self._get(self.config, "trainer")
+        self.folder = Path(trainer["default_root_dir"])
+        checkpoint = None
+        if command["ckpt_path"] != "registry":
+            checkpoint = self._checkpoint(command["ckpt_path"])
+            command["ckpt_path"] = None if checkpoint is None else str(checkpoint)
+        if self.subcommand == "fit" and not trainer["fast_dev_run"]:
+            self.folder, self.claimed = run_folder.training_folder(self.folder, checkpoint), True
+        else:
+            self.folder = (checkpoint and run_folder.home_of(checkpoint, self.folder)) or self.folder
+            run_folder.make_folder(self.folder)
+        trainer["default_root_dir"] = str(self.folder)
+
+    def _checkpoint(self, asked: str | Path | None) -> Path | None:
+        """Finds the checkpoint that is asked for, or that a requeued job goes on from, and sees that it can be read."""
+        fit = self.subcommand == "fit"
+        if asked is None:
+            checkpoint = run_folder.requeued_checkpoint(self.folder) if fit else None
+        else:
+            checkpoint = run_folder.named_checkpoint(self.folder, str(asked))
+            if fit and asked == "last" and not checkpoint.exists():
+                return None  # a command line for the first time and for all others
+        if checkpoint is not None:
             content = read_checkpoint(checkpoint)
-            if self.subcommand == "fit":
-                options = self._get(self.config, "trainer")
-                require_steps_left(content, checkpoint, options["max_steps"], options["max_epochs"])
-        folder = Path(self._get(self.config, "trainer")["default_root_dir"])
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: the run folder cannot be made: {error.strerror}") from error
-        if not os.access(folder, os.W_OK):
-            raise InputError(f"{folder}: the run folder cannot be written; give another --trainer.default_root_dir")
+            if fit:
+                trainer = self._get(self.config, "trainer")
+                require_steps_left(content, checkpoint, trainer["max_steps"], trainer["max_epochs"])
+        return checkpoint
+
+    def instantiate_classes(self) -> None:
+        """Makes everything; a model whose weights are in a checkpoint misses none."""
+        with weights_follow() if self._get(self.config, "ckpt_path") else nullcontext():
+            super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Fills in what depends on the machine and on the run folder."""
         options = self._get(self.config_init, "trainer")
-        folder = Path(options["default_root_dir"])
         for name in ("best_checkpoint", "last_checkpoint"):
-            self._get(self.config_init, name).dirpath = str(folder / "checkpoints")
-        if self.subcommand == "fit" and not options["fast_dev_run"]:
-            _refuse_earlier_run(folder, self._get(self.config_init, "ckpt_path"))
+            self._get(self.config_init, name).dirpath = str(self.folder / run_folder.CHECKPOINTS)
         if options["logger"] in (None, True):
-            kwargs["logger"] = CSVLogger(folder, name="", version="") if self.subcommand == "fit" else False
+            kwargs["logger"] = RunLogger(self.folder) if self.subcommand == "fit" else False
+        plugins, callbacks = _listed(options["plugins"]), list[Callback]([MovedRuns()])
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs["plugins"] = [*plugins, WholeCheckpoints()]
+        if not sys.stdout.isatty() and not any(isinstance(each, ProgressBar) for each in _listed(options["callbacks"])):
+            kwargs["enable_progress_bar"] = False
+            callbacks.append(ProgressLines())
         if options["precision"] is None:
             kwargs["precision"] = "bf16-mixed" if _has_bfloat16() else "32-true"
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks += self._evaluation_callbacks(folder)  # type: ignore[attr-defined]
+        trainer.callbacks += callbacks + self._evaluation_callbacks()  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
         return trainer
 
-    def _evaluation_callbacks(self, folder: Path) -> list[Callback]:
+    def _evaluation_callbacks(self) -> list[Callback]:
         """What `predict`, `test` and `validate` have besides the scores of every expression."""
         chosen = self._get(self.config_init, "protocol")
         for option, commands in (("submission", ("predict", "test")), ("protocol", ("validate", "test"))):
             if self._get(self.config_init, option) is not None and self.subcommand not in commands:
                 raise InputError(f"--{option} is for {' and '.join(commands)}, not for {self.subcommand}")
         # What a submission needs is looked at before a test, although it is written after it.
-        writers = self._submission_writers(folder)
+        writers = self._submission_writers()
         if self.subcommand == "predict":
             return writers or [MaskWriter()]
         protocol = chosen or own_protocol(self.datamodule)
@@ -168,13 +215,13 @@ class RefSAMCLI(LightningCLI):
             return []
         if chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol):
             return []  # the evaluation of every run has its scores
-        return [ProtocolCallback(protocol, folder)]
+        return [ProtocolCallback(protocol, self.folder)]
 
-    def _submission_writers(self, folder: Path) -> list[Callback]:
+    def _submission_writers(self) -> list[Callback]:
         submission = self._get(self.config_init, "submission")
         if submission is None:
             return []
-        require_empty(folder / "masks")
+        require_empty(self.folder / "masks")
         return [MaskWriter(), SubmissionWriter(submission, own_protocol(self.datamodule) or "none")]
 
     def before_predict(self) -> None:
@@ -183,10 +230,15 @@ class RefSAMCLI(LightningCLI):
 
     def after_test(self) -> None:
         """Predicts the split that the server asks about, where a submission is wanted."""
-        writers = self._submission_writers(Path(self.trainer.default_root_dir))
+        writers = self._submission_writers()
         if writers:
             self.trainer.callbacks += writers  # type: ignore[attr-defined]
             self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
+
+
+def _listed(value: Any) -> list[Any]:
+    """What Lightning takes as None, one or a list."""
+    return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _has_bfloat16() -> bool:
@@ -196,13 +248,7 @@ def _has_bfloat16() -> bool:
     return torch.cpu._is_amx_tile_supported()
 
 
-def _refuse_earlier_run(folder: Path, checkpoint: str | None) -> None:
-    earlier = folder / "checkpoints"
-    if checkpoint is None and earlier.is_dir() and any(earlier.iterdir()):
-        raise InputError(
-            f"{folder} holds an earlier run; give another --trainer.default_root_dir, or continue it with "
-            f"--ckpt_path {earlier / 'last.ckpt'}"
-        )
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 def run_trainer(arguments: list[str]) -> None:
@@ -213,21 +259,9 @@ def run_trainer(arguments: list[str]) -> None:
 
     Raises:
         InputError: Something the user gave is wrong.
+        SystemExit: The command was ended by SIGINT or SIGTERM.
     """
-    try:
-        _run(arguments)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise InputError(f"{error.filename or 'the run folder'}: cannot be written: {error.strerror}") from error
-
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
-
-
-def _run(arguments: list[str]) -> None:
-    resumed = any(argument.startswith("--ckpt_path") for argument in arguments)
-    with warnings.catch_warnings(), weights_follow() if resumed else nullcontext():
+    with warnings.catch_warnings(), StopSignals() as signals:
         # a program's own words are no misuse of `args`
         warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
         RefSAMCLI(
@@ -236,7 +270,12 @@ def _run(arguments: list[str]) -> None:
             subclass_mode_data=True,
             save_config_callback=_SaveConfig,
             seed_everything_default=0,
-            trainer_defaults={"default_root_dir": "runs/default", "use_distributed_sampler": False, "logger": True},
+            trainer_defaults={
+                "default_root_dir": "runs/default",
+                "use_distributed_sampler": False,
+                "logger": True,
+                "callbacks": [signals],
+            },
             args=_spell_out_timm(arguments),
         )
 
