@@ -22,6 +22,7 @@ from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, s
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.mevis import parse_run_lengths
 from refsam_zoo.data_modules.restricted_pickle import read_pickle
+from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import PolygonMasks
 
@@ -123,7 +124,7 @@ class _Instances:
         self._file = file
         self._images = _by_id(content["images"])
         self._objects = _by_id(content["annotations"])
-        self._there = set(os.listdir(pictures)) if pictures.is_dir() else set()
+        self._there = find_files(pictures) if pictures.is_dir() else {}
 
     def picture(self, image_id: Entry) -> str:
         """The name of an image without its suffix."""
@@ -131,9 +132,10 @@ class _Instances:
         if image is None:
             image_id.fail(f"there is no image {image_id.value} in {self._file}")
         file_name = image["file_name"].name()
-        if file_name not in self._there:
+        name = os.path.splitext(file_name)[0]
+        if name not in self._there:
             image_id.fail(f"the image is missing: {self.pictures / file_name}")
-        return os.path.splitext(file_name)[0]
+        return name
 
     def masks(self, targets: Sequence[Entry]) -> PolygonMasks:
         """The union of objects."""

@@ -5,7 +5,7 @@
 
 A sample holds `<key>.json` (video, frames and sentences), and for each frame `<key>.<frame>.jpg` (or `.png`) and
 `<key>.<frame>.mask.png`, whose pixel values are the `labels` of the sentences. JPEG and PNG files are copied as they
-are; frames of video files become PNG, so that nothing is lost.
+are; other pictures and frames of video files become PNG, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from refsam_zoo.video.frame_folder import FrameFolderReader
 from refsam_zoo.video.masks import read_masks
 from refsam_zoo.video.readers import VideoReader, open_video
 
+_COPIED = (".jpg", ".jpeg", ".png")
+"""Suffixes of pictures that every reader of shards knows."""
 _BLOCK = 512
 """Members of a tar file fill whole blocks of this many bytes."""
 
@@ -196,8 +198,8 @@ def group_pixels(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _picture(video: VideoReader, position: int) -> tuple[str, bytes]:
     """Suffix and content of a frame's file; decoding it makes sure that it is not damaged."""
     frame = video.read([position])[0]
-    if isinstance(video, FrameFolderReader):
-        file = video.files[position]
+    file = video.files[position] if isinstance(video, FrameFolderReader) else None
+    if file is not None and file.suffix.lower() in _COPIED:
         return file.suffix.lower(), file.read_bytes()
     return ".png", cv2.imencode(".png", frame[..., ::-1])[1].tobytes()
 
