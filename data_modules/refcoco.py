@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from typing_extensions import Self
+
 from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.mevis import parse_run_lengths
@@ -61,6 +63,12 @@ class RefCOCO(ReferringDataModule):
             if (root / dataset / file).is_file()
             for split in (("train", "val", "test") if dataset == "refcocog" else ("train", "val", "testA", "testB"))
         }
+
+    @classmethod
+    def of_folder(cls, root: Path) -> Self:
+        """See `ReferringDataModule.of_folder`; the first of the relatives that is there."""
+        there: Any = next((dataset for dataset, file in FILES.items() if (root / dataset / file).is_file()), "refcoco")
+        return cls(root, dataset=there, text_blind=False)
 
     def hard_tests(self) -> Sequence[str]:
         """`testB`, which all but RefCOCOg have besides `testA`."""
