@@ -11,7 +11,6 @@ A referral has the annotated frames in which its instance exists; frames are num
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,11 +22,13 @@ import numpy as np
 from refsam_zoo.data_modules.annotations import Entry, read_lines, read_table, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError
+from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
 
 VIDEO_COLUMNS = (
     "video_id", "label", "start", "end", "height", "width", "total_frames", "annotated_frames", "subset",
 )  # fmt: skip
+MASK_FILES = (".h5",)
 ANNOTATIONS = "a2d_annotation.txt"
 SUBSETS = {"train": "0", "test": "1"}
 UNUSABLE_INSTANCE = "1 (copy)"
@@ -80,7 +81,7 @@ def parse_a2d_sentences(root: Path, split: str) -> list[Referral]:
 
 def _parse_row(root: Path, row: Entry, expression_id: str, instances: dict[str, list[int]]) -> Referral:
     video_id, object_id = row["video_id"].name(), row["instance_id"].integer()
-    names = tuple(sorted(name for name, there in instances.items() if object_id in there))
+    names = tuple(name for name, there in instances.items() if object_id in there)
     if not names:
         row.fail(f"instance {object_id} exists in no mask file of {video_id}")
     path = root / "Release" / "clips320H" / f"{video_id}.mp4"
@@ -98,15 +99,15 @@ def _parse_row(root: Path, row: Entry, expression_id: str, instances: dict[str, 
 
 
 def _instances(folder: Path, row: Entry) -> dict[str, list[int]]:
-    """Which instances each annotated frame of a video has."""
+    """Which instances each annotated frame of a video has, in temporal order."""
     if not folder.is_dir():
         row.fail(f"the folder of its masks is missing: {folder}")
     there: dict[str, list[int]] = {}
-    for name in sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".h5")):
+    for name, file in find_files(folder, MASK_FILES).items():
         with separately():
             if not name.isdecimal() or int(name) < 1:
-                raise InputError(f"{folder / name}.h5: a mask file must be named by its frame, counted from 1")
-            there[name] = _read_h5(folder / f"{name}.h5", lambda file: np.ravel(file["instance"]).tolist())
+                raise InputError(f"{file}: a mask file must be named by its frame, counted from 1")
+            there[name] = _read_h5(file, lambda file: np.ravel(file["instance"]).tolist())
     return there
 
 
@@ -115,7 +116,7 @@ class InstanceMasks:
     """Masks of one instance in A2D-Sentences' HDF5 files; a `MaskSource`.
 
     Attributes:
-        folder: Where `<name>.h5` are.
+        folder: Where `<name>.h5` are; see `find_files`.
         names: One name per frame of the referral.
         instance: Which instance.
     """
@@ -126,7 +127,9 @@ class InstanceMasks:
 
     def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """Reads masks, see `MaskSource.read`."""
-        return np.stack([self._read(self.folder / f"{self.names[position]}.h5", size) for position in positions])
+        found = find_files(self.folder, MASK_FILES)
+        names = [self.names[position] for position in positions]
+        return np.stack([self._read(found.get(name, self.folder / f"{name}.h5"), size) for name in names])
 
     def _read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         instances, masks = _read_h5(path, lambda file: (np.ravel(file["instance"]), np.asarray(file["reMask"])))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from lightning.pytorch import LightningDataModule
+from typing_extensions import Self
 
 from refsam_zoo.data_modules.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
 from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
@@ -112,6 +113,11 @@ class ReferringDataModule(LightningDataModule):
             Name of each split that is there -> its parser; empty where the tree is not that of this data set.
         """
         return {}
+
+    @classmethod
+    def of_folder(cls, root: Path) -> Self:
+        """Makes one with the default options, or those that fit what the folder holds."""
+        return cls(root, text_blind=False)
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses what serves as `train`, `val`, `test` or `predict`, or a hard test of `hard_tests`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,38 +18,89 @@ if TYPE_CHECKING:
 
 _TILE, _CAPTION, _GAP = 256, 44, 8
 _FRAMES = 16
+_RED = (214, 39, 40)
 
 
-def draw_contact_sheet(videos: Sequence[Sequence[Referral]], columns: int = 5) -> bytes:
-    """Draws a row for each video and a tile for each of its first sentences.
+@dataclass(frozen=True)
+class Fault:
+    """The first thing that is wrong with the frames or masks of a referral.
+
+    Attributes:
+        position: Position in `Referral.frames`.
+        in_mask: Whether the mask is at fault; the frame otherwise.
+    """
+
+    position: int
+    in_mask: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One sentence on the sheet: a picture, RGB, uint8 `[h, w, 3]`, and what stands below it."""
+
+    picture: np.ndarray
+    sentence: str
+    names: str
+    faulty: bool = False
+
+
+def draw_contact_sheet(
+    videos: Sequence[Sequence[Referral]], columns: int = 5, faults: Sequence[Sequence[Fault | None]] | None = None
+) -> bytes:
+    """Draws a tile for each of the first sentences of each video, packed into columns of equal width.
 
     A tile is a frame with the target outlined and its way through the video as a line that ends in a dot; below it the
-    sentence and the names of video and frame. At most 16 frames of a video are read.
+    sentence and the names of video and frame. At most 16 frames of a video are read. A tile with a fault shows the
+    frame in question crossed out in red.
 
     Args:
         videos: Referrals grouped by video, at least one video.
-        columns: Most sentences of one video to show.
+        columns: Most columns, and most sentences of one video to show.
+        faults: What is known to be wrong with each referral; nothing if not given.
 
     Returns:
         A PNG file.
 
     Raises:
-        InputError: A frame or mask is missing or damaged.
+        InputError: A frame or mask is missing or damaged that is not among the faults.
     """
     from PIL import Image
 
-    columns = min(columns, max(map(len, videos)))
-    width, height = _TILE + _GAP, _TILE + _CAPTION
-    sheet = Image.new("RGB", (columns * width + _GAP, len(videos) * height + _GAP), "white")
-    for row, referrals in enumerate(videos):
-        for column, tile in enumerate(_tiles(referrals[:columns])):
-            sheet.paste(tile, (column * width + _GAP, row * height + _GAP))
+    tiles: list[Tile] = []
+    for number, referrals in enumerate(videos):
+        known = [None] * len(referrals) if faults is None else faults[number]
+        tiles += _tiles(referrals[:columns], known[:columns])
+    places, (height, width) = _packed([tile.picture.shape[0] + _CAPTION for tile in tiles], columns)
+    sheet = Image.new("RGB", (width, height), "white")
+    for tile, place in zip(tiles, places, strict=True):
+        sheet.paste(_captioned(tile), place)
     content = io.BytesIO()
     sheet.save(content, format="PNG")
     return content.getvalue()
 
 
-def _tiles(referrals: Sequence[Referral]) -> list[Picture]:
+def _packed(heights: Sequence[int], columns: int) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """Left and top of each tile, put into the column that is the shortest so far, and height and width of the sheet."""
+    rows = -(-len(heights) // columns)
+    bottoms = [_GAP] * -(-len(heights) // rows)  # as many columns as fill that many rows
+    places = []
+    for height in heights:
+        column = bottoms.index(min(bottoms))
+        places.append((column * (_TILE + _GAP) + _GAP, bottoms[column]))
+        bottoms[column] += height
+    return places, (max(bottoms), len(bottoms) * (_TILE + _GAP) + _GAP)
+
+
+def _tiles(referrals: Sequence[Referral], faults: Sequence[Fault | None]) -> list[Tile]:
+    sound = [referral for referral, fault in zip(referrals, faults, strict=True) if fault is None]
+    tiles = iter(_sound_tiles(sound) if sound else [])
+    return [
+        next(tiles) if fault is None else _faulty_tile(referral, fault)
+        for referral, fault in zip(referrals, faults, strict=True)
+    ]
+
+
+def _sound_tiles(referrals: Sequence[Referral]) -> list[Tile]:
     length = len(referrals[0].frames)
     positions = np.unique(np.linspace(0, length - 1, _FRAMES).round().astype(int)).tolist()
     clip = read_clip(referrals, positions)
@@ -57,14 +109,28 @@ def _tiles(referrals: Sequence[Referral]) -> list[Picture]:
         masks = np.zeros(clip.frames.shape[:3], bool) if clip.masks is None else clip.masks[number]
         shown = _clearest(masks)
         picture = _outlined(_fit(clip.frames[shown], cv2.INTER_AREA), np.stack([_fit(mask) for mask in masks]), shown)
-        tiles.append(_captioned(picture, sentence, f"{referrals[0].video_id} / {clip.frame_names[shown]}"))
+        tiles.append(Tile(picture, sentence, f"{referrals[0].video_id} / {clip.frame_names[shown]}"))
     return tiles
 
 
-def _fit(picture: np.ndarray, interpolation: int = cv2.INTER_NEAREST) -> np.ndarray:
-    """Resizes a picture or mask so that its longer side is that of a tile."""
+def _faulty_tile(referral: Referral, fault: Fault) -> Tile:
+    picture = np.full((_TILE // 2, _TILE, 3), 200, np.uint8)
+    if fault.in_mask:
+        picture = _fit(read_clip([replace(referral, masks=None)], [fault.position]).frames[0], cv2.INTER_AREA)
     height, width = picture.shape[:2]
-    scale = _TILE / max(height, width)
+    corners = ((0, 0), (width - 1, height - 1)), ((0, height - 1), (width - 1, 0))
+    for start, end in corners:
+        cv2.line(picture, start, end, _RED, 2, cv2.LINE_AA)
+    cv2.rectangle(picture, (1, 1), (width - 2, height - 2), _RED, 3)
+    what = "mask" if fault.in_mask else "frame"
+    names = f"{referral.video_id} / {referral.frames[fault.position]}: broken {what}"
+    return Tile(picture, referral.expression, names, faulty=True)
+
+
+def _fit(picture: np.ndarray, interpolation: int = cv2.INTER_NEAREST) -> np.ndarray:
+    """Resizes a picture or mask to the width of a tile, or to twice that in height if it is a tall one."""
+    height, width = picture.shape[:2]
+    scale = min(_TILE / width, 2 * _TILE / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(picture.astype(np.uint8), size, interpolation=interpolation)
 
@@ -89,12 +155,13 @@ def _outlined(picture: np.ndarray, masks: np.ndarray, shown: int) -> np.ndarray:
     return picture
 
 
-def _captioned(picture: np.ndarray, sentence: str, names: str) -> Picture:
+def _captioned(tile: Tile) -> Picture:
     from PIL import Image, ImageDraw, ImageFont
 
-    tile = Image.new("RGB", (_TILE, _TILE + _CAPTION), "white")
-    tile.paste(Image.fromarray(picture))
-    draw = ImageDraw.Draw(tile)
-    draw.text((2, _TILE + 2), sentence, fill="black", font=ImageFont.load_default(13))
-    draw.text((2, _TILE + 20), names, fill="gray", font=ImageFont.load_default(11))
-    return tile
+    height = tile.picture.shape[0]
+    picture = Image.new("RGB", (_TILE, height + _CAPTION), "white")
+    picture.paste(Image.fromarray(tile.picture))
+    draw = ImageDraw.Draw(picture)
+    draw.text((2, height + 2), tile.sentence, fill="black", font=ImageFont.load_default(13))
+    draw.text((2, height + 20), tile.names, fill=_RED if tile.faulty else "gray", font=ImageFont.load_default(11))
+    return picture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from refsam_zoo.data_modules.annotations import collect_problems, separately
+from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.clips import group_by_video
-from refsam_zoo.data_modules.contact_sheets import draw_contact_sheet
-from refsam_zoo.data_modules.parallel import Processes, progress
+from refsam_zoo.data_modules.contact_sheets import Fault, draw_contact_sheet
+from refsam_zoo.data_modules.parallel import Processes, progress, workers_that_pay
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
 from refsam_zoo.output_files import write_whole
 from refsam_zoo.types import MaskSource, Referral
-from refsam_zoo.video.frame_folder import SUFFIXES
+from refsam_zoo.video.frame_folder import FrameFolderReader
 from refsam_zoo.video.masks import read_masks
 from refsam_zoo.video.readers import VideoReader, open_video
 
 Video = tuple[Referral, ...]
-ROWS = 6
+SHOWN = 6
 """Videos on a contact sheet."""
 
 
@@ -36,25 +36,29 @@ class VideoFinding:
         size: Height and width, None where no frame could be read.
         areas: For each referral with ground truth the mean share of the frame that its target covers, nan where no mask
             could be read.
-        problems: Broken and missing files, a line each.
-        sound: Whether every frame and mask is there and can be read.
+        problems: Broken files, a line each.
+        missing: Pictures that are not there.
+        faults: For each referral the first frame or mask that is broken or missing, None where all could be read.
     """
 
     size: tuple[int, int] | None
     areas: tuple[float, ...]
     problems: tuple[str, ...]
-    sound: bool
+    missing: tuple[Path, ...]
+    faults: tuple[Fault | None, ...]
 
 
 def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: int | None = None) -> None:
     """Checks a data set: counts, statistics, a contact sheet, and every broken or missing file.
 
-    The data set is recognised from the tree. Every annotated frame and mask is decoded.
+    The data set is recognised from the tree. Every annotated frame and mask is decoded, by the code that trains. What
+    `fit`, `test` or `predict` would refuse all the same, a split without sentences for instance, is said too.
 
     Args:
         root: Folder of the data set.
         contact_sheet: The PNG to write, in place of an earlier one.
-        workers: Processes; as many as there are processor cores if not given.
+        workers: Processes; if not given, one for each processor core where there are enough pictures to read that
+            starting them pays. With 1 everything is read in this process.
 
     Raises:
         InputError: The data set is not known or anything in it is wrong.
@@ -62,78 +66,91 @@ def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers
     data_set = recognise(Path(root))
     print(f"{data_set.data_module.__name__} in {root}")
     problems: dict[str, None] = {}
-    sound: list[Video] = []
-    with Processes(os.cpu_count() or 1 if workers is None else workers) as processes:
-        for split, parse in data_set.splits.items():
-            referrals: list[Referral] = []
-            with collect_problems() as wrong, separately():
-                referrals = parse()
-            videos = group_by_video(referrals)
-            results = processes.map(inspect_video, videos, _crash)
-            findings = list(progress(results, split, len(videos), "video"))
-            found = dict.fromkeys([*wrong, *(line for finding in findings for line in finding.problems)])
+    videos_of: dict[str, list[Video]] = {}
+    wrong_in: dict[str, list[str]] = {}
+    for split, parse in data_set.splits.items():
+        videos_of[split] = []
+        with collect_problems() as wrong_in[split], separately():
+            videos_of[split] = group_by_video(parse())
+    every_video = [video for videos in videos_of.values() for video in videos]
+    every_finding: list[VideoFinding] = []
+    pictures = sum(len(video[0].frames) for video in every_video)
+    with Processes(workers_that_pay(pictures) if workers is None else workers) as processes:
+        for split, videos in videos_of.items():
+            findings = list(progress(processes.map(inspect_video, videos, _crash), split, len(videos), "video"))
+            found = dict.fromkeys([*wrong_in[split], *_found_by_reading(findings, wrong_in[split])])
             print("\n".join([f"\n{split}", *describe(videos, findings), f"  problems     {len(found)}"]))
-            sound += [video for video, finding in zip(videos, findings, strict=True) if finding.sound]
+            every_finding += findings
             problems |= found
-    _write_contact_sheet(sound, Path(contact_sheet))
-    print("\n".join(["", *problems]) if problems else "\nevery file is there and can be read")
+    _write_contact_sheet(every_video, every_finding, Path(contact_sheet))
     if problems:
+        print("\n".join(["", *problems]))
         raise InputError(f"{root}: {len(problems)} broken or missing, each named above")
+    print("\n".join(["", *_refusals(data_set.data_module, Path(root)), "every file is there and can be read"]))
 
 
 def inspect_video(referrals: Video) -> VideoFinding:
-    """Reads every frame and mask of a video that is there; the parser has named missing frames already.
+    """Reads every frame and mask of a video.
 
     Args:
         referrals: All to the same frames of the same video.
     """
     problems: dict[str, None] = {}
-    first = referrals[0]
-    positions = [position for position in range(len(first.frames)) if _is_there(first, position)]
+    missing: dict[int, Path] = {}
     size: tuple[int, int] | None = None
-    with _noting(problems):
-        if positions:
-            with open_video(first.source, [first.frames[position] for position in positions]) as video:
-                size = _read_frames(video, problems)
+    unread = [0]
+    with _noting(problems), open_video(referrals[0].source, referrals[0].frames) as video:
+        if isinstance(video, FrameFolderReader):
+            missing = {position: video.files[position] for position in video.missing}
+        size, unread = _read_frames(video, missing, problems)
     if size is None:
-        return VideoFinding(None, (), tuple(problems), sound=False)
+        fault = Fault(unread[0], in_mask=False)
+        return VideoFinding(None, (), tuple(problems), tuple(missing.values()), (fault,) * len(referrals))
     masks = [referral.masks for referral in referrals if referral.masks is not None]
-    areas = np.array([_read_areas(masks, position, size, problems) for position in positions])
+    areas = np.array([_read_areas(masks, position, size, problems) for position in range(len(referrals[0].frames))])
     readable = ~np.isnan(areas)
     means = np.where(readable, areas, 0).sum(axis=0) / np.where(readable.any(axis=0), readable.sum(axis=0), np.nan)
-    sound = not problems and len(positions) == len(first.frames)
-    return VideoFinding(size, tuple(means.tolist()), tuple(problems), sound)
+    columns = iter(readable.T)
+    faults = [_fault(unread, None if referral.masks is None else next(columns)) for referral in referrals]
+    return VideoFinding(size, tuple(means.tolist()), tuple(problems), tuple(missing.values()), tuple(faults))
 
 
 def _crash(referrals: Video) -> VideoFinding:
     """What is known of a video whose files ended the process that read them."""
     source = referrals[0].source.path
-    return VideoFinding(
-        None, (), (f"{source}: reading it or the masks of {referrals[0].video_id} crashes",), sound=False
-    )
+    problem = f"{source}: reading it or the masks of {referrals[0].video_id} crashes"
+    return VideoFinding(None, (), (problem,), (), (Fault(0, in_mask=False),) * len(referrals))
+
+
+def _fault(unread: list[int], readable: np.ndarray | None) -> Fault | None:
+    """The first frame that was not read, or else the first mask (bool `[T]`, True where it could be read)."""
+    if unread:
+        return Fault(unread[0], in_mask=False)
+    if readable is None or readable.all():
+        return None
+    return Fault(int(np.argmin(readable)), in_mask=True)
 
 
 @contextmanager
-def _noting(problems: dict[str, None]) -> Iterator[None]:
+def _noting(problems: dict[str, None], start: str = "") -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        problems[str(error)] = None
+        problems[f"{start}{error}"] = None
 
 
-def _is_there(referral: Referral, position: int) -> bool:
-    folder = referral.source.path
-    names = (f"{referral.frames[position]}{suffix}" for suffix in SUFFIXES)
-    return not folder.is_dir() or any((folder / name).is_file() for name in names)
-
-
-def _read_frames(video: VideoReader, problems: dict[str, None]) -> tuple[int, int] | None:
-    size = None
-    for number in range(len(video)):
-        with _noting(problems):
-            height, width, _ = video.read([number])[0].shape
-            size = (height, width)
-    return size
+def _read_frames(
+    video: VideoReader, missing: Mapping[int, Path], problems: dict[str, None]
+) -> tuple[tuple[int, int] | None, list[int]]:
+    """Size of the frames, and the positions of those that cannot be read or are missing."""
+    size, unread = None, set(range(len(video)))
+    for position in range(len(video)):
+        if position not in missing:
+            with _noting(problems):
+                height, width, _ = video.read([position])[0].shape
+                size = (height, width)
+                unread.remove(position)
+    return size, sorted(unread)
 
 
 def _read_areas(
@@ -149,6 +166,25 @@ def _read_areas(
             with _noting(problems):
                 areas[number] = float(mask.read([position], size).mean())
         return areas
+
+
+def _found_by_reading(findings: Sequence[VideoFinding], wrong: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the files, less the missing frames that the parser has named together with their entry."""
+    named = {line.rpartition(": ")[2] for line in wrong}
+    for finding in findings:
+        for file in finding.missing:
+            if not named & {str(file), f"frame {file.stem} is missing in {file.parent}"}:
+                yield f"{file}: the frame is missing"
+        yield from finding.problems
+
+
+def _refusals(data_module: type[ReferringDataModule], root: Path) -> list[str]:
+    """What each command would say that does not run with the default options, though all files are there."""
+    refusals: dict[str, None] = {}
+    for command in ("fit", "test", "predict"):
+        with _noting(refusals, f"{command} would refuse it: "):
+            data_module.of_folder(root).setup(command)
+    return list(refusals)
 
 
 def describe(videos: Sequence[Video], findings: Sequence[VideoFinding]) -> list[str]:
@@ -186,9 +222,24 @@ def _commonest(counts: Counter[str], shown: int) -> str:
     return ", ".join(parts + ([f"{len(counts) - shown} others"] if len(counts) > shown else []))
 
 
-def _write_contact_sheet(videos: Sequence[Video], file: Path) -> None:
+def _write_contact_sheet(videos: Sequence[Video], findings: Sequence[VideoFinding], file: Path) -> None:
     if not videos:
         return
-    chosen = np.unique(np.linspace(0, len(videos) - 1, ROWS).round().astype(int))
-    write_whole(file, draw_contact_sheet([videos[index] for index in chosen]))
+    chosen = _spread_over([any(finding.faults) for finding in findings])
+    content = draw_contact_sheet(
+        [videos[index] for index in chosen], faults=[findings[index].faults for index in chosen]
+    )
+    write_whole(file, content)
     print(f"\nwrote {file}")
+
+
+def _spread_over(faulty: Sequence[bool]) -> list[int]:
+    """Places of the videos to show, spread over all; up to half of them have faults, more where too few are sound."""
+    places: dict[bool, np.ndarray] = {kind: np.flatnonzero(np.array(faulty) == kind) for kind in (False, True)}
+    with_faults = min(len(places[True]), max(SHOWN // 2, SHOWN - len(places[False])))
+    shares = ((places[True], with_faults), (places[False], min(len(places[False]), SHOWN - with_faults)))
+    return sorted(int(place) for there, count in shares for place in there[_evenly(len(there), count)])
+
+
+def _evenly(length: int, count: int) -> np.ndarray:
+    return np.linspace(0, length - 1, count).round().astype(int)

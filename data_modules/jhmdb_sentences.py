@@ -22,6 +22,7 @@ from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, s
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.matlab import read_matlab_array
 from refsam_zoo.errors import InputError
+from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
 
 SAMPLES = "jhmdb_sentences_samples_metadata.json"
@@ -90,8 +91,9 @@ def _referral(root: Path, action: str, video_id: str, sentence: str, samples: li
     if len(set(names)) < len(names):
         samples[0][1].fail(f"a frame of {video_id} is listed twice")
     pictures = root / "Rename_Images" / action / video_id
+    there = find_files(pictures) if pictures.is_dir() else {}
     for name, (_, sample) in zip(names, samples, strict=True):
-        if not (pictures / f"{name}.png").is_file():
+        if name not in there:
             with separately():
                 sample.fail(f"the frame is missing: {pictures / name}.png")
     masks = root / "puppet_mask" / action / video_id / "puppet_mask.mat"

@@ -19,6 +19,7 @@ from pathlib import Path
 from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
+from refsam_zoo.file_names import natural_order
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import RunLengthMasks, RunLengths
 
@@ -89,7 +90,7 @@ def parse_expressions(
     for video_id, video in read_json(file)["videos"].items():
         with separately():
             Entry(video_id, file, video.key).name()
-            frames = tuple(sorted(parse_frames(video)))
+            frames = tuple(sorted(parse_frames(video), key=natural_order))
             source = find(video, video_id, frames)
             for expression_id, expression in video["expressions"].items():
                 with separately():
@@ -127,7 +128,7 @@ def _parse_expression(
 
 
 class MaskDict:
-    """The annotations of a `mask_dict.json`: `{id: [run lengths or null for each frame, sorted by name]}`.
+    """The annotations of a `mask_dict.json`: `{id: [run lengths or null for each frame, in natural order]}`.
 
     Args:
         file: The file; it is parsed at once, an annotation when it is asked for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +15,13 @@ from typing_extensions import Self
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_PICTURES_PER_PROCESS = 2000
+"""A process takes as long to start as this many pictures take to be read."""
+
+
+def workers_that_pay(pictures: int) -> int:
+    """How many processes to share work on so many pictures among: one per processor core, but none for little work."""
+    return max(1, min(os.cpu_count() or 1, pictures // _PICTURES_PER_PROCESS))
 
 
 class Processes:

@@ -17,7 +17,6 @@ says about the k-th object of the video, in the order in which the official eval
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -27,6 +26,7 @@ from refsam_zoo.data_modules.annotations import Entry, Expressions, read_lines, 
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import LARGEST_OBJECT_ID, expressions_file, parse_refer_youtube_vos
 from refsam_zoo.errors import InputError
+from refsam_zoo.file_names import FRAMES, MASKS, find_files
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.masks import PaletteMasks
 
@@ -137,17 +137,18 @@ def _read_texts(path: Path, encoding: str) -> dict[str, list[tuple[str, Entry]]]
 
 def _frames(folder: Path, annotations: Path, line: Entry) -> tuple[str, ...]:
     """Names of the frames; each mask must have one."""
-    frames, masks = _names(folder, ".jpg", line), _names(annotations, ".png", line)
-    for missing in sorted(set(masks) - set(frames)):
-        with separately():
-            line.fail(f"frame {missing} is missing in {folder}")
-    return frames
+    frames, masks = _find(folder, FRAMES, line), _find(annotations, MASKS, line)
+    for mask in masks:
+        if mask not in frames:
+            with separately():
+                line.fail(f"frame {mask} is missing in {folder}")
+    return tuple(frames)
 
 
-def _names(folder: Path, suffix: str, line: Entry) -> tuple[str, ...]:
+def _find(folder: Path, suffixes: tuple[str, ...], line: Entry) -> Mapping[str, Path]:
     if not folder.is_dir():
         line.fail(f"one of its folders is missing: {folder}")
-    names = tuple(sorted(name.removesuffix(suffix) for name in os.listdir(folder) if name.endswith(suffix)))
-    if not names:
-        raise InputError(f"{folder}: holds no {suffix} files")
-    return names
+    found = find_files(folder, suffixes)
+    if not found:
+        raise InputError(f"{folder}: holds no {', '.join(suffixes)} files")
+    return found

@@ -18,10 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from typing_extensions import Self
+
 from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.mevis import parse_run_lengths
 from refsam_zoo.data_modules.restricted_pickle import read_pickle
+from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import PolygonMasks
 
@@ -60,6 +63,12 @@ class RefCOCO(ReferringDataModule):
             if (root / dataset / file).is_file()
             for split in (("train", "val", "test") if dataset == "refcocog" else ("train", "val", "testA", "testB"))
         }
+
+    @classmethod
+    def of_folder(cls, root: Path) -> Self:
+        """See `ReferringDataModule.of_folder`; the first of the relatives that is there."""
+        there: Any = next((dataset for dataset, file in FILES.items() if (root / dataset / file).is_file()), "refcoco")
+        return cls(root, dataset=there, text_blind=False)
 
     def hard_tests(self) -> Sequence[str]:
         """`testB`, which all but RefCOCOg have besides `testA`."""
@@ -123,7 +132,7 @@ class _Instances:
         self._file = file
         self._images = _by_id(content["images"])
         self._objects = _by_id(content["annotations"])
-        self._there = set(os.listdir(pictures)) if pictures.is_dir() else set()
+        self._there = find_files(pictures) if pictures.is_dir() else {}
 
     def picture(self, image_id: Entry) -> str:
         """The name of an image without its suffix."""
@@ -131,9 +140,10 @@ class _Instances:
         if image is None:
             image_id.fail(f"there is no image {image_id.value} in {self._file}")
         file_name = image["file_name"].name()
-        if file_name not in self._there:
+        name = os.path.splitext(file_name)[0]
+        if name not in self._there:
             image_id.fail(f"the image is missing: {self.pictures / file_name}")
-        return os.path.splitext(file_name)[0]
+        return name
 
     def masks(self, targets: Sequence[Entry]) -> PolygonMasks:
         """The union of objects."""

@@ -10,15 +10,14 @@ Download the videos and the sentences after registration at youtube-vos.org (ref
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from refsam_zoo.data_modules.annotations import Entry, read_json, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
+from refsam_zoo.file_names import find_files, natural_order
 from refsam_zoo.types import Referral, VideoSource
-from refsam_zoo.video.frame_folder import SUFFIXES
 from refsam_zoo.video.masks import PaletteMasks
 
 LARGEST_OBJECT_ID = 255
@@ -99,7 +98,7 @@ def parse_video(folder: Path, video_id: str, video: Entry) -> list[Referral]:
         video: Entry with `frames` and `expressions`.
     """
     Entry(video_id, video.file, video.key).name()
-    frames = parse_frames(video)
+    frames = tuple(sorted(parse_frames(video), key=natural_order))
     pictures = folder / "JPEGImages" / video_id
     check_frames(video, pictures, frames)
     masks = folder / "Annotations" / video_id
@@ -150,13 +149,12 @@ def check_frames(video: Entry, pictures: Path, frames: Sequence[str]) -> None:
 
     Args:
         video: Entry to name in the error.
-        pictures: Folder of `<frame>.jpg` or `.png`.
+        pictures: Folder of `<frame>.jpg` or other pictures, see `find_files`.
         frames: Names to find there.
     """
-    try:
-        there = {os.path.splitext(name)[0] for name in os.listdir(pictures) if name.lower().endswith(SUFFIXES)}
-    except OSError:
+    if not pictures.is_dir():
         video.fail(f"its folder of frames is missing: {pictures}")
+    there = find_files(pictures)
     for frame in frames:
         if frame not in there:
             with separately():

@@ -5,17 +5,17 @@
 
 Columns:
 
-    video        a video file, or a folder of frames (.jpg or .png)
+    video        a video file, or a folder of frames (JPEG, PNG, WebP, BMP or TIFF)
     expression   the sentence
     mask         folder of indexed or grey PNG files named as the frames, or by the number of the frame (from 0) for a
-                 video file; only frames with a mask are used. Empty where there is no ground truth.
+                 video file, with any number of leading zeros; only frames with a mask are used. Empty where there is no
+                 ground truth.
     object_ids   optional: ids in the masks that are meant, separated by spaces; every id but 0 if empty
     split        optional: train, val or test; without the column some videos are held out for val and test
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,14 +23,15 @@ from pathlib import Path, PurePosixPath
 from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json, read_table, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.file_names import FRAMES, MASKS, Spellings, find_files
 from refsam_zoo.types import Referral, VideoSource
-from refsam_zoo.video.frame_folder import SUFFIXES
-from refsam_zoo.video.masks import PaletteMasks
+from refsam_zoo.video.masks import LARGEST_GREY_ID, PaletteMasks
 from refsam_zoo.video.readers import open_video
 
 TABLES = ("annotations.json", "annotations.csv")
 SPLITS = ("train", "val", "test")
-EVERY_OBJECT = tuple(range(1, 256))
+ANY_OBJECT = tuple(range(1, 256))
+"""What a referral to whatever its masks show says about its objects, whose ids only the masks tell."""
 
 
 class ReferringFolder(HoldoutDataModule):
@@ -74,7 +75,7 @@ def _parse_row(root: Path, row: Entry, expression_id: str, known: dict[Path, tup
     if video not in known:
         known[video] = _frames(video, row)
     frames = known[video]
-    object_ids: tuple[int, ...] = ()
+    object_ids: tuple[int, ...] | None = ()
     masks: PaletteMasks | None = None
     if mask := _cell(row, "mask"):
         frames, object_ids = _masked_frames(_path(root, mask), frames, mask), _object_ids(row)
@@ -86,7 +87,7 @@ def _parse_row(root: Path, row: Entry, expression_id: str, known: dict[Path, tup
         video_id="-".join(PurePosixPath(row["video"].text()).parts),
         expression_id=expression_id,
         expression=row["expression"].text(),
-        object_ids=object_ids,
+        object_ids=ANY_OBJECT if object_ids is None else object_ids,
         frames=frames,
         source=VideoSource(video, None if video.is_dir() else tuple(int(frame) for frame in frames)),
         masks=masks,
@@ -112,34 +113,39 @@ def _path(root: Path, entry: Entry) -> Path:
 def _frames(video: Path, row: Entry) -> tuple[str, ...]:
     """Names of the frames: of the pictures, or their numbers in the video file."""
     if video.is_dir():
-        names = sorted(os.path.splitext(name)[0] for name in os.listdir(video) if name.lower().endswith(SUFFIXES))
+        names = find_files(video)
         if not names:
-            row["video"].fail(f"{video} holds no {', '.join(SUFFIXES)} frames")
+            row["video"].fail(f"{video} holds no {', '.join(FRAMES)} frames")
         return tuple(names)
     with open_video(VideoSource(video)) as reader:
         return tuple(f"{number:05d}" for number in range(len(reader)))
 
 
 def _masked_frames(folder: Path, frames: tuple[str, ...], entry: Entry) -> tuple[str, ...]:
-    """Names, as the masks spell them, of the frames that have one."""
+    """Names of the frames that have a mask."""
     if not folder.is_dir():
         entry.fail(f"{folder} is not a folder of PNG files")
-    masks = sorted(os.path.splitext(name)[0] for name in os.listdir(folder) if name.lower().endswith(".png"))
-    there = set(frames)
-    for mask in masks:
-        if mask not in there and not (mask.isdecimal() and f"{int(mask):05d}" in there):
-            raise InputError(f"{folder / mask}.png: there is no such frame in its video")
+    masks = find_files(folder, MASKS)
     if not masks:
         entry.fail(f"{folder} holds no .png masks")
-    return tuple(masks)
+    there = Spellings(frames)
+    masked: dict[str, Path] = {}
+    for mask, file in masks.items():
+        frame = there.find(mask)
+        if frame is None:
+            raise InputError(f"{file}: there is no such frame in its video")
+        if frame in masked:
+            raise InputError(f"{file}: frame {frame} has another mask, {masked[frame].name}")
+        masked[frame] = file
+    return tuple(frame for frame in frames if frame in masked)
 
 
-def _object_ids(row: Entry) -> tuple[int, ...]:
+def _object_ids(row: Entry) -> tuple[int, ...] | None:
     cell = _cell(row, "object_ids")
     if cell is None:
-        return EVERY_OBJECT
+        return None
     values = cell.list() if isinstance(cell.value, list) else _words(cell)
-    return tuple(value.integer(1, 255) for value in values)
+    return tuple(value.integer(1, LARGEST_GREY_ID) for value in values)
 
 
 def _words(cell: Entry) -> list[Entry]:

@@ -5,14 +5,13 @@
 
 A sample holds `<key>.json` (video, frames and sentences), and for each frame `<key>.<frame>.jpg` (or `.png`) and
 `<key>.<frame>.mask.png`, whose pixel values are the `labels` of the sentences. JPEG and PNG files are copied as they
-are; frames of video files become PNG, so that nothing is lost.
+are; other pictures and frames of video files become PNG, so that nothing is lost.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from refsam_zoo.data_modules.clips import group_by_video
-from refsam_zoo.data_modules.parallel import Processes, progress
+from refsam_zoo.data_modules.parallel import Processes, progress, workers_that_pay
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import INDEX
 from refsam_zoo.errors import InputError
@@ -34,6 +33,8 @@ from refsam_zoo.video.frame_folder import FrameFolderReader
 from refsam_zoo.video.masks import read_masks
 from refsam_zoo.video.readers import VideoReader, open_video
 
+_COPIED = (".jpg", ".jpeg", ".png")
+"""Suffixes of pictures that every reader of shards knows."""
 _BLOCK = 512
 """Members of a tar file fill whole blocks of this many bytes."""
 
@@ -54,7 +55,8 @@ def shard(root: Path, output: Path, videos_per_shard: int = 64, workers: int | N
         root: Folder of the data set; which one it is is recognised from the tree.
         output: Folder to write; a split that is there already is an error, an unfinished one is written again.
         videos_per_shard: Videos (or images) in a tar file; more for images, so that a file has some hundred megabytes.
-        workers: Processes; as many as there are processor cores if not given.
+        workers: Processes; if not given, one for each processor core where there are enough pictures that starting
+            them pays.
 
     Raises:
         InputError: The data set is not known, anything in it is wrong, or the output cannot be written.
@@ -65,9 +67,10 @@ def shard(root: Path, output: Path, videos_per_shard: int = 64, workers: int | N
     for split in data_set.splits:
         if (Path(output) / split / INDEX).exists():
             raise InputError(f"{Path(output) / split / INDEX}: is there already; remove it or give another output")
-    with Processes(os.cpu_count() or 1 if workers is None else workers) as processes:
-        for split, parse in data_set.splits.items():
-            videos = group_by_video(parse())
+    videos_of = {split: group_by_video(parse()) for split, parse in data_set.splits.items()}
+    pictures = sum(len(video[0].frames) for videos in videos_of.values() for video in videos)
+    with Processes(workers_that_pay(pictures) if workers is None else workers) as processes:
+        for split, videos in videos_of.items():
             folder = Path(output) / split
             jobs = [
                 ShardJob(folder / f"{number:06d}.tar", tuple(videos[first : first + videos_per_shard]), first)
@@ -196,8 +199,8 @@ def group_pixels(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _picture(video: VideoReader, position: int) -> tuple[str, bytes]:
     """Suffix and content of a frame's file; decoding it makes sure that it is not damaged."""
     frame = video.read([position])[0]
-    if isinstance(video, FrameFolderReader):
-        file = video.files[position]
+    file = video.files[position] if isinstance(video, FrameFolderReader) else None
+    if file is not None and file.suffix.lower() in _COPIED:
         return file.suffix.lower(), file.read_bytes()
     return ".png", cv2.imencode(".png", frame[..., ::-1])[1].tobytes()
 

@@ -51,7 +51,7 @@ def read_samples(predictions: Path, data: Path | Sequence[Referral]) -> tuple[li
     truth = _coco_truth(data) if isinstance(data, Path) else dict(_referral_truth(data))
     levels = () if isinstance(data, Path) else LEVELS
     if predictions.is_dir() or zipfile.is_zipfile(predictions):
-        archive = open_masks(predictions)
+        archive = open_masks(predictions).spelled_as(truth)
         samples = [_mask_sample(name, known, archive) for name, known in truth.items()]
         return samples, Completeness.of(truth, archive.files, levels)
     answers: dict[str, list[Any]] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.png import decode_labels
+from refsam_zoo.file_names import Spellings, is_hidden, natural_order
 
 _SUFFIX = ".png"
 
@@ -24,13 +25,15 @@ class MaskArchive:
 
     Attributes:
         label: What to call it in an error.
-        files: Relative name without suffix, such as `video/expression/00000` -> the file; sorted when opened.
+        files: Relative name without suffix, such as `video/expression/00000` -> the file; in natural order when opened.
         read_bytes: Reads a file.
+        hidden: Relative names of hidden files, which are no masks; see `is_hidden`.
     """
 
     label: str
     files: Mapping[str, str]
     read_bytes: Callable[[str], bytes]
+    hidden: tuple[str, ...] = ()
 
     @cached_property
     def videos(self) -> dict[str, list[str]]:
@@ -46,6 +49,15 @@ class MaskArchive:
         start = folder + "/"
         part = {name[len(start) :]: file for name, file in self.files.items() if name.startswith(start)}
         return MaskArchive(f"{self.label}/{folder}", part, self.read_bytes)
+
+    def spelled_as(self, expected: Iterable[str]) -> MaskArchive:
+        """Gives the same masks under the names that are expected, such as `00007` for `7`."""
+        wanted = set(expected)
+        spellings = Spellings(name for name in wanted if name not in self.files)
+        names = {name: name if name in wanted else spellings.find(name) or name for name in self.files}
+        if len(set(names.values())) < len(names):  # 7 and 07 cannot both be 00007
+            return self
+        return replace(self, files={names[name]: file for name, file in self.files.items()})
 
     def read(self, name: str) -> np.ndarray:
         """Reads a mask.
@@ -82,8 +94,16 @@ def open_masks(path: Path) -> MaskArchive:
 
 
 def _archive(path: Path, files: dict[str, str], read_bytes: Callable[[str], bytes]) -> MaskArchive:
-    masks = {name[: -len(_SUFFIX)]: file for name, file in sorted(files.items()) if name.endswith(_SUFFIX)}
-    return MaskArchive(str(path), masks, read_bytes)
+    hidden = tuple(sorted(filter(is_hidden, files), key=natural_order))
+    found: dict[str, str] = {}
+    for file in files.keys() - set(hidden):
+        if file.lower().endswith(_SUFFIX):
+            name = file[: -len(_SUFFIX)]
+            if name in found:
+                raise InputError(f"'{path}' has two masks of one name: {', '.join(sorted((found[name], file)))}")
+            found[name] = file
+    masks = {name: files[found[name]] for name in sorted(found, key=natural_order)}
+    return MaskArchive(str(path), masks, read_bytes, hidden)
 
 
 def _files_below(folder: Path) -> dict[str, str]:

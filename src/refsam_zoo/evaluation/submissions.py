@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.evaluation.expression_masks import expected_masks, group_by_video, mask_name
+from refsam_zoo.evaluation.completeness import Completeness
+from refsam_zoo.evaluation.expression_masks import LEVELS, expected_masks, group_by_video, mask_name
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
 from refsam_zoo.output_files import whole_file
@@ -71,18 +72,22 @@ def check_submission(path: Path, protocol: str, referrals: Sequence[Referral]) -
         referrals: What the server asks.
 
     Returns:
-        One line per problem: masks missing or not asked for, in the wrong folder, unreadable, of another size than
-        the video or with other values than 0 and 255.
+        One line per problem: masks missing or not asked for, in the wrong folder, named in another way, unreadable, of
+        another size than the video or with other values than 0 and 255; hidden files of macOS and Windows.
 
     Raises:
         InputError: The path is no archive of masks, or there is no such server.
     """
     chosen = server_protocol(protocol)
     opened = open_masks(path)
-    archive, completeness = chosen.check(path, referrals)
+    archive = chosen.inside(opened)
+    completeness = Completeness.of(expected_masks(referrals), archive.files, LEVELS)
     problems = [] if completeness.complete else completeness.lines()
     if chosen.folder and not opened.below(chosen.folder).files:
         problems.insert(0, f"masks must lie in a folder '{chosen.folder}'")
+    problems += [f"{name}: a hidden file of macOS or Windows, to be left out" for name in opened.hidden]
+    capitals = [file for file in opened.files.values() if not file.endswith(".png")]
+    problems += [f"{file}: must end in .png, in small letters" for file in capitals]
     for video in group_by_video(referrals):
         problems += _video_problems(video, archive)
     return problems

@@ -21,7 +21,7 @@ from refsam_zoo.inference.predictor import FrameMasks, Predictor
 from refsam_zoo.output_files import output_path, require_empty, write_whole
 from refsam_zoo.precision import choose_device, computing_in
 from refsam_zoo.types import VideoSource
-from refsam_zoo.video.frame_folder import SUFFIXES
+from refsam_zoo.video.frame_folder import FrameFolderReader
 from refsam_zoo.video.readers import Backend, VideoReader, open_video
 
 FRAMES_AT_ONCE = 4
@@ -131,9 +131,7 @@ class Still:
 
 
 def _frame_names(reader: VideoReader) -> list[str]:
-    """Names of pictures as they are; numbers for a video file and where names repeat."""
-    if reader.path.is_dir():
-        names = [path.stem for path in sorted(reader.path.iterdir()) if path.suffix.lower() in SUFFIXES]
-        if len(set(names)) == len(reader):
-            return names
+    """Names of pictures as they are, numbers for a video file."""
+    if isinstance(reader, FrameFolderReader):
+        return reader.names
     return [f"{number:05d}" for number in range(len(reader))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,11 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.file_names import FRAMES, find_files
 from refsam_zoo.video.readers import VideoReader
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+_BITS_PER_SAMPLE = 258
+"""Tag of TIFF."""
 PILLOW_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
@@ -42,23 +43,38 @@ class PictureReader(VideoReader):
 
 
 class FrameFolderReader(PictureReader):
-    """Reads `<name>.jpg`, `.jpeg` or `.png` pictures.
+    """Reads JPEG, PNG, WebP, BMP and TIFF pictures, of several kinds in one folder too; see `find_files`.
 
     Orientation tags are ignored for frames as for masks, so that the two always fit.
 
     Args:
         folder: Where the pictures are.
-        names: Names without suffix in temporal order; None takes every picture, sorted by name.
+        names: Names without suffix in temporal order; None takes every picture in natural order.
         fps: Nominal rate, as a folder carries none.
 
+    Attributes:
+        names: The names of all frames.
+        files: Their files.
+        missing: Positions of names without a file, which cannot be read.
+
     Raises:
-        InputError: The folder holds no pictures, or not the first one.
+        InputError: The folder holds no pictures, none of those named, or two of one name.
     """
 
     def __init__(self, folder: Path, names: Sequence[str] | None = None, fps: float = 6.0) -> None:
         self.path = folder
         self.fps = fps
-        self.files = _every_picture(folder) if names is None else _named_pictures(folder, names)
+        found = find_files(folder)
+        self.names = list(found) if names is None else list(names)
+        if not self.names:
+            known = f"holds no {', '.join(FRAMES)} frames" if names is None else "the list of its frames is empty"
+            raise InputError(f"{folder}: {known}")
+        self.missing = [position for position, name in enumerate(self.names) if name not in found]
+        if len(self.missing) == len(self.names):
+            raise InputError(f"{folder}: frame {self.names[0]} is missing, none of {', '.join(FRAMES)} is there")
+        # what is missing would probably be a file like the others
+        suffix = next(found[name].suffix for name in self.names if name in found)
+        self.files = [found[name] if name in found else folder / f"{name}{suffix}" for name in self.names]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -71,7 +87,7 @@ class FrameFolderReader(PictureReader):
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """Reads a JPEG or PNG file as RGB, uint8 `[H, W, 3]`.
+    """Reads a picture as RGB, uint8 `[H, W, 3]`; see `decode_picture`.
 
     Raises:
         InputError: The file is missing, truncated or damaged.
@@ -84,14 +100,16 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def decode_picture(data: bytes, name: str) -> np.ndarray:
-    """Decodes a JPEG or PNG file as RGB, uint8 `[H, W, 3]`.
+    """Decodes a JPEG, PNG, WebP, BMP or TIFF file as RGB, uint8 `[H, W, 3]`.
+
+    Of pixels with more than 8 bits the highest 8 are taken; transparency is left out.
 
     Args:
         data: The file.
         name: What to call it in a message.
 
     Raises:
-        InputError: The picture is truncated or damaged.
+        InputError: The picture is truncated or damaged, or its pixels are no whole numbers of at most 16 bits.
     """
     # simplejpeg is the fastest decoder that refuses truncated and damaged files; others return half-grey pictures.
     if data[:2] == b"\xff\xd8":
@@ -101,30 +119,26 @@ def decode_picture(data: bytes, name: str) -> np.ndarray:
             raise InputError(f"{name}: damaged JPEG: {error}") from error
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(_eight_bits(image, name).convert("RGB"))
     except PILLOW_ERRORS as error:
         raise InputError(f"{name}: not a readable picture: {pillow_reason(error)}") from error
 
 
 def pillow_reason(error: Exception) -> str:
     """Says what Pillow says, without the address of an object in memory."""
-    return "neither JPEG nor PNG" if isinstance(error, UnidentifiedImageError) else str(error)
+    return "no picture of a kind known here" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
-def _every_picture(folder: Path) -> list[Path]:
-    files = sorted(folder / name for name in os.listdir(folder) if Path(name).suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"{folder}: holds no {', '.join(SUFFIXES)} frames")
-    return files
-
-
-def _named_pictures(folder: Path, names: Sequence[str]) -> list[Path]:
-    if not names:
-        raise InputError(f"{folder}: the list of its frames is empty")
-    for suffix in SUFFIXES:
-        if (folder / f"{names[0]}{suffix}").is_file():
-            return [folder / f"{name}{suffix}" for name in names]
-    raise InputError(f"{folder}: frame {names[0]} is missing, neither of {', '.join(SUFFIXES)} is there")
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
+    """Scales grey pixels of up to 16 bits, which Pillow would cut off at 255; all others it scales itself."""
+    if image.mode not in ("F", "I") and not image.mode.startswith("I;16"):
+        return image
+    depth = 16
+    if image.format == "TIFF":
+        depth = image.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0]  # type: ignore[attr-defined]
+    if image.mode == "F" or depth > 16:
+        raise InputError(f"{name}: its pixels are of kind {image.mode}; a frame has whole numbers of 8 or 16 bits")
+    return Image.fromarray((np.asarray(image) >> depth - 8).clip(0, 255).astype(np.uint8))
 
 
 def _by(size: Sequence[int]) -> str:

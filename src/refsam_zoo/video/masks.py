@@ -12,14 +12,18 @@ import numpy as np
 from PIL import Image
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.file_names import MASKS, find_files
 from refsam_zoo.types import MaskSource
 from refsam_zoo.video.frame_folder import PILLOW_ERRORS, pillow_reason
+
+LARGEST_GREY_ID = 2**16 - 1
+"""Grey PNG files have up to 16 bits, indexed ones 8."""
 
 
 class IndexedMasks(ABC):
     """Masks that several referrals may share as pictures whose pixel values are object ids; a `MaskSource`."""
 
-    object_ids: tuple[int, ...]
+    object_ids: tuple[int, ...] | None
 
     @property
     @abstractmethod
@@ -28,10 +32,12 @@ class IndexedMasks(ABC):
 
     @abstractmethod
     def read_ids(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
-        """Reads the object id of every pixel, uint8 or wider `[T, H, W]`, 0 for background."""
+        """Reads the object id of every pixel, an integer array `[T, H, W]`, 0 for background."""
 
     def select(self, ids: np.ndarray) -> np.ndarray:
         """Turns ids `[T, H, W]` into the mask of this referral, bool `[T, H, W]`."""
+        if self.object_ids is None:
+            return ids != 0
         if len(self.object_ids) == 1:
             return ids == self.object_ids[0]
         return np.isin(ids, self.object_ids)
@@ -46,14 +52,14 @@ class PaletteMasks(IndexedMasks):
     """Indexed PNG files whose pixel values are object ids, as DAVIS and Ref-YouTube-VOS ship them.
 
     Attributes:
-        folder: Where `<name>.png` are.
+        folder: Where `<name>.png` are; see `find_files`.
         names: One name per frame of the referral.
-        object_ids: The mask is the union of these; empty for an absent target.
+        object_ids: The mask is the union of these; empty for an absent target, None for every id but 0.
     """
 
     folder: Path
     names: tuple[str, ...]
-    object_ids: tuple[int, ...]
+    object_ids: tuple[int, ...] | None
 
     @property
     def shared(self) -> tuple[object, ...]:
@@ -62,7 +68,9 @@ class PaletteMasks(IndexedMasks):
 
     def read_ids(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """See `IndexedMasks.read_ids`."""
-        return np.stack([read_indexed(self.folder / f"{self.names[position]}.png", size) for position in positions])
+        found = find_files(self.folder, MASKS) if self.folder.is_dir() else {}
+        names = [self.names[position] for position in positions]
+        return np.stack([read_indexed(found.get(name, self.folder / f"{name}.png"), size) for name in names])
 
 
 def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
@@ -108,13 +116,13 @@ def decode_indexed(file: Path | BinaryIO, name: str, size: tuple[int, int]) -> n
         size: Height and width it must have.
 
     Returns:
-        Ids, an integer array `[H, W]`.
+        Ids, an integer array `[H, W]`; grey pixels of 16 bits are ids up to 65535.
 
     Raises:
         InputError: Missing, damaged, of another size or a colour picture.
     """
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=["PNG"]) as image:
             if (image.height, image.width) != size:
                 raise InputError(
                     f"{name}: the mask is {image.height}x{image.width} pixels, its frame {size[0]}x{size[1]}"

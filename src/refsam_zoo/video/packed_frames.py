@@ -56,11 +56,11 @@ class PackedMasks(IndexedMasks):
 
     Attributes:
         pictures: Where the file of each frame is.
-        object_ids: The mask is the union of these values; empty for an absent target.
+        object_ids: The mask is the union of these values; empty for an absent target, None for every value but 0.
     """
 
     pictures: tuple[ByteRange, ...]
-    object_ids: tuple[int, ...]
+    object_ids: tuple[int, ...] | None
 
     @property
     def shared(self) -> tuple[ByteRange, ...]:

@@ -63,13 +63,15 @@ _ALL: tuple[Protocol, ...] = (
         "davis17",
         ("Annotations/480p",),
         tracks.davis_semi_supervised,
-        "DAVIS 2017 semi-supervised: objects of the first frame, first and last frame not scored; mean over objects",
+        "DAVIS 2017 semi-supervised: objects of the first frame, first and last frame (by name, as text) not scored; "
+        "mean over objects",
     ),
     LabelMapProtocol(
         "vos_benchmark",
         ("Annotations/480p",),
         tracks.vos_benchmark,
-        "vos-benchmark: objects from their first appearance, first and last frame not scored; mean over objects",
+        "vos-benchmark: objects from their first appearance, first and last frame (by name, as text) not scored; "
+        "mean over objects",
     ),
     LabelMapProtocol(
         "vos_benchmark_all_frames",

@@ -78,10 +78,14 @@ class ExpressionProtocol:
 
     def check(self, predictions: Path, referrals: Sequence[Referral]) -> tuple[MaskArchive, Completeness]:
         """Opens predictions and compares the names of their masks with those asked for, without reading any."""
-        opened = open_masks(predictions)
-        inside = opened.below(self.folder)
-        archive = inside if inside.files else opened
-        return archive, Completeness.of(expected_masks(referrals), archive.files, LEVELS)
+        expected = expected_masks(referrals)
+        archive = self.inside(open_masks(predictions)).spelled_as(expected)
+        return archive, Completeness.of(expected, archive.files, LEVELS)
+
+    def inside(self, opened: MaskArchive) -> MaskArchive:
+        """The masks in the folder that the server asks for; all where there is none."""
+        part = opened.below(self.folder)
+        return part if part.files else opened
 
 
 def _score_video(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ ANNOTATORS = ("anno_0", "anno_1", "anno_2", "anno_3")
 @dataclass(frozen=True)
 class LabelMapProtocol:
     """Scores `<video>/<frame>.png` label maps against those of a DAVIS tree.
+
+    Videos, where no list names them, and frames are in the order of their file names as text, as in the official
+    evaluators: which frames are the first and the last depends on it where names have no leading zeros.
 
     Attributes:
         name: What it is called.
@@ -56,7 +59,7 @@ class LabelMapProtocol:
             InputError: Predictions are incomplete, a file is wrong, or the data are not there.
         """
         truth = self.open_truth(require_root(data, self.name))
-        return self.evaluate_archives(open_masks(predictions), truth, on_incomplete, threads)
+        return self.evaluate_archives(open_masks(predictions).spelled_as(truth.files), truth, on_incomplete, threads)
 
     def open_truth(self, data: Path) -> MaskArchive:
         """Opens the ground truth of the videos that are evaluated."""
@@ -64,6 +67,7 @@ class LabelMapProtocol:
         truth = next((part for part in map(opened.below, self.annotations) if part.files), None)
         if truth is None:
             raise InputError(f"there are no masks in '{data / self.annotations[0]}'")
+        truth = replace(truth, files=dict(sorted(truth.files.items(), key=lambda named: f"{named[0]}.png")))
         listed = _listed_videos(data)
         if listed is None:
             return truth
@@ -72,7 +76,7 @@ class LabelMapProtocol:
             raise InputError(f"'{truth.label}' has no masks of {len(absent)} listed videos: {', '.join(absent[:5])}")
         # In the order of the list: the last digit of a mean depends on it.
         names = [f"{video}/{frame}" for video in listed for frame in truth.videos[video]]
-        return MaskArchive(truth.label, {name: truth.files[name] for name in names}, truth.read_bytes)
+        return replace(truth, files={name: truth.files[name] for name in names})
 
     def evaluate_archives(
         self,
@@ -150,6 +154,7 @@ def _annotators_maps(
     inside = {name.split("/")[0] for name in opened.files}
     if inside & set(ANNOTATORS):
         expected = [f"{annotator}/{name}" for annotator in ANNOTATORS for name in truth.files]
+        opened = opened.spelled_as(expected)
         completeness = Completeness.of(expected, opened.files, ("annotators", "videos"))
         return {annotator: opened.below(annotator) for annotator in ANNOTATORS}, completeness
     expressions = {video: _expression_count(truth, video) for video in truth.videos}
@@ -159,6 +164,7 @@ def _annotators_maps(
         for number in range(expressions[video])
         for frame in frames
     }
+    opened = opened.spelled_as(asked)
     maps: dict[str, dict[str, list[str]]] = {annotator: {} for annotator in ANNOTATORS}
     for name, (annotator, frame) in asked.items():
         maps[annotator].setdefault(frame, []).append(name)
