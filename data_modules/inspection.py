@@ -17,6 +17,7 @@ from refsam_zoo.data_modules.contact_sheets import draw_contact_sheet
 from refsam_zoo.data_modules.parallel import Processes, progress
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import Workers
 from refsam_zoo.output_files import write_whole
 from refsam_zoo.types import MaskSource, Referral
 from refsam_zoo.video.frame_folder import SUFFIXES
@@ -46,7 +47,7 @@ class VideoFinding:
     sound: bool
 
 
-def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: int | None = None) -> None:
+def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: Workers | None = None) -> None:
     """Checks a data set: counts, statistics, a contact sheet, and every broken or missing file.
 
     The data set is recognised from the tree. Every annotated frame and mask is decoded.

@@ -15,14 +15,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-FOUNDATIONS = {"errors", "output_files", "registry", "types"}
+FOUNDATIONS = {"errors", "number_types", "output_files", "registry", "types"}
 MAY_IMPORT = {
     "errors": set(),
+    "number_types": set(),
     "types": set(),
     "output_files": {"errors"},
     "registry": {"errors"},
     "parser": {"errors", "registry"},
-    "video": {"errors", "types"},
+    "video": {"errors", "number_types", "types"},
     "synthesis": FOUNDATIONS | {"video"},
     "data_modules": FOUNDATIONS | {"synthesis", "video"},
     "checkpoints": FOUNDATIONS,

@@ -19,6 +19,7 @@ from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
+from refsam_zoo.number_types import FiniteFloat
 from refsam_zoo.output_files import output_path, require_empty, write_whole
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.frame_folder import SUFFIXES
@@ -36,7 +37,7 @@ def segment(
     checkpoint: Path,
     output: Path,
     device: str = "auto",
-    threshold: float = 0.0,
+    threshold: FiniteFloat = 0.0,
     video_backend: Backend = "auto",
 ) -> None:
     """Segments a video by sentences, each frame encoded once for all of them.
