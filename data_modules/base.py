@@ -15,6 +15,7 @@ from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
 from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
 from refsam_zoo.data_modules.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import ClipLength, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral
 from refsam_zoo.video.augmentation import Augmentation
 from refsam_zoo.video.clip_sampling import ClipSampling, NeighbourSampling
@@ -59,16 +60,16 @@ class ReferringDataModule(LightningDataModule):
     def __init__(
         self,
         root: Path,
-        clip_frames: int | list[int] = 3,
-        expressions_per_clip: int = 1,
-        batch_size: int = 1,
-        workers: int = 2,
+        clip_frames: ClipLength | list[ClipLength] = 3,
+        expressions_per_clip: PositiveInt = 1,
+        batch_size: PositiveInt = 1,
+        workers: Workers = 2,
         clip_sampling: ClipSampling | None = None,
         augmentation: Augmentation | None = None,
         unit: Unit = "video",
-        epoch_length: int | None = None,
-        window: int = 8,
-        seed: int = 0,
+        epoch_length: PositiveInt | None = None,
+        window: PositiveInt = 8,
+        seed: Seed = 0,
         text_blind: bool = True,
         on_bad_sample: Literal["raise", "skip"] = "raise",
         video_backend: Backend = "auto",

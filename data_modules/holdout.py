@@ -9,6 +9,7 @@ from typing import Any
 
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import Share
 from refsam_zoo.types import Referral
 
 
@@ -21,7 +22,7 @@ class HoldoutDataModule(ReferringDataModule):
         **kwargs: See `ReferringDataModule`.
     """
 
-    def __init__(self, root: Path, holdout: float = 0.05, **kwargs: Any) -> None:
+    def __init__(self, root: Path, holdout: Share = 0.05, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
         if not 0 < holdout < 1:
             raise InputError(f"holdout must be between 0 and 1, not {holdout}")

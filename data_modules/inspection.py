@@ -17,6 +17,7 @@ from refsam_zoo.data_modules.contact_sheets import Fault, draw_contact_sheet
 from refsam_zoo.data_modules.parallel import Processes, progress, workers_that_pay
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import Workers
 from refsam_zoo.output_files import write_whole
 from refsam_zoo.types import MaskSource, Referral
 from refsam_zoo.video.frame_folder import FrameFolderReader
@@ -48,7 +49,7 @@ class VideoFinding:
     faults: tuple[Fault | None, ...]
 
 
-def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: int | None = None) -> None:
+def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: Workers | None = None) -> None:
     """Checks a data set: counts, statistics, a contact sheet, and every broken or missing file.
 
     The data set is recognised from the tree. Every annotated frame and mask is decoded, by the code that trains. What

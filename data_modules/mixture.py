@@ -11,6 +11,7 @@ from refsam_zoo.data_modules.clips import MixedClips
 from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
 from refsam_zoo.data_modules.samplers import MixingSampler
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import PositiveFloat, PositiveInt, Seed, Workers
 
 
 class Mixture(LightningDataModule):
@@ -33,11 +34,11 @@ class Mixture(LightningDataModule):
     def __init__(
         self,
         parts: list[ReferringDataModule],
-        weights: list[float] | None = None,
-        epoch_length: int | None = None,
-        batch_size: int = 1,
-        workers: int = 2,
-        seed: int = 0,
+        weights: list[PositiveFloat] | None = None,
+        epoch_length: PositiveInt | None = None,
+        batch_size: PositiveInt = 1,
+        workers: Workers = 2,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         if not parts:

@@ -27,6 +27,7 @@ from refsam_zoo.data_modules.parallel import Processes, progress, workers_that_p
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import INDEX
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import PositiveInt, Workers
 from refsam_zoo.output_files import whole_file
 from refsam_zoo.types import Referral
 from refsam_zoo.video.frame_folder import FrameFolderReader
@@ -48,7 +49,7 @@ class ShardJob:
     first: int
 
 
-def shard(root: Path, output: Path, videos_per_shard: int = 64, workers: int | None = None) -> None:
+def shard(root: Path, output: Path, videos_per_shard: PositiveInt = 64, workers: Workers | None = None) -> None:
     """Copies a data set into WebDataset shards, to be read from anywhere by the data module `Shards`.
 
     Args:

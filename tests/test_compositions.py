@@ -11,6 +11,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from refsam_zoo.ablation import BASES, read_table
+from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.types import ClipBatch
 
@@ -109,6 +110,14 @@ def test_large_compositions_are_built(path: Path, parser: ArgumentParser) -> Non
     files = [path] if path.parent == CONFIGS else [CONFIGS / "vit_b.yaml", path]
     model = build(parser, *files, device="meta").model
     assert {part: type(getattr(model, part)).__name__ for part in named(path)} == named(path)
+
+
+@pytest.mark.parametrize("name", [name for name in IMAGE_ENCODERS if name != "vit_tiny"])
+def test_the_demo_fits_every_image_encoder(name: str, parser: ArgumentParser) -> None:
+    encoder: Any = {"class_path": name, "init_args": {"backbone": "resnet18"}} if name == "timm" else name
+    model = build(parser, CONFIGS / "demo.yaml", {"model": {"image_encoder": encoder}}, device="meta").model
+    assert type(model.image_encoder).__name__ == name
+    assert model.tracker.width == model.image_encoder.embedding_width == 256
 
 
 def test_tuners_train_what_they_say(parser: ArgumentParser) -> None:

@@ -15,16 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-FOUNDATIONS = {"errors", "file_names", "output_files", "precision", "registry", "types"}
+FOUNDATIONS = {"errors", "file_names", "number_types", "output_files", "precision", "registry", "types"}
 MAY_IMPORT = {
     "errors": set(),
+    "number_types": set(),
     "types": set(),
     "file_names": {"errors"},
     "output_files": {"errors"},
     "precision": {"errors"},
     "registry": {"errors"},
     "parser": {"errors", "registry"},
-    "video": {"errors", "file_names", "types"},
+    "video": {"errors", "file_names", "number_types", "types"},
     "synthesis": FOUNDATIONS | {"video"},
     "data_modules": FOUNDATIONS | {"synthesis", "video"},
     "checkpoints": FOUNDATIONS,

@@ -21,6 +21,7 @@ from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.number_types import PositiveInt
 from refsam_zoo.output_files import newest_folder, write_whole
 
 TABLE = "paper.csv"
@@ -38,8 +39,8 @@ def ablate(
     *,
     bases: Sequence[Path] = BASES,
     rows: Sequence[str] = (),
-    seeds: int = 3,
-    steps: int = 800,
+    seeds: PositiveInt = 3,
+    steps: PositiveInt = 800,
     data: Path = Path("data/ref_shapes_ablations"),
     output: Path = Path("runs/ablations"),
 ) -> None:

@@ -14,6 +14,7 @@ from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.tuners import TUNERS
+from refsam_zoo.number_types import PositiveFloat
 from refsam_zoo.parser import ROLES
 from refsam_zoo.precision import Precision, choose_device, computing_in
 from refsam_zoo.types import Referral
@@ -32,7 +33,7 @@ def cache(
     image_encoder: ImageEncoder | None = None,
     precision: Precision | None = None,
     device: str = "auto",
-    gigabytes: float = 100.0,
+    gigabytes: PositiveFloat = 100.0,
     clear: bool = False,
 ) -> None:
     """Computes the image features of a data set into a feature cache, or tells what one holds.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.evaluation.completeness import IncompleteError, OnIncomplete
+from refsam_zoo.number_types import PositiveInt
 
 if TYPE_CHECKING:
     from refsam_zoo.data_modules import ReferringDataModule
@@ -35,7 +36,7 @@ def evaluate_command(
     on_incomplete: OnIncomplete = "error",
     check_only: bool = False,
     output: Path | None = None,
-    threads: int = 1,
+    threads: PositiveInt = 1,
 ) -> None:
     """Score a folder or zip of masks of any system.
 

@@ -25,10 +25,25 @@ class OneLineErrors(ArgumentParser):
     """Raises `InputError` instead of printing usage and leaving."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Turns a parsing error into an `InputError`."""
+        """Turns a parsing error into an `InputError`; of a parser within another, that one does, with the whole key."""
+        if not self.exit_on_error:
+            super().error(message, ex)
         raise InputError(self._explain(" ".join(message.split()))) from ex
 
+    def instantiate(self, *args: Any, **options: Any) -> Any:
+        """Builds what was parsed; what a constructor says of its input arrives as the `InputError` it was."""
+        try:
+            return super().instantiate(*args, **options)
+        except ValueError as error:
+            found = _input_error_behind(error)
+            if found is None:
+                raise
+            raise found from None
+
     def _explain(self, message: str) -> str:
+        number = re.search(r"Not of type \w+: (must be .+?)(?: - | Given value type|$)", message)
+        if number:
+            return f"--{_whole_key(message[: number.start()])} {number[1]}"
         wrong_name = re.search(
             r'key "([\w.]+)":.*?(?:import path string|Import path .*?|Given value):? ?\'?([\w./-]+)\'?$', message
         )
@@ -90,6 +105,21 @@ class OneLineParser(OneLineErrors):
 
 def _keys(message: str) -> list[str]:
     return re.findall(r'key "([\w.]+)"', message)
+
+
+def _whole_key(message: str) -> str:
+    """Joins the keys of parsers within parsers, each of which may know the whole one already."""
+    whole = ""
+    for key in _keys(message):
+        whole = key if not whole or key.startswith(f"{whole}.") else f"{whole}.{key}"
+    return whole
+
+
+def _input_error_behind(error: BaseException | None) -> InputError | None:
+    """Finds the `InputError` that a union of types has wrapped into a list of what else would have been right."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__
+    return error
 
 
 def _close_to(name: str, valid: Iterable[str]) -> str:

@@ -84,7 +84,7 @@ def test_the_decoder_is_that_of_the_package(
     torch.manual_seed(0)
     transformer = TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048)
     package = PackageDecoder(transformer_dim=256, transformer=transformer)
-    ours = MaskDecoder()
+    ours = MaskDecoder(width=256)
     ours.load_state_dict(package.state_dict())
     image, position = (torch.randn(1, 256, 6, 7) for _ in range(2))
     dense, sparse = torch.randn(3, 256, 6, 7), torch.randn(3, 5, 256)
@@ -108,11 +108,21 @@ def test_identical_sentences_are_encoded_once() -> None:
     assert torch.equal(language.sentence[0], language.sentence[2])
 
 
-def test_parts_of_unequal_width_are_refused() -> None:
+def test_parts_follow_the_width_of_the_image_encoder() -> None:
     from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 
-    with pytest.raises(InputError, match=r"image_encoder.embedding_width 128, cross_modal.width 256"):
-        create_model(text_encoder="clip_tiny", image_encoder=vit_tiny(embedding_width=128))
+    for width in (64, 128):
+        model = create_model(text_encoder="clip_tiny", image_encoder=vit_tiny(embedding_width=width))
+        parts = (model.cross_modal, model.sparse_prompt, model.dense_prompt, model.mask_decoder, model.tracker)
+        assert [part.width for part in parts] == [width] * 5
+    with pytest.raises(InputError, match="needs an embedding width divisible by 16, not 100"):
+        create_model(text_encoder="clip_tiny", image_encoder=vit_tiny(embedding_width=100))
+    prompt = DENSE_PROMPTS.build("gated_dense_attention", heads=5)
+    with pytest.raises(InputError, match="heads 5 does not divide the embedding width 256"):
+        create_model("refsam_vit_tiny", text_encoder="clip_tiny", dense_prompt=prompt)
+
+
+def test_parts_of_unequal_width_are_refused() -> None:
     for role, registry in (("sparse", SPARSE_PROMPTS), ("dense", DENSE_PROMPTS)):
         part = registry.build("word_attention" if role == "sparse" else "dense_attention", width=64)
         with pytest.raises(InputError, match=f"{role}_prompt.width 64, mask_decoder|{role}_prompt.width 64, dense"):

@@ -65,7 +65,7 @@ def test_the_zoo_gives_the_predictors_masks(tmp_path: Path, encoder_class: type[
     expected, iou, low_res = predictor.predict(point, np.array([1]), multimask_output=False, return_logits=True)
 
     encoder = encoder_class(tmp_path / "sam.pth").eval()
-    prompt_encoder, decoder = build_prompt_encoder(1024, 64, 256), OurMaskDecoder().eval()
+    prompt_encoder, decoder = build_prompt_encoder(1024, 64, 256), OurMaskDecoder(width=256).eval()
     load_sam_decoder(prompt_encoder, decoder, tmp_path / "sam.pth")
     images = preprocess(
         torch.from_numpy(frame).permute(2, 0, 1)[None], [SIZE], 1024, encoder.pixel_mean, encoder.pixel_std

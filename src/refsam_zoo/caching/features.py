@@ -16,6 +16,7 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.model.feature_source import ComputedFeatures
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.text_encoders import TextEncoder
+from refsam_zoo.number_types import PositiveFloat
 from refsam_zoo.types import ImageFeatures, TextFeatures, Tokens, to_device
 
 
@@ -26,7 +27,7 @@ class CacheOptions:
     folder: Path | None = None
     """Folder of the feature cache; none is used if not given."""
 
-    gigabytes: float = 100.0
+    gigabytes: PositiveFloat = 100.0
     """Size limit in 10^9 bytes; what was unused for longest goes first."""
 
 

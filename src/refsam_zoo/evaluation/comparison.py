@@ -11,6 +11,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.results import ExpressionResult, read_csv
+from refsam_zoo.number_types import PositiveInt, Seed
 from refsam_zoo.output_files import newest_folder
 
 Unit = Literal["expression", "video"]
@@ -100,7 +101,9 @@ def compare(
     return differences
 
 
-def compare_command(first: Path, second: Path, unit: Unit = "expression", samples: int = 10000, seed: int = 0) -> None:
+def compare_command(
+    first: Path, second: Path, unit: Unit = "expression", samples: PositiveInt = 10000, seed: Seed = 0
+) -> None:
     """Compare two runs: differences in J&F with 95 % confidence intervals.
 
     Args:

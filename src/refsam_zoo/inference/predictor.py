@@ -13,6 +13,7 @@ from torch import Tensor
 from refsam_zoo.inference.inputs import checked_sentences, rgb_batches
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.types import ClipBatch
 
 
@@ -61,7 +62,11 @@ class Predictor:
     """
 
     def __init__(
-        self, model: RefSAM, threshold: float = 0.0, frames_at_once: int = 4, expressions_at_once: int = 8
+        self,
+        model: RefSAM,
+        threshold: FiniteFloat = 0.0,
+        frames_at_once: PositiveInt = 4,
+        expressions_at_once: PositiveInt = 8,
     ) -> None:
         self.model = model
         self.threshold = threshold

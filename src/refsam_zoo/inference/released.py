@@ -12,6 +12,7 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.inference.predictor import Predictor, Track
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.number_types import PositiveInt
 
 ANNOTATORS = 4
 """Sentences about each object of Ref-DAVIS17; sentence 4 k + a is annotator a's about the k-th object."""
@@ -31,7 +32,7 @@ class ReleasedPredictor(Predictor):
     released_threshold = 0.01
 
     # no option named `threshold`: in a configuration file that of `Predictor` would be carried over
-    def __init__(self, model: RefSAM, frames_at_once: int = 4, expressions_at_once: int = 8) -> None:
+    def __init__(self, model: RefSAM, frames_at_once: PositiveInt = 4, expressions_at_once: PositiveInt = 8) -> None:
         super().__init__(model, self.released_threshold, frames_at_once, expressions_at_once)
 
     def encode_text(self, expressions: Sequence[str]) -> Language:

@@ -18,6 +18,7 @@ from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
+from refsam_zoo.number_types import FiniteFloat
 from refsam_zoo.output_files import output_path, require_empty, write_whole
 from refsam_zoo.precision import choose_device, computing_in
 from refsam_zoo.types import VideoSource
@@ -36,7 +37,7 @@ def segment(
     checkpoint: Path | str,
     output: Path | str,
     device: str = "auto",
-    threshold: float = 0.0,
+    threshold: FiniteFloat = 0.0,
     video_backend: Backend = "auto",
 ) -> None:
     """Segments a video by sentences, each frame encoded once for all of them.

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refsam_zoo.model.embedding_width import FollowsEmbedding
+from refsam_zoo.number_types import Depth, Probability, Width
 from refsam_zoo.registry import ModelCard, Registry
 from refsam_zoo.types import ImageFeatures, TextFeatures
-
-EMBEDDING_WIDTH = 256
-"""Channels of SAM's image embedding, prompts and decoder tokens."""
 
 
 class Language(NamedTuple):
@@ -29,23 +28,24 @@ class Language(NamedTuple):
     mask: Tensor
 
 
-class CrossModalMLP(nn.Module):
+class CrossModalMLP(FollowsEmbedding, nn.Module):
     """Projects text features into SAM's embedding space, words and mean sentence by the same weights.
 
     Args:
         hidden_layers: Hidden layers of half the text width; the paper's ablation finds 1 best, 0 is one linear map.
         dropout: Dropout after each hidden layer.
-        width: Channels of the embedding space; the image encoder's and the mask decoder's.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
-    def __init__(self, hidden_layers: int = 1, dropout: float = 0.0, width: int = EMBEDDING_WIDTH) -> None:
+    def __init__(self, hidden_layers: Depth = 1, dropout: Probability = 0.0, width: Width | None = None) -> None:
         super().__init__()
-        self.width = width
+        self.take_width(width)
         self.hidden_layers = hidden_layers
         self.dropout = dropout
 
     def connect(self, text_width: int) -> None:
-        """Makes the layers, once the text encoder's width is known."""
+        """Makes the layers, once both widths are known."""
+        assert self.width is not None, "take_width comes first"
         width, layers = text_width, list[nn.Module]()
         for _ in range(self.hidden_layers):
             layers += [nn.Linear(width, text_width // 2), nn.ReLU()]
@@ -67,14 +67,8 @@ class CrossModalMLP(nn.Module):
         return Language(F.normalize(self.layers(words), dim=-1), F.normalize(self.layers(mean), dim=-1), text.mask)
 
 
-class SparsePrompt(nn.Module):
-    """Makes the decoder's sparse prompt tokens of a sentence.
-
-    Attributes:
-        width: Channels of the embedding space; None where any will do.
-    """
-
-    width: int | None = None
+class SparsePrompt(FollowsEmbedding, nn.Module):
+    """Makes the decoder's sparse prompt tokens of a sentence."""
 
     def forward(self, image: Tensor, language: Language) -> Tensor:
         """Makes one token per word.
@@ -117,12 +111,15 @@ class word_attention(SparsePrompt):
     The attention has neither softmax nor scaling there, and neither here.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
-    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
+    def __init__(self, width: Width | None = None) -> None:
         super().__init__()
-        self.width = width
+        self.take_width(width)
+
+    def make_layers(self, width: int) -> None:
+        """Makes the projection; see `FollowsEmbedding.make_layers`."""
         self.projection = nn.Linear(2 * width, width)
 
     def forward(self, image: Tensor, language: Language) -> Tensor:
@@ -142,14 +139,8 @@ class no_words(SparsePrompt):
         return torch.zeros_like(language.words)
 
 
-class DensePrompt(nn.Module):
-    """Makes the decoder's dense prompt, in two steps so that the image's share is computed once per frame.
-
-    Attributes:
-        width: Channels of the embedding space; None where any will do.
-    """
-
-    width: int | None = None
+class DensePrompt(FollowsEmbedding, nn.Module):
+    """Makes the decoder's dense prompt, in two steps so that the image's share is computed once per frame."""
 
     def connect(self, intermediate_widths: tuple[int, ...]) -> None:
         """Makes the layers that depend on the image encoder."""
@@ -221,15 +212,17 @@ class dense_attention(DensePrompt):
     """Dense Attention (DA): every pixel of the final map attends to the sentence.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
-    width: int
     learn_temperature = False
 
-    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
+    def __init__(self, width: Width | None = None) -> None:
         super().__init__()
-        self.width = width
+        self.take_width(width)
+
+    def make_layers(self, width: int) -> None:
+        """Makes the attention; see `FollowsEmbedding.make_layers`."""
         self.attention = PixelWordAttention(width, self.learn_temperature)
 
     def maps(self, image: ImageFeatures) -> list[Tensor]:
@@ -250,14 +243,16 @@ class hierarchical_dense_attention(dense_attention):
     counts.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
     def connect(self, intermediate_widths: tuple[int, ...]) -> None:
         """Makes a lateral projection per intermediate map."""
-        self.laterals = nn.ModuleList(nn.Conv2d(width, self.width, 1) for width in intermediate_widths)
-        self.fuse = nn.Conv2d(self.width, self.width, 3, padding=1)
-        self.fused_attention = PixelWordAttention(self.width, self.learn_temperature)
+        assert self.width is not None, "take_width comes first"
+        own = self.width
+        self.laterals = nn.ModuleList(nn.Conv2d(width, own, 1) for width in intermediate_widths)
+        self.fuse = nn.Conv2d(own, own, 3, padding=1)
+        self.fused_attention = PixelWordAttention(own, self.learn_temperature)
 
     def maps(self, image: ImageFeatures) -> list[Tensor]:
         """Fuses the hierarchy; see `DensePrompt.maps`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
 from refsam_zoo.model.mask_decoder import MASK_DECODERS, Decoded, MaskDecoder
 from refsam_zoo.registry import ModelCard
 
@@ -18,13 +17,14 @@ class text_conditioned_decoder(MaskDecoder):
 
     Args:
         mlp_width: Width of the transformer's MLP; SAM's is 2048.
-        width: Channels of the embedding space; SAM's is 256.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
     fresh_parts = ("condition.",)
 
-    def __init__(self, mlp_width: int = 2048, width: int = EMBEDDING_WIDTH) -> None:
-        super().__init__(mlp_width, width)
+    def make_layers(self, width: int) -> None:
+        """Makes SAM's layers and the shift; see `FollowsEmbedding.make_layers`."""
+        super().make_layers(width)
         self.condition = nn.Linear(width, width)
         nn.init.zeros_(self.condition.weight)
         nn.init.zeros_(self.condition.bias)
@@ -45,13 +45,14 @@ class existence_decoder(MaskDecoder):
 
     Args:
         mlp_width: Width of the transformer's MLP; SAM's is 2048.
-        width: Channels of the embedding space; SAM's is 256.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
     fresh_parts = ("existence.",)
 
-    def __init__(self, mlp_width: int = 2048, width: int = EMBEDDING_WIDTH) -> None:
-        super().__init__(mlp_width, width)
+    def make_layers(self, width: int) -> None:
+        """Makes SAM's layers and the score; see `FollowsEmbedding.make_layers`."""
+        super().make_layers(width)
         self.existence = nn.Linear(width, 1)
         nn.init.zeros_(self.existence.weight)
         nn.init.constant_(self.existence.bias, 4.0)

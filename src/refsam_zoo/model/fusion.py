@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.model.cross_modal import (
     DENSE_PROMPTS,
-    EMBEDDING_WIDTH,
     DensePrompt,
     Language,
     dense_attention,
     hierarchical_dense_attention,
 )
+from refsam_zoo.number_types import PositiveInt, Width
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
 
@@ -25,7 +26,7 @@ class tempered_dense_attention(dense_attention):
     """Dense Attention with a learned temperature, so that pixels can prefer one word to another.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
     learn_temperature = True
@@ -36,7 +37,7 @@ class tempered_hierarchical_dense_attention(hierarchical_dense_attention):
     """Hierarchical Dense Attention with learned temperatures.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
     learn_temperature = True
@@ -50,14 +51,19 @@ class gated_dense_attention(DensePrompt):
     scratch notices it beside its positional encoding.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
         heads: Attention heads.
     """
 
-    def __init__(self, width: int = EMBEDDING_WIDTH, heads: int = 4) -> None:
+    def __init__(self, width: Width | None = None, heads: PositiveInt = 4) -> None:
         super().__init__()
-        self.width = width
         self.heads = heads
+        self.take_width(width)
+
+    def make_layers(self, width: int) -> None:
+        """Makes the projections; see `FollowsEmbedding.make_layers`."""
+        if width % self.heads:
+            raise InputError(f"dense_prompt.heads {self.heads} does not divide the embedding width {width}")
         self.norm = nn.LayerNorm(width)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.gate, self.projection = nn.Linear(width, width), nn.Linear(width, width)
@@ -89,15 +95,16 @@ class two_way_dense_attention(gated_dense_attention):
     the pixels attend to the result as in `gated_dense_attention`, whose product compares their place with that seen.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
         heads: Attention heads, in both directions.
     """
 
     waves = (0.5, 1.0)
     """Periods of the waves of a place, in turns over half the image."""
 
-    def __init__(self, width: int = EMBEDDING_WIDTH, heads: int = 4) -> None:
-        super().__init__(width, heads)
+    def make_layers(self, width: int) -> None:
+        """Makes the projections of both directions; see `FollowsEmbedding.make_layers`."""
+        super().make_layers(width)
         self.word_query, self.seen = nn.Linear(width, width), nn.Linear(width, width)
         self.pixel_key, self.pixel_value = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
         self.place = nn.Conv2d(2 + 4 * len(self.waves), width, 1)

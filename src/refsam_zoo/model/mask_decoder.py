@@ -12,9 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix
-from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
+from refsam_zoo.errors import InputError
+from refsam_zoo.model.embedding_width import FollowsEmbedding
 from refsam_zoo.model.two_way import position_terms, strips, transform
+from refsam_zoo.number_types import Width
 from refsam_zoo.registry import ModelCard, Registry
+
+_HEADS = 8
+_WIDTH_STEP = 2 * _HEADS  # between tokens and image the attention works on half the width
 
 
 class Decoded(NamedTuple):
@@ -31,7 +36,7 @@ class Decoded(NamedTuple):
     mask_token: Tensor
 
 
-class MaskDecoder(SamMaskDecoder):
+class MaskDecoder(FollowsEmbedding, SamMaskDecoder):
     """SAM's mask decoder with SAM's own layers and key names; the starting point of `decoder_variants`.
 
     What differs from the package's `forward`: a batch may hold sentences of unequal length (padding tokens are masked
@@ -40,7 +45,7 @@ class MaskDecoder(SamMaskDecoder):
 
     Args:
         mlp_width: Width of the transformer's MLP; SAM's is 2048.
-        width: Channels of the embedding space; SAM's is 256.
+        width: Channels of the embedding space; None means the image encoder's.
 
     Attributes:
         fresh_parts: Names of submodules that no SAM checkpoint fills.
@@ -48,11 +53,17 @@ class MaskDecoder(SamMaskDecoder):
 
     fresh_parts: tuple[str, ...] = ()
 
-    def __init__(self, mlp_width: int = 2048, width: int = EMBEDDING_WIDTH) -> None:
-        super().__init__(
-            transformer_dim=width,
-            transformer=TwoWayTransformer(depth=2, embedding_dim=width, num_heads=8, mlp_dim=mlp_width),
-        )
+    def __init__(self, mlp_width: Width = 2048, width: Width | None = None) -> None:
+        nn.Module.__init__(self)
+        self.mlp_width = mlp_width
+        self.take_width(width)
+
+    def make_layers(self, width: int) -> None:
+        """Makes SAM's layers; see `FollowsEmbedding.make_layers`."""
+        if width % _WIDTH_STEP:
+            raise InputError(f"SAM's mask decoder needs an embedding width divisible by {_WIDTH_STEP}, not {width}")
+        transformer = TwoWayTransformer(depth=2, embedding_dim=width, num_heads=_HEADS, mlp_dim=self.mlp_width)
+        super().__init__(transformer_dim=width, transformer=transformer)
 
     def position_terms(self, image_pe: Tensor) -> list[Tensor]:
         """Projects the positional encoding, float `[1, 256, h, w]`, once for all prompts; see `two_way`."""

@@ -107,13 +107,15 @@ class RefSAM(nn.Module):
         tracker: Tracker,
     ) -> None:
         super().__init__()
+        for part in (cross_modal, sparse_prompt, dense_prompt, mask_decoder, tracker):
+            part.take_width(image_encoder.embedding_width)
         _require_one_width(
             {
                 "image_encoder.embedding_width": image_encoder.embedding_width,
                 "cross_modal.width": cross_modal.width,
                 "sparse_prompt.width": sparse_prompt.width,
                 "dense_prompt.width": dense_prompt.width,
-                "mask_decoder.width": mask_decoder.transformer_dim,
+                "mask_decoder.width": mask_decoder.width,
                 "tracker.width": tracker.width,
             }
         )
@@ -245,4 +247,7 @@ def _require_one_width(widths: Mapping[str, int | None]) -> None:
     own = {name: width for name, width in widths.items() if width is not None}
     if len(set(own.values())) > 1:
         found = ", ".join(f"{name} {width}" for name, width in own.items())
-        raise InputError(f"the parts of a model must share one embedding width, not {found}")
+        raise InputError(
+            f"the parts of a model must share one embedding width, not {found}; a part without a width of its own "
+            "follows the image encoder"
+        )

@@ -6,20 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH, Language
+from refsam_zoo.errors import InputError
+from refsam_zoo.model.cross_modal import Language
+from refsam_zoo.model.embedding_width import FollowsEmbedding
 from refsam_zoo.model.fusion import gated_dense_attention
+from refsam_zoo.number_types import PositiveInt, Width
 from refsam_zoo.registry import ModelCard, Registry
 from refsam_zoo.types import ImageFeatures
 
+HEADS = 8
+"""Attention heads of `query_interaction`."""
 
-class Tracker(nn.Module):
-    """Carries the target from frame to frame as M tokens, in the paper one.
 
-    Attributes:
-        width: Channels of the embedding space; None where any will do.
-    """
-
-    width: int | None = None
+class Tracker(FollowsEmbedding, nn.Module):
+    """Carries the target from frame to frame as M tokens, in the paper one."""
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor | None:
         """Makes what is carried to the next frame.
@@ -60,12 +60,15 @@ class track_mlp(Tracker):
     """The paper's Implicit Tracking Module: a three-layer MLP on the mask token.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
-    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
+    def __init__(self, width: Width | None = None) -> None:
         super().__init__()
-        self.width = width
+        self.take_width(width)
+
+    def make_layers(self, width: int) -> None:
+        """Makes the MLP; see `FollowsEmbedding.make_layers`."""
         layers = [nn.Linear(width, width) for _ in range(3)]
         self.layers = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
 
@@ -79,13 +82,18 @@ class query_interaction(Tracker):
     """The released code's tracker, the query interaction module of MOTR (arXiv 2105.03247) on a sequence of one.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
     """
 
-    def __init__(self, width: int = EMBEDDING_WIDTH) -> None:
+    def __init__(self, width: Width | None = None) -> None:
         super().__init__()
-        self.width = width
-        self.self_attn = nn.MultiheadAttention(width, 8, batch_first=True)
+        self.take_width(width)
+
+    def make_layers(self, width: int) -> None:
+        """Makes attention and MLPs; see `FollowsEmbedding.make_layers`."""
+        if width % HEADS:
+            raise InputError(f"tracker query_interaction needs an embedding width divisible by {HEADS}, not {width}")
+        self.self_attn = nn.MultiheadAttention(width, HEADS, batch_first=True)
         self.linear1, self.linear_feat1 = (nn.Linear(width, 4 * width) for _ in range(2))
         self.linear2, self.linear_feat2 = (nn.Linear(4 * width, width) for _ in range(2))
         self.norm1, self.norm2, self.norm_feat = (nn.LayerNorm(width) for _ in range(3))
@@ -108,14 +116,17 @@ class frame_memory(track_mlp):
     decoder reads the paper's track token as before.
 
     Args:
-        width: Channels of the embedding space.
+        width: Channels of the embedding space; None means the image encoder's.
         length: Most frames remembered.
     """
 
-    def __init__(self, width: int = EMBEDDING_WIDTH, length: int = 3) -> None:
+    def __init__(self, width: Width | None = None, length: PositiveInt = 3) -> None:
         super().__init__(width)
-        self.width: int = width
         self.length = length
+
+    def make_layers(self, width: int) -> None:
+        """Makes the MLP and the comparison; see `FollowsEmbedding.make_layers`."""
+        super().make_layers(width)
         self.compare = nn.Sequential(
             nn.Conv2d(2 * width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1)
         )
@@ -136,7 +147,7 @@ class frame_memory(track_mlp):
         height, width = image.shape[-2:]
         oldest = track_token[:, 1 : 1 + height * width].transpose(1, 2).unflatten(2, (height, width))
         # unit pixels are brought to variance one
-        moved = self.compare(torch.cat([image, image - oldest], dim=1) * self.width**0.5)
+        moved = self.compare(torch.cat([image, image - oldest], dim=1) * image.shape[1] ** 0.5)
         return self.attention(moved, self.attention.maps(ImageFeatures(moved, [])), language)
 
 

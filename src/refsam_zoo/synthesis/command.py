@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from refsam_zoo.number_types import Workers
 from refsam_zoo.synthesis.dataset import synthesize
 from refsam_zoo.synthesis.options import SynthesisOptions
 
 
-def synthesize_command(output: Path, workers: int = 1, **options: Any) -> None:
+def synthesize_command(output: Path, workers: Workers = 1, **options: Any) -> None:
     """Writes the RefShapes data set.
 
     Args:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import ImageSize, NonNegativeInt, PositiveInt, Seed
 
 SPLITS = ("train", "val", "test", "motion", "relation", "occlusion", "unseen")
 """All splits; the place in this tuple is part of every video's seed, so new splits go to the end."""
@@ -19,25 +20,25 @@ class SynthesisOptions:
         InputError: A value no data set can be made of.
     """
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the whole data set, 0 or more."""
-    train_videos: int = 1000
+    train_videos: NonNegativeInt = 1000
     """Videos in the split train."""
-    val_videos: int = 60
+    val_videos: NonNegativeInt = 60
     """Videos in the split val."""
-    test_videos: int = 120
+    test_videos: NonNegativeInt = 120
     """Videos in the split test: all kinds of expressions, most of them attributes."""
-    motion_videos: int = 60
+    motion_videos: NonNegativeInt = 60
     """Videos in the hard test motion: only how it moves tells the target from its twin."""
-    relation_videos: int = 60
+    relation_videos: NonNegativeInt = 60
     """Videos in the hard test relation: only where it stands tells the target from its twin."""
-    occlusion_videos: int = 60
+    occlusion_videos: NonNegativeInt = 60
     """Videos in the hard test occlusion: something passes in front of the target."""
-    unseen_videos: int = 60
+    unseen_videos: NonNegativeInt = 60
     """Videos in the hard test unseen: the target's pair of colour and shape occurs in no other split."""
-    image_size: int = 256
+    image_size: ImageSize = 256
     """Height and width of a frame in pixels, even, at least 64."""
-    frames: int = 12
+    frames: PositiveInt = 12
     """Frames of a video, at least 6."""
     objects_min: int = 2
     """Fewest objects in a scene; the hard tests need up to four and take them."""

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refsam_zoo.number_types import NonNegativeFloat, Stride
+
 
 def dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """Dice loss of each mask.
@@ -55,7 +57,9 @@ class MaskLoss(nn.Module):
         stride: Compare at the frames' size divided by this; 1 is the paper's, 2 costs a quarter.
     """
 
-    def __init__(self, dice_weight: float = 1.0, focal_weight: float = 1.0, stride: int = 1) -> None:
+    def __init__(
+        self, dice_weight: NonNegativeFloat = 1.0, focal_weight: NonNegativeFloat = 1.0, stride: Stride = 1
+    ) -> None:
         super().__init__()
         self.stride = stride
         self.dice_weight = dice_weight
@@ -86,7 +90,7 @@ class AlignmentLoss(nn.Module):
         weight: Weight of the loss; 0, the paper's, leaves it out.
     """
 
-    def __init__(self, weight: float = 0.0) -> None:
+    def __init__(self, weight: NonNegativeFloat = 0.0) -> None:
         super().__init__()
         self.weight = weight
         self.log_scale = nn.Parameter(torch.tensor(10.0).log(), requires_grad=weight > 0)

@@ -27,6 +27,7 @@ from refsam_zoo.model.refsam import RefSAM, SegmentedClips
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
 from refsam_zoo.model.tuners import Tuner
+from refsam_zoo.number_types import NonNegativeFloat
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.types import ClipBatch
@@ -76,7 +77,7 @@ class ReferringSegmentation(LightningModule):
         weights: Path | None = None,
         learning_rates: LearningRates = LearningRates(),  # noqa: B008  a dataclass default shows in --help
         schedule: Schedule = Schedule(),  # noqa: B008
-        weight_decay: float = 0.01,
+        weight_decay: NonNegativeFloat = 0.01,
         predictor: Callable[[RefSAM], Predictor] = Predictor,
         feature_cache: CacheOptions = CacheOptions(),  # noqa: B008
     ) -> None:

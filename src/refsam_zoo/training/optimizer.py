@@ -12,25 +12,26 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import NonNegativeFloat, NonNegativeInt
 
 
 @dataclass
 class LearningRates:
     """Learning rate of each part; the defaults are the paper's."""
 
-    cross_modal: float = 1e-4
+    cross_modal: NonNegativeFloat = 1e-4
     """The Cross-Modal MLP."""
-    sparse_prompt: float = 1e-4
+    sparse_prompt: NonNegativeFloat = 1e-4
     """The sparse prompt, where it has parameters."""
-    dense_prompt: float = 1e-4
+    dense_prompt: NonNegativeFloat = 1e-4
     """(Hierarchical) Dense Attention."""
-    mask_decoder: float = 1e-6
+    mask_decoder: NonNegativeFloat = 1e-6
     """SAM's mask decoder; at 1e-4 a pretrained one stalls."""
-    tracker: float = 1e-4
+    tracker: NonNegativeFloat = 1e-4
     """The Implicit Tracking Module."""
-    image_encoder: float = 1e-4
+    image_encoder: NonNegativeFloat = 1e-4
     """What the tuner trains in the image encoder."""
-    text_encoder: float = 1e-4
+    text_encoder: NonNegativeFloat = 1e-4
     """What the text tuner trains in the text encoder."""
 
 
@@ -40,7 +41,7 @@ class Schedule:
 
     kind: Literal["constant", "cosine"] = "constant"
     """Shape after warm-up: the paper's constant rate, or half a cosine down to zero at the last step."""
-    warmup_steps: int = 0
+    warmup_steps: NonNegativeInt = 0
     """Steps over which the rates rise linearly from zero."""
 
     def factor(self, step: int, total_steps: float) -> float:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.number_types import Probability, Scale
 from refsam_zoo.types import Clip
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ class ClipAugmentation(Augmentation):
 
     def __init__(
         self,
-        flip: float = 0.5,
-        crop: float = 0.5,
-        scale: tuple[float, float] = (0.6, 1.0),
-        colour: float = 0.3,
-        hue: float = 0.0,
+        flip: Probability = 0.5,
+        crop: Probability = 0.5,
+        scale: tuple[Scale, Scale] = (0.6, 1.0),
+        colour: Probability = 0.3,
+        hue: Probability = 0.0,
         transforms: list[BasicTransform] | None = None,
     ) -> None:
         self.flip = flip

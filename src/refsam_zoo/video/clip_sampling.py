@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from refsam_zoo.number_types import PositiveInt
+
 
 class ClipSampling:
     """A rule that picks the frames of a clip around an anchor frame.
@@ -42,7 +44,7 @@ class NeighbourSampling(ClipSampling):
         reach: Largest distance of a neighbour, in annotated frames.
     """
 
-    def __init__(self, reach: int = 3) -> None:
+    def __init__(self, reach: PositiveInt = 3) -> None:
         self.reach = reach
 
     def choose(self, anchor: int, length: int, frames: int, rng: np.random.Generator) -> list[int]:
@@ -75,7 +77,7 @@ class ConsecutiveSampling(ClipSampling):
         stride: Distance in annotated frames; shortened where the video cannot hold it.
     """
 
-    def __init__(self, stride: int = 1) -> None:
+    def __init__(self, stride: PositiveInt = 1) -> None:
         self.stride = stride
 
     def choose(self, anchor: int, length: int, frames: int, rng: np.random.Generator) -> list[int]:

@@ -19,6 +19,7 @@ from refsam_zoo.checkpoints.loading import (
 )
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.number_types import ImageSize
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
 
@@ -42,7 +43,7 @@ class mobile_sam(ImageEncoder):
     width = 320
     intermediate_widths = (64, 128, 160)
 
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 1024) -> None:
+    def __init__(self, checkpoint: Path | None = None, image_size: ImageSize = 1024) -> None:
         super().__init__()
         import timm
 

@@ -22,6 +22,7 @@ from refsam_zoo.checkpoints.loading import (
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.image_encoders.grid_attention import fuse
 from refsam_zoo.model.image_encoders.positions import resize_positions
+from refsam_zoo.number_types import ImageSize
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
 
@@ -52,7 +53,9 @@ class SamImageEncoder(ImageEncoder):
     relative_positions: ClassVar[bool] = True
     weights: ClassVar[WeightsFile | None] = None
 
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 1024, checkpointing: bool = False) -> None:
+    def __init__(
+        self, checkpoint: Path | None = None, image_size: ImageSize = 1024, checkpointing: bool = False
+    ) -> None:
         super().__init__()
         self.image_size = image_size
         self.checkpointing = checkpointing

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from refsam_zoo.checkpoints.loading import load_state_dict, warn_random_weights
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.number_types import ImageSize
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
 
@@ -39,7 +40,7 @@ class TimmImageEncoder(ImageEncoder):
     stride = 16
     fresh_parts = ("laterals", "neck")
 
-    def __init__(self, backbone: str, checkpoint: Path | None = None, image_size: int = 512) -> None:
+    def __init__(self, backbone: str, checkpoint: Path | None = None, image_size: ImageSize = 512) -> None:
         super().__init__()
         if image_size % self.stride:
             raise InputError(f"image_size {image_size} is no multiple of {self.stride}")
@@ -138,7 +139,7 @@ class NamedTimmImageEncoder(TimmImageEncoder):
 
     architecture: ClassVar[str]
 
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 1024) -> None:
+    def __init__(self, checkpoint: Path | None = None, image_size: ImageSize = 1024) -> None:
         super().__init__(self.architecture, checkpoint, image_size)
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
+from refsam_zoo.number_types import ImageSize, Width
 from refsam_zoo.registry import ModelCard
 
 
@@ -26,7 +27,9 @@ class vit_tiny(SamImageEncoder):
     stride = 8
     window = 6
 
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 96, embedding_width: int = 256) -> None:
+    def __init__(
+        self, checkpoint: Path | None = None, image_size: ImageSize = 96, embedding_width: Width = 256
+    ) -> None:
         self.embedding_width = embedding_width
         super().__init__(checkpoint, image_size)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from refsam_zoo.checkpoints.loading import StateDict, load_into, load_state_dict, select_prefix, warn_random_weights
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
+from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
 
@@ -44,7 +45,7 @@ class ClipTextEncoder(TextEncoder):
     depth: int = 12
     heads: int
 
-    def __init__(self, checkpoint: Path | None = None, layers: int | None = None, quick_gelu: bool = True) -> None:
+    def __init__(self, checkpoint: Path | None = None, layers: Depth | None = None, quick_gelu: bool = True) -> None:
         super().__init__()
         self.tower = self.build_tower(self.depth if layers is None else layers, quick_gelu)
         if checkpoint is None:
@@ -118,7 +119,7 @@ class clip(ClipTextEncoder):
         self,
         architecture: str = "ViT-B-32",
         checkpoint: Path | None = None,
-        layers: int | None = None,
+        layers: Depth | None = None,
         quick_gelu: bool = True,
     ) -> None:
         sizes = _text_sizes(architecture)

@@ -8,6 +8,7 @@ from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_pr
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS
 from refsam_zoo.model.text_encoders.hugging_face import HuggingFaceTextEncoder, roberta_sizes
+from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 
 _TOWER = "text.transformer."
@@ -22,7 +23,7 @@ class ClipRobertaTextEncoder(HuggingFaceTextEncoder):
         layers: Keep only the first so many transformer layers; None keeps all.
     """
 
-    def __init__(self, folder: Path | None = None, checkpoint: Path | None = None, layers: int | None = None) -> None:
+    def __init__(self, folder: Path | None = None, checkpoint: Path | None = None, layers: Depth | None = None) -> None:
         if checkpoint is not None and folder is None:
             raise InputError(f"{checkpoint}: holds no vocabulary; give the plain model's folder too (folder)")
         super().__init__(folder, layers)

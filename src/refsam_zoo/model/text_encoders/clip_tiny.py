@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, key_padding_bias, known_unpadded
 from refsam_zoo.model.text_encoders.clip import VOCABULARY, ClipTextEncoder
+from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class clip_tiny(ClipTextEncoder):
 
     width, heads, depth = 128, 4, 2
 
-    def __init__(self, checkpoint: Path | None = None, layers: int | None = None) -> None:
+    def __init__(self, checkpoint: Path | None = None, layers: Depth | None = None) -> None:
         super().__init__(checkpoint, layers, quick_gelu=False)
 
     def build_tower(self, layers: int, quick_gelu: bool) -> TextTransformer:

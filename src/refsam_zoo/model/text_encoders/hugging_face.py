@@ -11,6 +11,7 @@ import torch
 from refsam_zoo.checkpoints.loading import warn_random_weights
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
+from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
 
@@ -33,7 +34,7 @@ class HuggingFaceTextEncoder(TextEncoder):
     architecture: ClassVar[str] = "bert"
     sizes: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, folder: Path | None = None, layers: int | None = None, mask_padding: bool = True) -> None:
+    def __init__(self, folder: Path | None = None, layers: Depth | None = None, mask_padding: bool = True) -> None:
         super().__init__()
         from transformers import AutoModelForTextEncoding
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.tuners.base import TUNERS, Tuner
+from refsam_zoo.number_types import NonNegativeInt
 from refsam_zoo.registry import ModelCard
 
 MLP_SCALE = 0.5
@@ -49,7 +50,7 @@ class adapter(Tuner):
         first_block: First block with adapters, counted from 0; None means the second half of the blocks.
     """
 
-    def __init__(self, zero_init: bool = True, first_block: int | None = None) -> None:
+    def __init__(self, zero_init: bool = True, first_block: NonNegativeInt | None = None) -> None:
         self.zero_init = zero_init
         self.first_block = first_block
 

@@ -7,6 +7,7 @@ from torch import nn
 from refsam_zoo.model.tuners.adapter import adapter
 from refsam_zoo.model.tuners.base import TUNERS, Tuner
 from refsam_zoo.model.tuners.lora import lora
+from refsam_zoo.number_types import Width
 from refsam_zoo.registry import ModelCard
 
 
@@ -22,7 +23,7 @@ class adapter_lora(Tuner):
         zero_init: See tuner `adapter`.
     """
 
-    def __init__(self, rank: int = 4, zero_init: bool = True) -> None:
+    def __init__(self, rank: Width = 4, zero_init: bool = True) -> None:
         self.tuners = (adapter(zero_init), lora(rank))
 
     def inject(self, encoder: nn.Module) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.tuners.base import TUNERS, Tuner
 from refsam_zoo.model.tuners.fused_projection import split_fused
+from refsam_zoo.number_types import PositiveFloat, Probability, Width
 from refsam_zoo.registry import ModelCard
 
 ATTENTION_OUTPUTS = ("attn.proj", "attention.output.dense", "SelfAttention.o", "attn")
@@ -70,9 +71,9 @@ class lora(peft_method):
 
     def __init__(
         self,
-        rank: int = 4,
-        alpha: float | None = None,
-        dropout: float = 0.0,
+        rank: Width = 4,
+        alpha: PositiveFloat | None = None,
+        dropout: Probability = 0.0,
         targets: Sequence[str] = ATTENTION_OUTPUTS,
     ) -> None:
         options = {"r": rank, "lora_alpha": rank if alpha is None else alpha, "lora_dropout": dropout}
@@ -92,9 +93,9 @@ class dora(lora):
 
     def __init__(
         self,
-        rank: int = 4,
-        alpha: float | None = None,
-        dropout: float = 0.0,
+        rank: Width = 4,
+        alpha: PositiveFloat | None = None,
+        dropout: Probability = 0.0,
         targets: Sequence[str] = ATTENTION_OUTPUTS,
     ) -> None:
         super().__init__(rank, alpha, dropout, targets)
