@@ -90,8 +90,7 @@ def test_streaming_gives_every_frame_before_a_damaged_one(tmp_path: Path, batch:
     file.write_bytes(file.read_bytes()[:-40])
     found: list[int] = []
     with open_video(VideoSource(tmp_path)) as reader, pytest.raises(InputError, match=r"00070\.jpg"):
-        for frames in reader.stream(batch):
-            found += levels(frames)
+        found.extend(level for frames in reader.stream(batch) for level in levels(frames))
     assert found == list(range(14))
 
 

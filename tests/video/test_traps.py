@@ -16,7 +16,7 @@ import pytest
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import VideoSource
-from refsam_zoo.video.readers import BACKENDS, Backend, open_video
+from refsam_zoo.video.readers import Backend, open_video
 
 COUNT = 40
 SIZE = (48, 96)
@@ -200,7 +200,7 @@ def set_matrix(path: Path, a: float, b: float, c: float, d: float) -> None:
 
 
 def displayed(pictures: np.ndarray, a: float, b: float, c: float, d: float) -> np.ndarray:
-    """Moves every point of pictures `[T, H, W, 3]` to where the matrix of an eighth of a turn or a mirror says."""
+    """Moves every point of pictures `[T, H, W, 3]` to where the matrix of an quarter turn or a mirror says."""
     time, height, width, _ = pictures.shape
     rows, columns = np.mgrid[:height, :width]
     across, down = a * columns + c * rows, b * columns + d * rows
@@ -220,16 +220,14 @@ def test_every_turned_or_mirrored_video_stands_as_players_show_it(tmp_path: Path
     for matrix in QUARTERS:
         set_matrix(path, *matrix)
         expected = displayed(stored, *matrix)
-        read = []
-        for backend in BACKENDS:
-            try:
-                with open_video(VideoSource(path), backend=backend) as reader:  # type: ignore[arg-type]
-                    np.testing.assert_allclose(reader.read([5, 10]).astype(int), expected, atol=12, err_msg=backend)
-                    assert reader.size == expected.shape[1:3]
-                read.append(backend)
-            except InputError as error:
-                assert re.search("use .*auto", str(error)), "right or refused"
-        assert {"auto", "pyav"} <= set(read)
+        for backend in ("auto", "pyav"):
+            with open_video(VideoSource(path), backend=backend) as reader:  # type: ignore[arg-type]
+                np.testing.assert_array_equal(reader.read([5, 10]), expected)
+                assert reader.size == expected.shape[1:3]
+        if matrix != (1, 0, 0, 1):
+            for other in ("decord", "torchcodec"):
+                with pytest.raises(InputError, match=r"v\.mp4: .* wrong frames of such a file; use .* auto"):
+                    open_video(VideoSource(path), backend=other)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("degrees", "quarter"), [(20, 0), (-40, 0), (50, 1), (130, 1), (140, 2), (-100, 3)])
@@ -336,7 +334,8 @@ def is_right_or_refused(path: Path, place: int) -> bool:
 
 @pytest.mark.parametrize("kind", ["closed", "open"])
 def test_damage_is_refused_or_leaves_the_number_right(tmp_path: Path, kind: str) -> None:
-    content = encode(tmp_path / "v.mp4", **(OPEN if kind == "open" else {"bframes": 3})).read_bytes()
+    # with a fixed quantiser x264 writes the same bytes in every run, so that the same ones are damaged
+    content = encode(tmp_path / "v.mp4", qp=20, **(OPEN if kind == "open" else {"bframes": 3})).read_bytes()
     refused = 0
     for seed in range(3):
         random, damaged = np.random.default_rng(seed), bytearray(content)
