@@ -83,6 +83,17 @@ def test_streaming_gives_every_frame_once_in_order(video: tuple[VideoSource, lis
     assert levels(np.concatenate(batches)) == list(range(FRAMES))
 
 
+@pytest.mark.parametrize("batch", [1, 4, 24])
+def test_streaming_gives_every_frame_before_a_damaged_one(tmp_path: Path, batch: int) -> None:
+    names = write_folder(tmp_path, numbered_frames())
+    file = tmp_path / f"{names[14]}.jpg"
+    file.write_bytes(file.read_bytes()[:-40])
+    found: list[int] = []
+    with open_video(VideoSource(tmp_path)) as reader, pytest.raises(InputError, match=r"00070\.jpg"):
+        found.extend(level for frames in reader.stream(batch) for level in levels(frames))
+    assert found == list(range(14))
+
+
 def test_positions_of_a_video_file_follow_its_indices(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mp4", numbered_frames())
     source = VideoSource(tmp_path / "v.mp4", indices=(4, 9, 14))

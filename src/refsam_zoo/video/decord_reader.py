@@ -3,64 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.video.readers import VideoReader
+from refsam_zoo.video.file_reader import VideoFileReader
+from refsam_zoo.video.packets import Packets
 
 
-class DecordReader(VideoReader):
+class DecordReader(VideoFileReader):
     """Reads a video file with decord on one thread.
 
     Args:
-        path: The file.
-        indices: The decoder's index of each position; None takes every frame.
+        packets: What the file holds: upright pictures in closed groups.
+        indices: Number in the file of each position; None takes every frame.
 
     Raises:
-        InputError: decord cannot open the file, or it has too few frames.
+        InputError: decord is not there or cannot open the file, or the file has too few frames.
     """
 
-    def __init__(self, path: Path, indices: Sequence[int] | None = None) -> None:
-        self.path = path
-        self._decoder = decoder = _open(path)
-        self.fps = float(decoder.get_avg_fps())
-        self._indices = np.arange(len(decoder)) if indices is None else np.asarray(indices, dtype=np.int64)
-        if self._indices.size and self._indices.max() >= len(decoder):
+    def __init__(self, packets: Packets, indices: Sequence[int] | None = None) -> None:
+        super().__init__(packets, indices)
+        self._decord = _import_decord()
+        self._decoder: Any = self._open()
+        if len(self._decoder) != len(packets.times):
             raise InputError(
-                f"{path}: frame {self._indices.max()} is asked for, but the file has {len(decoder)} frames"
+                f"{self.path}: decord finds {len(self._decoder)} frames of {len(packets.times)}; use auto or pyav"
             )
 
-    def __len__(self) -> int:
-        return len(self._indices)
-
     def _decode(self, positions: list[int]) -> np.ndarray:
-        import decord
-
-        wanted = self._indices[positions]
-        self._decoder = self._decoder or _open(self.path)
+        wanted = self._numbers(positions)
+        self._decoder = self._decoder or self._open()
         try:
             return self._decoder.get_batch(wanted).asnumpy()
-        except (decord.DECORDError, RuntimeError) as error:
+        except (self._decord.DECORDError, RuntimeError) as error:
             self._decoder = None  # after an error it would give other frames than those asked for
             raise InputError(
-                f"{self.path}: cannot decode frames {wanted.min()} to {wanted.max()}: {_reason(error)}"
+                f"{self.path}: cannot decode frames {min(wanted)} to {max(wanted)}: {_reason(error)}"
             ) from error
 
     def _close(self) -> None:
         self._decoder = None
 
+    def _open(self) -> Any:
+        try:
+            return self._decord.VideoReader(str(self.path), ctx=self._decord.cpu(0), num_threads=1)
+        except (self._decord.DECORDError, RuntimeError) as error:
+            raise InputError(f"{self.path}: not a readable video: {_reason(error)}") from error
 
-def _open(path: Path) -> Any:
-    import decord
 
-    decord.logging.set_level(decord.logging.FATAL)
+def _import_decord() -> ModuleType:
     try:
-        return decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-    except (decord.DECORDError, RuntimeError) as error:
-        raise InputError(f"{path}: not a readable video: {_reason(error)}") from error
+        import decord
+    except (ImportError, OSError, RuntimeError) as error:  # the latter two where its library does not load
+        raise InputError(
+            "the video back end decord needs the package decord, which is made for x86 processors only; use auto"
+        ) from error
+    decord.logging.set_level(decord.logging.FATAL)
+    return decord
 
 
 def _reason(error: Exception) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from refsam_zoo.errors import InputError
 from refsam_zoo.video.file_layout import is_fragmented, missing_bytes
 from refsam_zoo.video.key_frames import starts_clean, starts_instantaneously
+from refsam_zoo.video.orientation import UPRIGHT, Orientation, frame_orientation
 
 if TYPE_CHECKING:
     import av
@@ -24,6 +25,7 @@ SEEKABLE_FORMATS = ("mov", "mp4", "matroska", "webm")
 SEEKABLE_CODECS = ("h264", "hevc", "vp9", "av1")
 """Codecs in which every packet gives exactly one frame, so that sorted time stamps number the frames."""
 REORDERED = ("h264", "hevc")
+Order = Literal["closed", "open", "gradual", "counted"]
 LARGEST_REORDERING = 16
 """Frames by which decoding and display order may differ in H.264 and HEVC."""
 
@@ -34,7 +36,12 @@ class Packets:
 
     Attributes:
         path: The file.
-        fps: Average frames per second; 0 where the file does not say.
+        fps: Average frames per second, by the time stamps where they number the frames; 0 where nothing tells.
+        unit: Seconds of a unit of the stream's time stamps.
+        begin: Time of the first frame in seconds, on the clock that sound shares.
+        pixel_aspect: Width of a pixel as displayed over its height.
+        orientation: How players turn and mirror the pictures, by the first of them.
+        timed: Whether time stamps are those of the frames, even where they do not number them.
         times: Time stamp of each frame in display order, in units of the stream; empty where `order` is `counted`.
         starts: Numbers of the frames at which decoding can begin, ascending.
         order: `closed`: no frame refers across a key frame, any decoder is exact; `open`: time stamps number the frames
@@ -46,9 +53,14 @@ class Packets:
 
     path: Path
     fps: float
+    unit: Fraction
+    begin: Fraction
+    pixel_aspect: Fraction
+    orientation: Orientation
+    timed: bool
     times: tuple[int, ...]
     starts: tuple[int, ...]
-    order: Literal["closed", "open", "gradual", "counted"]
+    order: Order
     independent: bool
 
 
@@ -92,7 +104,7 @@ def _examine(path: Path, container: av.container.InputContainer) -> Packets:
     extra = bytes(stream.codec_context.extradata or b"")
     times: list[int | None] = []
     keys: list[tuple[int, bool, bool]] = []
-    discarded = False
+    orientation, discarded = UPRIGHT, False
     for packet in container.demux(stream):
         if not packet.size:
             continue
@@ -100,6 +112,8 @@ def _examine(path: Path, container: av.container.InputContainer) -> Packets:
             data = bytes(packet)
             clean = starts_clean(data, codec, extra)
             keys.append((len(times), clean, clean and starts_instantaneously(data, codec, extra)))
+        if not times:
+            orientation = _orientation(packet)
         discarded |= packet.is_discard
         times.append(packet.pts)
     if not times:
@@ -108,26 +122,63 @@ def _examine(path: Path, container: av.container.InputContainer) -> Packets:
         raise InputError(
             f"{path}: begins in the middle of a group of pictures, so its frames have no numbers; encode it again"
         )
-    rate = stream.average_rate or stream.guessed_rate or Fraction(0)
-    known = container.format.name.split(",")[0] in SEEKABLE_FORMATS and codec in SEEKABLE_CODECS
-    if discarded or not known or not _ordered(times):
-        return Packets(path, float(rate), (), (0,), "counted", independent=True)
-    return _number(path, float(rate), [time for time in times if time is not None], keys, codec)
+    timed = not discarded and _ordered(times)
+    numbered = timed and container.format.name.split(",")[0] in SEEKABLE_FORMATS and codec in SEEKABLE_CODECS
+    stamps = [time for time in times if time is not None]
+    shown = tuple(sorted(stamps)) if numbered else ()
+    unit = stream.time_base or Fraction(1, 1000)
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    order, starts, independent = _order(path, shown, stamps, keys, codec) if numbered else ("counted", (0,), True)
+    return Packets(
+        path,
+        fps=_rate(stream, stamps, unit, numbered),
+        unit=unit,
+        begin=shown[0] * unit if numbered else (stream.start_time or 0) * unit,
+        pixel_aspect=1 / aspect if orientation.transposed else aspect,
+        orientation=orientation,
+        timed=timed,
+        times=shown,
+        starts=starts,
+        order=order,
+        independent=independent,
+    )
 
 
-def _number(path: Path, fps: float, times: list[int], keys: list[tuple[int, bool, bool]], codec: str) -> Packets:
-    """Numbers the frames by their sorted time stamps."""
-    shown = tuple(sorted(times))
+def _orientation(packet: av.Packet) -> Orientation:
+    """How the picture of a file's first packet is to be displayed; nothing is said where it cannot be decoded."""
+    import av
+
+    decoder = packet.stream.codec_context
+    decoder.thread_count = 1
+    try:
+        frames = [*decoder.decode(packet), *decoder.decode(None)]
+    except av.error.FFmpegError:
+        frames = []
+    return frame_orientation(frames[0]) if frames else UPRIGHT
+
+
+def _rate(stream: av.VideoStream, stamps: list[int], unit: Fraction, numbered: bool) -> float:
+    """Mean frames per second. What a file claims is right where time stamps are not, and often wrong where they are."""
+    span = (max(stamps) - min(stamps)) * unit if stamps else 0
+    if span and (numbered or not stream.average_rate):
+        return float((len(stamps) - 1) / span)
+    return float(stream.average_rate or stream.guessed_rate or 0)
+
+
+def _order(
+    path: Path, shown: tuple[int, ...], times: list[int], keys: list[tuple[int, bool, bool]], codec: str
+) -> tuple[Order, tuple[int, ...], bool]:
+    """Tells how key frames can be used where sorted time stamps number the frames: see `Packets`."""
     rank = {time: number for number, time in enumerate(shown)}
     starts = tuple(rank[times[place]] for place, clean, _ in keys if clean)
     independent = codec != "h264" or all(instantaneous for _, clean, instantaneous in keys if clean)
-    order: Literal["closed", "open", "gradual"] = "open"
+    order: Order = "open"
     if not all(clean for _, clean, _ in keys):
         order = "gradual"
     # In a closed group everything decoded before its key frame is shown before it, and nothing decoded later is.
     elif codec == "h264" and independent and all(rank[times[place]] == place for place, _, _ in keys):
         order = "open" if is_fragmented(path) else "closed"  # decord miscounts closed groups in fragmented files
-    return Packets(path, fps, shown, starts, order, independent)
+    return order, starts, independent
 
 
 def _leads(times: list[int | None]) -> bool:

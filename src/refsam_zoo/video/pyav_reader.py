@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.video.file_reader import VideoFileReader
+from refsam_zoo.video.orientation import frame_orientation
 from refsam_zoo.video.packets import Packets, picture_stream
-from refsam_zoo.video.readers import VideoReader
 
 if TYPE_CHECKING:
     import av
@@ -21,7 +23,7 @@ SKIPPABLE = ("h264", "hevc")
 """Codecs whose decoder can leave out pictures before the wanted one that no other refers to."""
 
 
-class PyAVReader(VideoReader):
+class PyAVReader(VideoFileReader):
     """Reads a video file with PyAV on one thread.
 
     Where time stamps number the frames it seeks to the last frame before the wanted one at which decoding can begin,
@@ -39,21 +41,24 @@ class PyAVReader(VideoReader):
     def __init__(self, packets: Packets, indices: Sequence[int] | None = None) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self.path = packets.path
-        self.fps = packets.fps
-        self._packets = packets
+        super().__init__(packets, indices)
         self._number: dict[int | None, int] = {time: number for number, time in enumerate(packets.times)}
         self._container: av.container.InputContainer | None = None
         self._frames: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._converter = VideoReformatter()
+        self._stamps: dict[int, int] = {}
         self._wanted = 0
         self._last = -1
-        self._indices = indices
-        if packets.times and indices and max(indices) >= len(packets.times):
-            raise self._too_few(max(indices), len(packets.times))
 
     def __len__(self) -> int:
         return self._count if self._indices is None else len(self._indices)
+
+    def time(self, position: int) -> Fraction:
+        """See `VideoReader.time`; where only counting numbers the frames, the time of those read is known."""
+        number = self._numbers([position])[0]
+        if number in self._stamps:
+            return (self._stamps[number] - self._stamps[0]) * self._packets.unit
+        return super().time(position)
 
     def _close(self) -> None:
         self._frames = iter(())
@@ -74,7 +79,7 @@ class PyAVReader(VideoReader):
         return self._within_limit(decode_all, f"{self.path}: counting its frames")
 
     def _decode(self, positions: list[int]) -> np.ndarray:
-        numbers = positions if self._indices is None else [self._indices[position] for position in positions]
+        numbers = self._numbers(positions)
         pictures = [self._picture(number) for number in numbers]
         for number, picture in zip(numbers, pictures, strict=True):
             if picture.shape != pictures[0].shape:
@@ -137,6 +142,8 @@ class PyAVReader(VideoReader):
                 if number <= self._last:
                     raise InputError(f"{self.path}: the time stamps after frame {self._last} are wrong")
                 self._last = number
+                if not self._number and self._packets.timed and frame.pts is not None:
+                    self._stamps[number] = frame.pts
                 self._frames_decoded += 1
                 yield number, frame
         except av.error.FFmpegError as error:
@@ -184,7 +191,4 @@ class PyAVReader(VideoReader):
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:
         """The picture as displayed: players turn it as the file says."""
         picture = self._converter.reformat(frame, format="rgb24").to_ndarray()
-        return np.ascontiguousarray(np.rot90(picture, frame.rotation // 90)) if frame.rotation % 360 else picture
-
-    def _too_few(self, wanted: int, count: int) -> InputError:
-        return InputError(f"{self.path}: frame {wanted} is asked for, but the file has {count} frames")
+        return frame_orientation(frame).apply(picture)

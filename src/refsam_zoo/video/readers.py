@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeVar
@@ -33,11 +35,17 @@ class VideoReader(ABC):
     Attributes:
         path: Video file or folder of frames.
         fps: Frames per second; nominal where the source does not say.
+        time_unit: Seconds that times are multiples of; None where the rate says it all.
+        begin: Time of the first frame in seconds, on the clock of the source.
+        pixel_aspect: Width of a pixel as displayed over its height.
         time_limit: Seconds that a read may take without decoding a frame, None for no limit.
     """
 
     path: Path
     fps: float
+    time_unit: Fraction | None = None
+    begin = Fraction(0)
+    pixel_aspect = Fraction(1)
     time_limit: float | None = None
     _size: tuple[int, int] | None = None
     _frames_decoded = 0
@@ -65,6 +73,10 @@ class VideoReader(ABC):
             self.read([0])
         assert self._size is not None
         return self._size
+
+    def time(self, position: int) -> Fraction:
+        """When a frame is shown, in seconds after the first one."""
+        return position / exact_rate(self.fps)
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """Reads frames in the order asked; each is decoded once, in the order of the file.
@@ -99,9 +111,19 @@ class VideoReader(ABC):
 
         Yields:
             RGB, uint8 `[n, H, W, 3]` with `1 <= n <= batch`.
+
+        Raises:
+            InputError: As `read`, after all frames before the one that cannot be had.
         """
         for start in range(0, len(self), batch):
-            yield self._limited(list(range(start, min(start + batch, len(self)))))
+            positions = list(range(start, min(start + batch, len(self))))
+            try:
+                frames: Iterable[np.ndarray] = [self._limited(positions)]
+            except InputError:
+                if self._hangs:
+                    raise
+                frames = map(self._limited, ([position] for position in positions))  # up to the frame that is damaged
+            yield from frames
 
     def _limited(self, positions: list[int]) -> np.ndarray:
         frames = self._within_limit(
@@ -129,6 +151,11 @@ class VideoReader(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Makes a fraction such as 30000/1001 of a rate; what is no positive number becomes 25."""
+    return Fraction(fps).limit_denominator(1001) if math.isfinite(fps) and fps > 0 else Fraction(25)
 
 
 def open_video(
@@ -171,21 +198,22 @@ def open_video(
 
 
 def _open_file(path: Path, indices: Sequence[int] | None, backend: str) -> VideoReader:
+    from refsam_zoo.video.orientation import UPRIGHT
     from refsam_zoo.video.packets import read_packets
 
     if backend not in BACKENDS:
         raise InputError(f"unknown video back end '{backend}'{nearest_name(backend, BACKENDS)}")
     packets = read_packets(path)
-    if packets.order in INEXACT.get(backend, ()):
+    if backend in INEXACT and (packets.order in INEXACT[backend] or packets.orientation != UPRIGHT):
         raise InputError(f"{path}: {backend} gives wrong frames of such a file; use the video back end auto")
     if backend == "decord":
         from refsam_zoo.video.decord_reader import DecordReader
 
-        return DecordReader(path, indices)
+        return DecordReader(packets, indices)
     if backend == "torchcodec":
         from refsam_zoo.video.torchcodec_reader import TorchCodecReader
 
-        return TorchCodecReader(path, indices)
+        return TorchCodecReader(packets, indices)
     from refsam_zoo.video.pyav_reader import PyAVReader
 
     return PyAVReader(packets, indices)

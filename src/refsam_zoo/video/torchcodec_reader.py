@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.video.readers import VideoReader
+from refsam_zoo.video.file_reader import VideoFileReader
+from refsam_zoo.video.packets import Packets
 
 
-class TorchCodecReader(VideoReader):
+class TorchCodecReader(VideoFileReader):
     """Reads a video file with torchcodec on one thread; as exact as torchcodec is.
 
     Args:
-        path: The file.
+        packets: What the file holds: upright pictures.
         indices: Number in the file of each position; None takes every frame.
 
     Raises:
         InputError: torchcodec is not usable here or cannot open the file, or the file has too few frames.
     """
 
-    def __init__(self, path: Path, indices: Sequence[int] | None = None) -> None:
-        self.path = path
+    def __init__(self, packets: Packets, indices: Sequence[int] | None = None) -> None:
+        super().__init__(packets, indices)
         try:
             from torchcodec.decoders import VideoDecoder
 
-            self._decoder = VideoDecoder(str(path), dimension_order="NHWC", num_ffmpeg_threads=1)
+            self._decoder = VideoDecoder(str(self.path), dimension_order="NHWC", num_ffmpeg_threads=1)
             count = len(self._decoder)
         except (ImportError, OSError, RuntimeError, ValueError, TypeError) as error:
             if isinstance(error, (ImportError, OSError)) or "libtorchcodec" in str(error):  # loaded at the first use
                 raise InputError(
                     "the video back end torchcodec needs the package torchcodec and FFmpeg's shared libraries; use auto"
                 ) from error
-            raise InputError(f"{path}: not a readable video: {_reason(error)}") from error
-        self.fps = float(self._decoder.metadata.average_fps or 0)
-        self._indices = np.arange(count) if indices is None else np.asarray(indices, dtype=np.int64)
-        if self._indices.size and self._indices.max() >= count:
-            raise InputError(f"{path}: frame {self._indices.max()} is asked for, but the file has {count} frames")
-
-    def __len__(self) -> int:
-        return len(self._indices)
+            raise InputError(f"{self.path}: not a readable video: {_reason(error)}") from error
+        if count != len(packets.times):
+            raise InputError(f"{self.path}: torchcodec finds {count} frames of {len(packets.times)}; use auto or pyav")
 
     def _decode(self, positions: list[int]) -> np.ndarray:
-        wanted = self._indices[positions].tolist()
+        wanted = self._numbers(positions)
         try:
             return self._decoder.get_frames_at(wanted).data.numpy()
         except (RuntimeError, IndexError) as error:
