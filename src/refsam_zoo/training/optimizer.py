@@ -85,9 +85,7 @@ def build_optimizer(
     return torch.optim.AdamW(groups)
 
 
-def build_schedule(
-    optimizer: torch.optim.Optimizer, schedule: Schedule, total_steps: Callable[[], float]
-) -> LambdaLR:
+def build_schedule(optimizer: torch.optim.Optimizer, schedule: Schedule, total_steps: Callable[[], float]) -> LambdaLR:
     """Makes the learning-rate schedule of a run.
 
     Args:
