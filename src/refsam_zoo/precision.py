@@ -29,6 +29,15 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def accelerator_device(accelerator: str) -> str:
+    """Gives the type of the device that Lightning takes for the name of an accelerator."""
+    if accelerator not in ("auto", "gpu"):
+        return accelerator
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cuda" if torch.cuda.is_available() or accelerator == "gpu" else "cpu"
+
+
 def default_precision(device_type: str) -> Precision:
     """Gives bf16-mixed where the hardware computes bfloat16: a recent GPU, or a processor with AMX; else 32-true.
 
@@ -36,9 +45,12 @@ def default_precision(device_type: str) -> Precision:
         device_type: "cuda", "cpu", ...
     """
     if device_type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)  # older releases of PyTorch cannot tell
-    return "bf16-mixed" if device_type == "cpu" and amx() else "32-true"
+        # availability first, since the other question fails without a GPU; the trainer then says what is wrong
+        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)  # older releases of PyTorch cannot tell
+        fast = device_type == "cpu" and amx()
+    return "bf16-mixed" if fast else "32-true"
 
 
 def computing_in(device: torch.device, precision: Precision | None = None) -> AbstractContextManager[object]:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from refsam_zoo.data_modules.ref_shapes import RefShapes
+from refsam_zoo.evaluation.callback import EvaluationCallback
 from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.mask_decoder import MaskDecoder
@@ -23,6 +24,7 @@ from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.optimizer import Schedule
+from refsam_zoo.types import ClipBatch
 
 WIDTH = 32
 BATCHES, EPOCHS = 4, 3
@@ -58,6 +60,17 @@ def make_model() -> ReferringSegmentation:
     return model
 
 
+class LossOfAll(Callback):
+    """Makes sure that the loss that is logged is that of all processes."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: ClipBatch, batch_idx: int
+    ) -> None:
+        losses = pl_module.all_gather(outputs["loss"])
+        assert losses.unique().numel() == trainer.world_size
+        torch.testing.assert_close(trainer.callback_metrics["train/loss"], losses.mean())
+
+
 def train(
     root: Path, folder: Path, resumed: Path | None = None, workers: int = 0, processes: int = 1, **options: Any
 ) -> list[Path]:
@@ -79,7 +92,9 @@ def train(
         strategy="ddp_fork" if processes > 1 else "auto",
         max_epochs=EPOCHS,
         callbacks=[
-            ModelCheckpoint(folder, "{step:02}", save_top_k=-1, every_n_train_steps=1 if resumed is None else STEPS)
+            ModelCheckpoint(folder, "{step:02}", save_top_k=-1, every_n_train_steps=1 if resumed is None else STEPS),
+            EvaluationCallback(),
+            *([LossOfAll()] if processes > 1 else []),
         ],
         limit_val_batches=1,
         logger=False,
@@ -136,7 +151,7 @@ def test_in_two_processes_too(ref_shapes: Path, tmp_path: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "sync_dist" not in done.stderr
+    assert "sync_dist" not in done.stderr  # Lightning's advice for what every process has alike
 
 
 if __name__ == "__main__":

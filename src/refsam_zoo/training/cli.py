@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from jsonargparse import ActionConfigFile
 from lightning.fabric.plugins import CheckpointIO
@@ -34,6 +33,7 @@ from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.output_files import require_empty, write_whole
 from refsam_zoo.parser import ROLES, OneLineErrors
+from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
 from refsam_zoo.training.module import ReferringSegmentation
@@ -192,8 +192,10 @@ class RefSAMCLI(LightningCLI):
         if not sys.stdout.isatty() and not any(isinstance(each, ProgressBar) for each in _listed(options["callbacks"])):
             kwargs["enable_progress_bar"] = False
             callbacks.append(ProgressLines())
-        if options["precision"] is None:
-            kwargs["precision"] = "bf16-mixed" if _has_bfloat16() else "32-true"
+        if options["precision"] is None and not options["plugins"]:  # a plugin may be the precision
+            accelerator = options["accelerator"]
+            name = accelerator if isinstance(accelerator, str) else accelerator.name()
+            kwargs["precision"] = default_precision(accelerator_device(name))
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks += callbacks + self._evaluation_callbacks()  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
@@ -239,13 +241,6 @@ class RefSAMCLI(LightningCLI):
 def _listed(value: Any) -> list[Any]:
     """What Lightning takes as None, one or a list."""
     return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def _has_bfloat16() -> bool:
-    """Whether bfloat16 is computed by the hardware: a recent GPU, or a CPU with AMX."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_amx_tile_supported()
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
