@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "errors": set(),
     "types": set(),
     "file_names": {"errors"},
-    "output_files": {"errors"},
+    "output_files": {"errors", "file_names"},
     "registry": {"errors"},
     "parser": {"errors", "registry"},
     "video": {"errors", "file_names", "types"},
