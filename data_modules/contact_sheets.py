@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _TILE, _CAPTION, _GAP = 256, 44, 8
 _FRAMES = 16
-_RED = (214, 39, 40)
+RED = (214, 39, 40)
+"""Colour of everything that is said about a fault."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ def _faulty_tile(referral: Referral, fault: Fault) -> Tile:
     height, width = picture.shape[:2]
     corners = ((0, 0), (width - 1, height - 1)), ((0, height - 1), (width - 1, 0))
     for start, end in corners:
-        cv2.line(picture, start, end, _RED, 2, cv2.LINE_AA)
-    cv2.rectangle(picture, (1, 1), (width - 2, height - 2), _RED, 3)
+        cv2.line(picture, start, end, RED, 2, cv2.LINE_AA)
+    cv2.rectangle(picture, (1, 1), (width - 2, height - 2), RED, 3)
     what = "mask" if fault.in_mask else "frame"
     names = f"{referral.video_id} / {referral.frames[fault.position]}: broken {what}"
     return Tile(picture, referral.expression, names, faulty=True)
@@ -163,5 +164,5 @@ def _captioned(tile: Tile) -> Picture:
     picture.paste(Image.fromarray(tile.picture))
     draw = ImageDraw.Draw(picture)
     draw.text((2, height + 2), tile.sentence, fill="black", font=ImageFont.load_default(13))
-    draw.text((2, height + 20), tile.names, fill=_RED if tile.faulty else "gray", font=ImageFont.load_default(11))
+    draw.text((2, height + 20), tile.names, fill=RED if tile.faulty else "gray", font=ImageFont.load_default(11))
     return picture

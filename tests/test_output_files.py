@@ -26,6 +26,8 @@ def test_ordinary_names_stay_as_they_are(tmp_path: Path) -> None:
 def test_folder_with_an_earlier_result_is_refused(tmp_path: Path) -> None:
     require_empty(tmp_path)
     require_empty(tmp_path / "new")
+    (tmp_path / ".DS_Store").touch()
+    require_empty(tmp_path)
     (tmp_path / "masks").mkdir()
     with pytest.raises(InputError, match="not empty"):
         require_empty(tmp_path)

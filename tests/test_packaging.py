@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "number_types": set(),
     "types": set(),
     "file_names": {"errors"},
-    "output_files": {"errors"},
+    "output_files": {"errors", "file_names"},
     "precision": {"errors"},
     "registry": {"errors"},
     "parser": {"errors", "registry"},

@@ -32,7 +32,7 @@ def natural_order(name: str) -> Order:
     The order is total: of names that differ only in leading zeros, such as `1` and `01`, the longer one comes first.
     Folders keep their files together.
     """
-    return tuple((_pieces(part), part) for part in name.split("/"))
+    return tuple(map(_order, name.split("/")))
 
 
 def is_hidden(path: str) -> bool:
@@ -111,26 +111,32 @@ def find_files(folder: Path, suffixes: Sequence[str] = FRAMES) -> FoundFiles:
 
 
 def _list(folder: Path, suffixes: tuple[str, ...]) -> FoundFiles:
-    files: dict[str, str] = {}
+    files: dict[str, list[str]] = {}
     with os.scandir(folder) as entries:
         # a link to nothing stays in: its name says that a frame belongs there
         there = [entry.name for entry in entries if entry.name.lower().endswith(suffixes) and not entry.is_dir()]
-    for file in sorted(there, key=natural_order):
-        name = os.path.splitext(file)[0]
-        if is_hidden(file):
-            continue
-        if name in files:
+    for file in there:
+        if not is_hidden(file):
+            files.setdefault(os.path.splitext(file)[0], []).append(file)
+    for name in sorted(files, key=natural_order):
+        if len(files[name]) > 1:
+            first, second, *_ = sorted(files[name])
             raise InputError(
-                f"{folder}: {files[name]} and {file} have the same name; keep one of them, and masks in another folder"
+                f"{folder}: {first} and {second} have the same name; keep one of them, and masks in another folder"
             )
-        files[name] = file
-    return FoundFiles({name: folder / files[name] for name in sorted(files, key=natural_order)})
+    return FoundFiles({name: folder / files[name][0] for name in sorted(files, key=natural_order)})
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=256)
 def _list_once(folder: Path, suffixes: tuple[str, ...], changed: int) -> FoundFiles:
     """As `_list`, remembered as long as the folder is unchanged: one of COCO's has 82783 pictures."""
     return _list(folder, suffixes)
+
+
+@lru_cache(maxsize=2**16)
+def _order(part: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
+    """Remembered, since the masks of a data set have few different names in many folders."""
+    return _pieces(part), part
 
 
 def _pieces(name: str) -> tuple[str | tuple[int, str], ...]:

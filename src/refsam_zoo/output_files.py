@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.file_names import is_hidden
 
 
 def require_empty(folder: Path) -> None:
-    """Makes sure that a folder holds no earlier result.
+    """Makes sure that a folder holds no earlier result; hidden files do not count.
 
     Raises:
         InputError: It is a file, holds something, or cannot be looked into.
     """
     try:
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not all(is_hidden(path.name) for path in folder.iterdir()):
             raise InputError(f"{folder} is not empty; give a new folder, so that no earlier result is overwritten")
     except OSError as error:
         raise InputError(f"{folder} cannot be an output folder: {error.strerror}") from error

@@ -37,7 +37,7 @@ class VideoSource:
     """Where the pixels of a video are.
 
     Attributes:
-        path: A folder of frames (`<frame name>.jpg` or `.png`) or a video file.
+        path: A folder of frames (`<frame name>.jpg`, `.png`, ...) or a video file.
         indices: For a video file, the decoder's index of each entry of `Referral.frames`; None means 0, 1, 2, ...
     """
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from formats.catalogue import FORMATS
 from PIL import Image
 
 from refsam_zoo.cli import main
+from refsam_zoo.data_modules.contact_sheets import RED
 from refsam_zoo.data_modules.inspection import inspect
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
@@ -156,3 +158,73 @@ def test_a_contact_sheet_that_cannot_be_written_is_named(two: list[Referral], tm
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"sheet\.png cannot be written"):
         inspect(tmp_path / "data", contact_sheet=tmp_path / "file" / "sheet.png", workers=1)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_systems_and_cameras_do_to_files_changes_nothing(
+    name: str, two: list[Referral], root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FORMATS[name][1](root, two)
+    capsys.readouterr()
+    inspect(root, contact_sheet=root.parent / "sheet.png")
+    before = capsys.readouterr().out
+    for file in sorted(file for file in root.rglob("*") if file.suffix in (".jpg", ".png", ".h5", ".mp4")):
+        (file.parent / f"._{file.name}").write_bytes(b"of macOS")
+        for other in (".DS_Store", "Thumbs.db", "desktop.ini"):
+            (file.parent / other).touch()
+        if file.suffix != ".mp4":  # these the annotations name with their suffix
+            file.rename(file.with_suffix(file.suffix.upper()))
+    inspect(root, contact_sheet=root.parent / "sheet.png")
+    assert capsys.readouterr().out == before
+
+
+def test_frames_that_training_cannot_open_are_named(
+    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FORMATS["json_folder"][1](tmp_path, two)
+    folders = sorted((tmp_path / "videos").iterdir())
+    Image.new("L", (64, 64)).save(folders[0] / "00002.png")
+    (folders[1] / "00003.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match="broken or missing"):
+        inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
+    *_, problems = capsys.readouterr().out.split("\n\n")
+    assert f"{folders[0]}: 00002.jpg and 00002.png have the same name" in problems
+    assert f"{folders[1] / '00003.jpg'}: not a readable picture" in problems
+
+
+def test_a_missing_frame_is_named_once(two: list[Referral], root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    FORMATS["ref_shapes"][1](root, two)
+    missing = next((root / "test" / "JPEGImages").rglob("00003.jpg"))
+    missing.unlink()
+    with pytest.raises(InputError, match="1 broken or missing"):
+        inspect(root, contact_sheet=root.parent / "sheet.png")
+    assert f"frame 00003 is missing in {missing.parent}" in capsys.readouterr().out
+
+
+def test_what_commands_would_refuse_is_said(
+    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FORMATS["csv_folder"][1](tmp_path, two)
+    table = tmp_path / "annotations.csv"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    lines[1:] = [[cell.replace("val", "test").replace("train", "test") for cell in line] for line in lines[1:]]
+    table.write_text("\n".join(",".join(line) for line in lines))
+    inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
+    assert f"fit would refuse it: {tmp_path}: no expressions for train" in capsys.readouterr().out
+
+
+def test_a_sheet_shows_the_video_with_the_broken_mask(two: list[Referral], tmp_path: Path) -> None:
+    FORMATS["json_folder"][1](tmp_path, two)
+    inspect(tmp_path, contact_sheet=tmp_path / "sound.png")
+    broken = max((tmp_path / "masks").rglob("00004.png"))
+    broken.write_bytes(broken.read_bytes()[:40])
+    with pytest.raises(InputError, match="1 broken or missing"):
+        inspect(tmp_path, contact_sheet=tmp_path / "faulty.png")
+    red = []
+    for name in ("sound.png", "faulty.png"):
+        with Image.open(tmp_path / name) as sheet:
+            pixels = np.asarray(sheet)
+            red.append((pixels == RED).all(axis=-1).sum())
+    assert pixels.shape[1] > 256
+    assert red[0] == 0
+    assert red[1] > 1000

@@ -116,3 +116,20 @@ def test_damaged_masks_are_refused_when_read(root: Path, change: dict[str, Any],
     referrals = parse_mevis(root, "train")
     with pytest.raises(InputError, match=message):
         list(map(read_clip, [[referral] for referral in referrals], [[0]] * len(referrals)))
+
+
+def test_masks_follow_the_natural_order_of_names(
+    shapes: list[Referral], agree: Callable[..., None], root: Path
+) -> None:
+    names = {f"{number:05d}": f"frame{number + 7}" for number in range(6)}
+    file = root / "valid_u" / "meta_expressions.json"
+    sentences = json.loads(file.read_text())
+    for video_id, video in sentences["videos"].items():
+        folder = root / "valid_u" / "JPEGImages" / video_id
+        for old, new in names.items():
+            (folder / f"{old}.jpg").rename(folder / f"{new}.jpg")
+        video["frames"] = sorted(names.values())
+    file.write_text(json.dumps(sentences))
+    for original, copy in zip(shapes, parse_mevis(root, "valid_u"), strict=True):
+        assert copy.frames == tuple(names.values())
+        agree(original, copy, range(6))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from refsam_zoo.data_modules.parallel import Processes
+from refsam_zoo.data_modules.parallel import Processes, workers_that_pay
 
 CALL = operator.methodcaller("__call__")
 
@@ -37,3 +37,8 @@ def test_a_process_that_dies_costs_only_its_item() -> None:
 def test_errors_come_through(workers: int) -> None:
     with Processes(workers) as processes, pytest.raises(ZeroDivisionError):
         list(processes.map(CALL, [partial(divmod, 1, 0)], lost))
+
+
+def test_little_work_is_done_without_starting_processes() -> None:
+    assert workers_that_pay(0) == workers_that_pay(6 * 100) == 1
+    assert workers_that_pay(10**7) == os.cpu_count()

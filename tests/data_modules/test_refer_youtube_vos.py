@@ -152,3 +152,18 @@ def test_masks_are_read_from_the_index(make_tree: Callable[..., Path]) -> None:
     assert first.masks is not None
     mask = first.masks.read([1], (48, 64))
     assert np.argwhere(mask[0]).min(0).tolist() == [4, 5]
+
+
+def test_frames_are_in_natural_order_whatever_the_order_of_the_file(make_tree: Callable[..., Path]) -> None:
+    root = make_tree()
+    for kind, suffix in (("JPEGImages", ".jpg"), ("Annotations", ".png")):
+        for number in range(9):
+            file = root / "train" / kind / "bb" / f"{5 * number:05d}{suffix}"
+            file.rename(file.with_name(f"{5 * number}{suffix}"))
+    edit(root, lambda videos: videos["bb"].update(frames=sorted(str(5 * number) for number in range(9))))
+    bright = parse_refer_youtube_vos(root, "train")[2]
+    assert bright.frames == tuple(str(5 * number) for number in range(9))
+    masks = read_clip([bright], range(9)).masks
+    assert masks is not None
+    lefts = masks[0].any(axis=1).argmax(axis=1)
+    assert np.diff(lefts).tolist() == [1] * 8, "the box moves by a pixel a frame"

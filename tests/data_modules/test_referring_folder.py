@@ -5,15 +5,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from formats.referring_folder import copy_video, write_table
+from PIL import Image
 
 from refsam_zoo.data_modules import ReferringFolder
 from refsam_zoo.data_modules.clips import read_clip
 from refsam_zoo.data_modules.referring_folder import parse_referring_folder
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
+from refsam_zoo.video.masks import PaletteMasks
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
@@ -110,3 +113,73 @@ def test_masks_of_frames_that_do_not_exist_are_refused(shapes: list[Referral], t
 def test_a_folder_without_table_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"annotations\.csv: cannot read"):
         ReferringFolder(tmp_path).setup("fit")
+
+
+SPELLINGS: dict[str, Callable[[Path], Path]] = {
+    "without leading zeros": lambda path: path.with_name(f"{int(path.stem)}{path.suffix}"),
+    "in capitals": lambda path: path.with_suffix(path.suffix.upper()),
+    "as words with a number": lambda path: path.with_name(f"frame{int(path.stem) + 8}{path.suffix}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("spelling", "which"),
+    [
+        ("without leading zeros", ("videos",)),
+        ("without leading zeros", ("masks",)),
+        ("in capitals", ("videos", "masks")),
+        ("as words with a number", ("videos", "masks")),
+    ],
+)
+def test_files_may_be_spelled_in_several_ways(
+    shapes: list[Referral], agree: Callable[..., None], tmp_path: Path, spelling: str, which: tuple[str, ...]
+) -> None:
+    row = copy_video(tmp_path, shapes[0], "frames")
+    for folder in which:
+        for file in sorted((tmp_path / folder).rglob("*.*")):
+            (file.parent / f"._{file.name}").write_bytes(b"of macOS")
+            file.rename(SPELLINGS[spelling](file))
+    write_table(tmp_path, [{**row, "expression": shapes[0].expression, "object_ids": "1"}])
+    (copy,) = parse_referring_folder(tmp_path)
+    original = replace(shapes[0], object_ids=(1,), masks=replace(shapes[0].masks, object_ids=(1,)))  # type: ignore[type-var]
+    agree(original, replace(copy, video_id=original.video_id), range(6))
+
+
+def test_masks_of_a_video_file_are_in_the_order_of_its_frames(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    with av.open(str(tmp_path / "v.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        for number in range(12):
+            Image.fromarray(np.full((64, 64), number + 1, np.uint8)).save(tmp_path / "masks" / f"{number}.png")
+            picture = np.full((64, 64, 3), 20 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    write_table(tmp_path, [{"video": "v.mp4", "mask": "masks", "expression": "x"}])
+    (referral,) = parse_referring_folder(tmp_path)
+    assert referral.frames == tuple(f"{number:05d}" for number in range(12))
+    assert isinstance(referral.masks, PaletteMasks)
+    assert referral.masks.read_ids(range(12), (64, 64))[:, 0, 0].tolist() == list(range(1, 13))
+    levels = read_clip([referral], range(12)).frames.mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(levels, np.arange(12) * 20, atol=5)
+
+
+def test_two_masks_of_one_frame_are_refused(shapes: list[Referral], tmp_path: Path) -> None:
+    row = copy_video(tmp_path, shapes[0], "frames")
+    shutil.copy(tmp_path / row["mask"] / "00001.png", tmp_path / row["mask"] / "1.png")
+    write_table(tmp_path, [{**row, "expression": "x"}])
+    with pytest.raises(InputError, match=r"1\.png: frame 00001 has another mask, .*1\.png"):
+        parse_referring_folder(tmp_path)
+
+
+def test_masks_of_16_bits_are_read(shapes: list[Referral], tmp_path: Path) -> None:
+    row = copy_video(tmp_path, shapes[0], "frames")
+    for file in (tmp_path / row["mask"]).iterdir():
+        Image.fromarray((np.asarray(Image.open(file)) > 0).astype(np.uint16) * 65535).save(file)
+    write_table(tmp_path, [{**row, "expression": "x", "object_ids": ids} for ids in ("", "65535", "1")])
+    every, named, other = (read_clip([referral], range(6)).masks for referral in parse_referring_folder(tmp_path))
+    assert every is not None
+    assert every.any()
+    np.testing.assert_array_equal(every, named)
+    assert other is not None
+    assert not other.any()

@@ -69,6 +69,37 @@ def test_the_checker_lists_every_problem(predictions: Path, referrals: list[Refe
     assert problems[7:] == ["v0/0/00010: has other values than 0 and 255"]
 
 
+def test_hidden_files_and_other_spellings_are_named(
+    predictions: Path, referrals: list[Referral], tmp_path: Path
+) -> None:
+    write_submission(predictions, "mevis", referrals, tmp_path / "clean.zip")
+    with zipfile.ZipFile(tmp_path / "clean.zip") as archive:
+        archive.extractall(tmp_path / "masks")
+    masks = tmp_path / "masks" / "v0" / "0"
+    (masks / "00005.png").rename(masks / "00005.PNG")
+    (masks / "00010.png").rename(masks / "10.png")
+    for name in ("__MACOSX/v0/._0", ".DS_Store", "v0/0/._00000.png"):
+        (tmp_path / "masks" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "masks" / name).touch()
+    path = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "masks"))
+    problems = check_submission(path, "mevis", referrals)
+    note = "a hidden file of macOS or Windows, to be left out"
+    assert problems == [
+        "videos expected: 2, found: 2",
+        "expressions expected: 6, found: 6",
+        "masks expected: 66, found: 65",
+        "missing: v0/0/00010",
+        "extra: v0/0/10",
+        f".DS_Store: {note}",
+        f"__MACOSX/v0/._0: {note}",
+        f"v0/0/._00000.png: {note}",
+        "v0/0/00005.PNG: must end in .png, in small letters",
+    ]
+    assert evaluate(path, "mevis", referrals).scores == evaluate(predictions, "mevis", referrals).scores
+    write_submission(path, "mevis", referrals, tmp_path / "mended.zip")
+    assert (tmp_path / "mended.zip").read_bytes() == (tmp_path / "clean.zip").read_bytes()
+
+
 def test_only_servers_take_submissions(predictions: Path, referrals: list[Referral], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no server takes submissions for 'mevi'; did you mean 'mevis'"):
         write_submission(predictions, "mevi", referrals, tmp_path / "out.zip")

@@ -64,3 +64,28 @@ def test_missing_damaged_and_colour_masks_are_refused_by_name(tmp_path: Path) ->
         (tmp_path / "1.png").write_bytes(data[:cut])
         with pytest.raises(InputError, match=r"1\.png: not a readable mask"):
             source.read([1], (64, 64))
+
+
+def test_ids_of_16_bits_are_ids(tmp_path: Path) -> None:
+    ids = np.array([[0, 1, 255], [256, 40000, 65535]], np.uint16)
+    Image.fromarray(ids).save(tmp_path / "00000.PNG")
+    masks = {
+        wanted: PaletteMasks(tmp_path, ("0",), wanted).read([0], (2, 3))[0] for wanted in [None, (65535,), (1, 256)]
+    }
+    np.testing.assert_array_equal(masks[None], ids > 0)
+    np.testing.assert_array_equal(masks[65535,], ids == 65535)
+    np.testing.assert_array_equal(masks[1, 256], np.isin(ids, (1, 256)))
+
+
+def test_a_mask_is_found_in_capitals_and_with_other_leading_zeros(folder: Path, ids: np.ndarray) -> None:
+    (folder / "1.png").rename(folder / "0001.PNG")
+    for name in ("._3.png", ".DS_Store"):
+        (folder / name).write_bytes(b"no mask")
+    masks = PaletteMasks(folder, ("01", "03"), (2,)).read([0, 1], (20, 30))
+    np.testing.assert_array_equal(masks, ids[[1, 3]] == 2)
+
+
+def test_a_mask_that_loses_its_ids_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "0.png", "JPEG")
+    with pytest.raises(InputError, match=r"0\.png: not a readable mask"):
+        PaletteMasks(tmp_path, NAMES, (1,)).read([0], (8, 8))

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 import simplejpeg
@@ -197,3 +199,80 @@ def test_a_missing_video_and_an_empty_folder_are_refused(tmp_path: Path) -> None
         open_video(VideoSource(tmp_path))
     with pytest.raises(InputError, match="frame 00000 is missing"):
         open_video(VideoSource(tmp_path), ["00000"])
+
+
+DEEP = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 21
+"""Grey levels from 0 to 64491 of 65535."""
+
+
+def save_deep(path: Path, pixels: np.ndarray) -> None:
+    assert cv2.imwrite(str(path), pixels)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
+@pytest.mark.parametrize("colours", [1, 3, 4])
+def test_pictures_of_16_bits_are_scaled_to_8(tmp_path: Path, suffix: str, colours: int) -> None:
+    planes = np.stack([DEEP, DEEP // 2, DEEP // 3, np.full_like(DEEP, 65535)], axis=-1)[..., :colours]
+    save_deep(tmp_path / f"00000{suffix}", planes)
+    with open_video(VideoSource(tmp_path)) as reader:
+        frame = reader.read([0])[0]
+    expected = np.repeat(planes, 3, axis=-1) if colours == 1 else planes[..., 2::-1]
+    np.testing.assert_allclose(frame, expected / 257, atol=1)
+
+
+def grey(mode: str) -> Image.Image:
+    return Image.fromarray((DEEP >> 8).astype(np.uint8)).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("picture", "options"),
+    [
+        (Image.fromarray(DEEP.astype(">u2")), {"format": "TIFF"}),
+        (grey("L"), {"format": "BMP"}),
+        (grey("L"), {"format": "WEBP", "lossless": True}),
+        (grey("P"), {"format": "PNG"}),
+        (grey("RGBA"), {"format": "PNG"}),
+        (grey("LA"), {"format": "PNG"}),
+        (grey("CMYK"), {"format": "TIFF"}),
+    ],
+    ids=["big-endian TIFF", "BMP", "WebP", "palette", "RGBA", "grey with alpha", "CMYK"],
+)
+def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, picture: Image.Image, options: dict[str, Any]) -> None:
+    picture.save(tmp_path / "0.tif", **options)
+    with open_video(VideoSource(tmp_path)) as reader:
+        np.testing.assert_allclose(reader.read([0])[0], np.repeat((DEEP >> 8)[..., None], 3, axis=-1), atol=1)
+
+
+def test_black_and_white_pictures_have_both(tmp_path: Path) -> None:
+    Image.fromarray(DEEP > 30000).save(tmp_path / "0.png")
+    with open_video(VideoSource(tmp_path)) as reader:
+        np.testing.assert_array_equal(reader.read([0])[0, ..., 0], np.where(DEEP > 30000, 255, 0))
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pixels_without_a_known_range_are_refused(tmp_path: Path, kind: type) -> None:
+    Image.fromarray(DEEP.astype(kind)).save(tmp_path / "0.tif")
+    with (
+        open_video(VideoSource(tmp_path)) as reader,
+        pytest.raises(InputError, match=r"0\.tif: its pixels are of kind"),
+    ):
+        reader.read([0])
+
+
+def test_frames_are_in_natural_order_and_of_several_kinds(tmp_path: Path) -> None:
+    for number, frame in enumerate(numbered_frames(12)):
+        Image.fromarray(frame).save(tmp_path / f"frame{number}{('.PNG', '.bmp', '.webp', '.JPG')[number % 4]}")
+    for name in ("._frame1.png", ".DS_Store", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"no picture")
+    with open_video(VideoSource(tmp_path)) as reader:
+        assert levels(reader.read(range(len(reader)))) == list(range(12))
+    with open_video(VideoSource(tmp_path), ["frame3", "frame010", "frame2"]) as reader:
+        assert levels(reader.read([0, 1, 2])) == [3, 10, 2]
+
+
+def test_a_picture_and_a_mask_of_one_name_are_refused(tmp_path: Path) -> None:
+    listed = write_folder(tmp_path, numbered_frames(2))
+    write_folder(tmp_path, numbered_frames(2), ".png")
+    for names in (None, listed):
+        with pytest.raises(InputError, match=r"00000\.jpg and 00000\.png have the same name"):
+            open_video(VideoSource(tmp_path), names)

@@ -85,7 +85,7 @@ def open_masks(path: Path) -> MaskArchive:
         archive = _archive(path, _files_below(path), _read_file)
     elif zipfile.is_zipfile(path):
         opened = zipfile.ZipFile(path)
-        archive = _archive(path, {name: name for name in opened.namelist()}, opened.read)
+        archive = _archive(path, {name: name for name in opened.namelist() if not name.endswith("/")}, opened.read)
     else:
         raise InputError(f"'{path}' is neither a folder nor a zip file")
     if not archive.files:

@@ -101,3 +101,16 @@ def test_wrong_maps_are_refused(root: Path, tmp_path: Path) -> None:
         evaluate(tmp_path / "predictions", "davis17", root)
     with pytest.raises(InputError, match="there are no masks in"):
         evaluate(tmp_path / "predictions", "davis17", tmp_path / "predictions")
+
+
+@pytest.mark.parametrize("protocol", ["davis17", "vos_benchmark"])
+def test_frames_are_in_the_order_of_the_official_evaluators(tmp_path: Path, protocol: str) -> None:
+    """As text, `9` comes after `11`: the frames that are left out are 0 and 9."""
+    maps = np.zeros((12, 48, 64), np.uint8)
+    maps[:, 5:15, 2:20] = 1
+    for number, labels in enumerate(maps):
+        for folder in ("davis/Annotations/480p/a", "predictions/a"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            wrong = folder.startswith("predictions") and number in (0, 9)
+            Image.fromarray(labels * 0 if wrong else labels).save(tmp_path / folder / f"{number}.png")
+    assert evaluate(tmp_path / "predictions", protocol, tmp_path / "davis").scores["j"] == 1
