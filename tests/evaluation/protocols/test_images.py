@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from PIL import Image
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation import evaluate
-from refsam_zoo.evaluation.images import encode
+from refsam_zoo.evaluation.images import ImageSample, encode, grefcoco_scores
 from refsam_zoo.types import Referral
 
 
@@ -50,6 +51,25 @@ def test_no_target_is_the_models_own_word(files: tuple[Path, Path]) -> None:
     assert scores["giou"] == pytest.approx((0.6 + 0.5 + 1 + 1) / 4)
     assert scores["ciou"] == 210 / 300
     assert (scores["n_acc"], scores["t_acc"]) == (1, 1)
+
+
+def test_grefcoco_in_the_official_order_of_operations() -> None:
+    """As ReLA's loop computes it, in percent, over sets whose sums end in other bits in any other order."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        samples, added, both, either, right = [], 0.0, 0, 0, 0
+        for number in range(int(rng.integers(40, 60))):
+            truth, found = rng.random((2, 9, 11)) < rng.random((2, 1, 1)) + 0.05
+            samples.append(ImageSample(str(number), encode(truth), [encode(found)], np.ones(1)))
+            intersection, union = int((truth & found).sum()), int((truth | found).sum())
+            added += intersection / union
+            both, either, right = both + intersection, either + union, right + (intersection / union >= 0.7)
+        scores = grefcoco_scores(samples)
+        assert 100 * scores["giou"] == 100.0 * (added / len(samples))
+        for name, official in (("ciou", both * 100.0 / either), ("precision_at_0.7", right * 100.0 / len(samples))):
+            near = {math.nextafter(scores[name], 0), math.nextafter(scores[name], 1)}
+            assert 100 * scores[name] == official or official not in {100 * value for value in near}
+            assert scores[name] == pytest.approx(official / 100, rel=1e-15)
 
 
 def test_average_precision_in_both_conventions(tmp_path: Path) -> None:
