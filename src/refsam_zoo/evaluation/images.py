@@ -160,7 +160,9 @@ def _percentage(part: int, whole: int) -> float:
 def _of_percent(percentage: float) -> float:
     """The number in 0..1 whose hundredfold is a percentage, or is next to it where floats leave it out."""
     share = percentage / 100
-    return min((share, math.nextafter(share, 0), math.nextafter(share, 1)), key=lambda near: abs(100 * near - percentage))
+    return min(
+        (share, math.nextafter(share, 0), math.nextafter(share, 1)), key=lambda near: abs(100 * near - percentage)
+    )
 
 
 def _share(flags: np.ndarray) -> float:
