@@ -40,6 +40,7 @@ class A2DSentences(HoldoutDataModule):
     """A2D-Sentences; validation uses videos held out from training. Options are those of `HoldoutDataModule`."""
 
     how_to_get = "download A2D (Release) and the A2D-Sentences text_annotations into this folder"
+    protocols = ("a2d_sentences",)
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:

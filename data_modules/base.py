@@ -54,6 +54,8 @@ class ReferringDataModule(LightningDataModule):
     """
 
     how_to_get: ClassVar[str] = "see the documentation of the data set"
+    protocols: ClassVar[tuple[str, ...]] = ()
+    """Protocols that ask for its expressions; papers report the first."""
 
     def __init__(
         self,
@@ -112,6 +114,16 @@ class ReferringDataModule(LightningDataModule):
             Name of each split that is there -> its parser; empty where the tree is not that of this data set.
         """
         return {}
+
+    @classmethod
+    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+        """Names the protocol that papers report for a split, as `splits` names it; None for one without."""
+        return cls.protocols[0] if cls.protocols else None
+
+    @property
+    def protocol(self) -> str | None:
+        """The protocol that papers report for the data set; None for one without."""
+        return self.protocol_of(self.root, "test")
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses what serves as `train`, `val`, `test` or `predict`, or a hard test of `hard_tests`.

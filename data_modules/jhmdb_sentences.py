@@ -33,6 +33,7 @@ class JHMDBSentences(ReferringDataModule):
     """JHMDB-Sentences, for validation, test and prediction; options as in `ReferringDataModule`."""
 
     how_to_get = "download JHMDB (Rename_Images, puppet_mask) and jhmdb_sentences_samples_metadata.json"
+    protocols = ("jhmdb_sentences",)
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:

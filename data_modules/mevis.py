@@ -28,6 +28,7 @@ class MeViS(ReferringDataModule):
     """MeViS; options as in `ReferringDataModule`."""
 
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
+    protocols = ("mevis",)
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:

@@ -52,6 +52,7 @@ class RefDAVIS17(ReferringDataModule):
     """Ref-DAVIS17; options as in `ReferringDataModule`. Its val split serves for validation, test and prediction."""
 
     how_to_get = "download DAVIS 2017 (unsupervised, 480p) and davis_text_annotations into this folder"
+    protocols = ("ref_davis17", "ref_davis17_expressions")
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:

@@ -44,6 +44,7 @@ class RefCOCO(ReferringDataModule):
     """
 
     how_to_get = "download COCO train2014 and the annotations of the RefCOCO family into this folder"
+    protocols = ("refcoco", "refcoco_cris", "grefcoco")
 
     def __init__(
         self, root: Path, dataset: Literal["refcoco", "refcoco+", "refcocog", "grefcoco"] = "refcoco", **kwargs: Any
@@ -60,6 +61,16 @@ class RefCOCO(ReferringDataModule):
             if (root / dataset / file).is_file()
             for split in (("train", "val", "test") if dataset == "refcocog" else ("train", "val", "testA", "testB"))
         }
+
+    @classmethod
+    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+        """See `ReferringDataModule.protocol_of`; gRefCOCO has its own."""
+        return "grefcoco" if split.startswith("grefcoco") else "refcoco"
+
+    @property
+    def protocol(self) -> str | None:
+        """See `ReferringDataModule.protocol`."""
+        return self.protocol_of(self.root, self.dataset)
 
     def hard_tests(self) -> Sequence[str]:
         """`testB`, which all but RefCOCOg have besides `testA`."""

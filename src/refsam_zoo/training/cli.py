@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
 from refsam_zoo.checkpoints.loading import weights_follow
@@ -34,7 +35,7 @@ from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.output_files import require_empty
 from refsam_zoo.parser import ROLES, OneLineErrors
 from refsam_zoo.training.module import ReferringSegmentation
-from refsam_zoo.training.protocol_callback import ProtocolCallback, own_protocol
+from refsam_zoo.training.protocol_callback import ProtocolCallback
 
 ROLES.update(
     image_encoder=IMAGE_ENCODERS,
@@ -161,19 +162,31 @@ class RefSAMCLI(LightningCLI):
         writers = self._submission_writers(folder)
         if self.subcommand == "predict":
             return writers or [MaskWriter()]
-        protocol = chosen or own_protocol(self.datamodule)
-        if self.subcommand == "fit" or protocol is None:
+        if self.subcommand == "fit":
             return []
-        if chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol):
+        protocol = chosen or self._own_protocol()
+        if protocol is None or (chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol)):
             return []  # the evaluation of every run has its scores
-        return [ProtocolCallback(protocol, folder)]
+        callback = ProtocolCallback(protocol, folder)
+        try:
+            callback.require_truth(self.datamodule)
+        except InputError as error:
+            if chosen is not None:
+                raise
+            rank_zero_warn(f"no scores by the protocol {protocol}, which papers report: {error}")
+            return []
+        return [callback]
+
+    def _own_protocol(self) -> str | None:
+        """The protocol of the data set, or of a data module of one's own that names one."""
+        return getattr(self.datamodule, "protocol", None)
 
     def _submission_writers(self, folder: Path) -> list[Callback]:
         submission = self._get(self.config_init, "submission")
         if submission is None:
             return []
         require_empty(folder / "masks")
-        return [MaskWriter(), SubmissionWriter(submission, own_protocol(self.datamodule) or "none")]
+        return [MaskWriter(), SubmissionWriter(submission, self._own_protocol() or "none")]
 
     def before_predict(self) -> None:
         """Keeps no predictions: those of a whole data set do not fit into memory."""
