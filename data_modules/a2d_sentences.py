@@ -41,6 +41,7 @@ class A2DSentences(HoldoutDataModule):
     """A2D-Sentences; validation uses videos held out from training. Options are those of `HoldoutDataModule`."""
 
     how_to_get = "download A2D (Release) and the A2D-Sentences text_annotations into this folder"
+    protocols = ("a2d_sentences",)
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
@@ -63,7 +64,7 @@ def parse_a2d_sentences(root: Path, split: str) -> list[Referral]:
         InputError: A file is missing or wrong, or an instance exists in no frame.
     """
     texts = root / "text_annotations"
-    unusable = {line.text() for line in read_lines(texts / "a2d_missed_videos.txt")}
+    unusable = {line.string() for line in read_lines(texts / "a2d_missed_videos.txt")}
     videos = read_table(root / "Release" / "videoset.csv", VIDEO_COLUMNS, header=False)
     in_split = {row["video_id"].name() for row in videos if row["subset"].value == SUBSETS[split]} - unusable
     instances: dict[str, dict[str, list[int]]] = {}

@@ -56,6 +56,8 @@ class ReferringDataModule(LightningDataModule):
     """
 
     how_to_get: ClassVar[str] = "see the documentation of the data set"
+    protocols: ClassVar[tuple[str, ...]] = ()
+    """Protocols that ask for its expressions; papers report the first."""
 
     def __init__(
         self,
@@ -119,6 +121,15 @@ class ReferringDataModule(LightningDataModule):
     def of_folder(cls, root: Path) -> Self:
         """Makes one with the default options, or those that fit what the folder holds."""
         return cls(root, text_blind=False)
+
+    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+        """Names the protocol that papers report for a split, as `splits` names it; None for one without."""
+        return cls.protocols[0] if cls.protocols else None
+
+    @property
+    def protocol(self) -> str | None:
+        """The protocol that papers report for the data set; None for one without."""
+        return self.protocol_of(self.root, "test")
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses what serves as `train`, `val`, `test` or `predict`, or a hard test of `hard_tests`.

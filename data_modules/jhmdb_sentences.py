@@ -34,6 +34,7 @@ class JHMDBSentences(ReferringDataModule):
     """JHMDB-Sentences, for validation, test and prediction; options as in `ReferringDataModule`."""
 
     how_to_get = "download JHMDB (Rename_Images, puppet_mask) and jhmdb_sentences_samples_metadata.json"
+    protocols = ("jhmdb_sentences",)
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
@@ -76,7 +77,7 @@ def _parse_sample(sample: Entry) -> tuple[str, str, int, str]:
     if len(values) != 5:
         sample.fail("expected [video, path of frame, path of masks, number of frames, sentence]")
     # Only the last parts of the path count; what stands before them is a folder of whoever made the list.
-    parts = PurePosixPath(values[1].text()).parts[-3:]
+    parts = PurePosixPath(values[1].string()).parts[-3:]
     if len(parts) != 3:
         values[1].fail("expected .../<action>/<video>/<frame>.png")
     action, video_id, picture = (Entry(part, sample.file, values[1].key).name() for part in parts)

@@ -21,15 +21,15 @@ from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
 from refsam_zoo.file_names import natural_order
 from refsam_zoo.types import Referral, VideoSource
-from refsam_zoo.video.run_lengths import RunLengthMasks, RunLengths
-
-LARGEST_SIDE = 2**14
+from refsam_zoo.video.run_lengths import RunLengthMasks, Segmentation
+from refsam_zoo.video.segmentations import parse_segmentation
 
 
 class MeViS(ReferringDataModule):
     """MeViS; options as in `ReferringDataModule`."""
 
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
+    protocols = ("mevis",)
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
@@ -128,10 +128,10 @@ def _parse_expression(
 
 
 class MaskDict:
-    """The annotations of a `mask_dict.json`: `{id: [run lengths or null for each frame, in natural order]}`.
+    """The annotations of a `mask_dict.json`: `{id: [mask or null for each frame, in natural order]}`.
 
     Args:
-        file: The file; it is parsed at once, an annotation when it is asked for.
+        file: The file, masks in it in COCO's forms; it is parsed at once, an annotation when it is asked for.
 
     Raises:
         InputError: The file is missing or not JSON.
@@ -141,9 +141,9 @@ class MaskDict:
         self.file = file
         self._entries = read_json(file)
         self._entries.mapping()
-        self._parsed: dict[int, tuple[RunLengths | None, ...]] = {}
+        self._parsed: dict[int, tuple[Segmentation | None, ...]] = {}
 
-    def get(self, number: Entry, frames: int) -> tuple[RunLengths | None, ...]:
+    def get(self, number: Entry, frames: int) -> tuple[Segmentation | None, ...]:
         """The masks of an annotation, one per frame."""
         annotation_id = number.integer()
         if annotation_id not in self._parsed:
@@ -151,21 +151,9 @@ class MaskDict:
             if entry is None:
                 number.fail(f"there is no annotation {annotation_id} in {self.file}")
             self._parsed[annotation_id] = tuple(
-                None if item.value is None else parse_run_lengths(item) for item in entry.list()
+                None if item.value is None else parse_segmentation(item) for item in entry.list()
             )
         found = self._parsed[annotation_id]
         if len(found) != frames:
             number.fail(f"annotation {annotation_id} has {len(found)} masks in {self.file}, the video {frames} frames")
         return found
-
-
-def parse_run_lengths(entry: Entry) -> RunLengths:
-    """Reads `{"size": [height, width], "counts": text or list}`."""
-    size = [side.integer(1, LARGEST_SIDE) for side in entry["size"].list()]
-    if len(size) != 2:
-        entry.fail("the size must be height and width")
-    counts = entry["counts"]
-    if isinstance(counts.value, str):
-        return RunLengths((size[0], size[1]), counts.value, entry.key)
-    numbers = tuple(count.integer(0, LARGEST_SIDE**2) for count in counts.list())
-    return RunLengths((size[0], size[1]), numbers, entry.key)

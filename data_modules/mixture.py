@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from lightning.pytorch import LightningDataModule
 
@@ -12,6 +13,7 @@ from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
 from refsam_zoo.data_modules.samplers import MixingSampler
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import PositiveFloat, PositiveInt, Seed, Workers
+from refsam_zoo.types import Referral
 
 
 class Mixture(LightningDataModule):
@@ -54,6 +56,24 @@ class Mixture(LightningDataModule):
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
+
+    @property
+    def root(self) -> Path:
+        """Folder of the first part."""
+        return self.parts[0].root
+
+    @property
+    def protocol(self) -> str | None:
+        """The protocol that papers report for the first part."""
+        return self.parts[0].protocol
+
+    def referrals(self, role: str) -> list[Referral]:
+        """Parses what serves as `val`, `test` or `predict`, or a hard test, of the first part.
+
+        Raises:
+            InputError: As `ReferringDataModule.referrals`.
+        """
+        return self.parts[0].referrals(role)
 
     @property
     def subset_names(self) -> list[str]:

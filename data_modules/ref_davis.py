@@ -41,6 +41,10 @@ TEXTS = (
 MISSPELT = {"clasic-car": "classic-car", "dog-scale": "dogs-scale", "motor-bike": "motorbike"}
 """Names of videos that the text files spell in another way than the folders."""
 
+_DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\u00ab\u00bb\x84\x93\x94'
+_SINGLE_QUOTES = ("''", "\u2018\u2019")
+"""Straight, curly, low and angle marks, the curly and low ones also as Latin-1 misreads Windows' own encoding."""
+
 _CONVERTED = {"train": "train", "val": "valid"}
 
 
@@ -48,6 +52,7 @@ class RefDAVIS17(ReferringDataModule):
     """Ref-DAVIS17; options as in `ReferringDataModule`. Its val split serves for validation, test and prediction."""
 
     how_to_get = "download DAVIS 2017 (unsupervised, 480p) and davis_text_annotations into this folder"
+    protocols = ("ref_davis17", "ref_davis17_expressions")
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
@@ -129,10 +134,19 @@ def _read_texts(path: Path, encoding: str) -> dict[str, list[tuple[str, Entry]]]
             words = line.text().split()
             if len(words) < 3:
                 line.fail('expected: video object "sentence"')
-            sentence = Entry(" ".join(words[2:])[1:-1], line.file, line.key)
+            sentence = Entry(without_quotes(" ".join(words[2:])), line.file, line.key)
             texts.setdefault(MISSPELT.get(words[0], words[0]), []).append((words[1], sentence))
     # The converter that everybody uses sorts the ids as text, and expression ids follow from that order.
     return {video: sorted(said, key=lambda pair: pair[0]) for video, said in texts.items()}
+
+
+def without_quotes(sentence: str) -> str:
+    """Takes off the marks around a sentence, where there are any; marks inside belong to it."""
+    first, last = sentence[:1], sentence[1:][-1:]
+    if (first in _DOUBLE_QUOTES and last in _DOUBLE_QUOTES and last) or first + last in _SINGLE_QUOTES:
+        return sentence[1:-1]
+    # a mark that has lost the other
+    return sentence.strip(_DOUBLE_QUOTES) if sum(map(sentence.count, _DOUBLE_QUOTES)) == 1 else sentence
 
 
 def _frames(folder: Path, annotations: Path, line: Entry) -> tuple[str, ...]:

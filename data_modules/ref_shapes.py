@@ -31,6 +31,7 @@ class RefShapes(ReferringDataModule):
     """
 
     how_to_get = "refsam-zoo synthesize writes it"
+    protocols = ("ref_shapes",)
 
     def __init__(
         self,

@@ -22,11 +22,11 @@ from typing_extensions import Self
 
 from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.mevis import parse_run_lengths
 from refsam_zoo.data_modules.restricted_pickle import read_pickle
 from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
-from refsam_zoo.video.run_lengths import PolygonMasks
+from refsam_zoo.video.run_lengths import PolygonMasks, Polygons, RunLengths, Segmentation
+from refsam_zoo.video.segmentations import parse_segmentation
 
 FILES = {
     "refcoco": "refs(unc).p",
@@ -47,6 +47,7 @@ class RefCOCO(ReferringDataModule):
     """
 
     how_to_get = "download COCO train2014 and the annotations of the RefCOCO family into this folder"
+    protocols = ("refcoco", "refcoco_cris", "grefcoco")
 
     def __init__(
         self, root: Path, dataset: Literal["refcoco", "refcoco+", "refcocog", "grefcoco"] = "refcoco", **kwargs: Any
@@ -69,6 +70,15 @@ class RefCOCO(ReferringDataModule):
         """See `ReferringDataModule.of_folder`; the first of the relatives that is there."""
         there: Any = next((dataset for dataset, file in FILES.items() if (root / dataset / file).is_file()), "refcoco")
         return cls(root, dataset=there, text_blind=False)
+
+    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+        """See `ReferringDataModule.protocol_of`; gRefCOCO has its own."""
+        return "grefcoco" if split.startswith("grefcoco") else "refcoco"
+
+    @property
+    def protocol(self) -> str | None:
+        """See `ReferringDataModule.protocol`."""
+        return self.protocol_of(self.root, self.dataset)
 
     def hard_tests(self) -> Sequence[str]:
         """`testB`, which all but RefCOCOg have besides `testA`."""
@@ -147,20 +157,19 @@ class _Instances:
 
     def masks(self, targets: Sequence[Entry]) -> PolygonMasks:
         """The union of objects."""
-        polygons: list[tuple[float, ...]] = []
-        crowds = []
-        for target in targets:
-            annotation = self._objects.get(target.integer(largest=LARGEST_ID))
-            if annotation is None:
-                target.fail(f"there is no annotation {target.value} in {self._file}")
-            segmentation = annotation["segmentation"]
-            if isinstance(segmentation.value, dict):
-                crowds.append(parse_run_lengths(segmentation))
-            else:
-                if segmentation.value == []:
-                    segmentation.fail("there is no polygon")
-                polygons += [_parse_polygon(polygon) for polygon in segmentation.list()]
+        found = [self._segmentation(target) for target in targets]
+        polygons = [polygon for item in found if isinstance(item, Polygons) for polygon in item.polygons]
+        crowds = [item for item in found if isinstance(item, RunLengths)]
         return PolygonMasks(self._file, tuple(polygons), tuple(crowds))
+
+    def _segmentation(self, target: Entry) -> Segmentation:
+        annotation = self._objects.get(target.integer(largest=LARGEST_ID))
+        if annotation is None:
+            target.fail(f"there is no annotation {target.value} in {self._file}")
+        segmentation = annotation["segmentation"]
+        if not isinstance(segmentation.value, dict) and not segmentation.list():
+            segmentation.fail("there is no polygon")
+        return parse_segmentation(segmentation)
 
 
 def _by_id(entries: Entry) -> dict[int, Entry]:
@@ -171,10 +180,3 @@ def _by_id(entries: Entry) -> dict[int, Entry]:
             if found.setdefault(number, entry) is not entry:
                 entry.fail(f"the id {number} is there already: {found[number].key}")
     return found
-
-
-def _parse_polygon(polygon: Entry) -> tuple[float, ...]:
-    values = [corner.value for corner in polygon.list()]
-    if len(values) < 6 or len(values) % 2 or any(type(value) not in (int, float) for value in values):
-        polygon.fail("a polygon is a list of at least three pairs of numbers")
-    return tuple(float(value) for value in values)  # type: ignore[arg-type]

@@ -34,6 +34,7 @@ class ReferYouTubeVOS(HoldoutDataModule):
     """
 
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
+    protocols = ("ref_youtube_vos",)
 
     @classmethod
     def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:

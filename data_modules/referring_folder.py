@@ -16,9 +16,11 @@ Columns:
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 
 from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json, read_table, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
@@ -71,20 +73,21 @@ def parse_referring_folder(root: Path) -> list[Referral]:
 
 
 def _parse_row(root: Path, row: Entry, expression_id: str, known: dict[Path, tuple[str, ...]]) -> Referral:
-    video = _path(root, row["video"])
+    video = row["video"].path(root)
     if video not in known:
         known[video] = _frames(video, row)
     frames = known[video]
     object_ids: tuple[int, ...] | None = ()
     masks: PaletteMasks | None = None
     if mask := _cell(row, "mask"):
-        frames, object_ids = _masked_frames(_path(root, mask), frames, mask), _object_ids(row)
-        masks = PaletteMasks(_path(root, mask), frames, object_ids)
+        folder = mask.path(root)
+        frames, object_ids = _masked_frames(folder, frames, mask), _object_ids(row)
+        masks = PaletteMasks(folder, frames, object_ids)
     split = _cell(row, "split")
     if split and split.value not in SPLITS:
         split.fail(f"unknown split '{split.value}'{nearest_name(str(split.value), SPLITS)}")
     return Referral(
-        video_id="-".join(PurePosixPath(row["video"].text()).parts),
+        video_id=video_id(video.relative_to(root)),
         expression_id=expression_id,
         expression=row["expression"].text(),
         object_ids=ANY_OBJECT if object_ids is None else object_ids,
@@ -100,14 +103,26 @@ def _cell(row: Entry, column: str) -> Entry | None:
     return None if entry is None or entry.value in (None, "") else entry
 
 
-def _path(root: Path, entry: Entry) -> Path:
-    parts = PurePosixPath(entry.text()).parts
-    if not parts or not all(is_file_name(part) for part in parts):
-        entry.fail(f"'{entry.value}' must be a path inside the folder of the data set")
-    path = root.joinpath(*parts)
-    if not path.exists():
-        entry.fail(f"there is no {path}")
-    return path
+def video_id(path: PurePath) -> str:
+    """Names a video after its path below the root, so that its results can lie in a folder of this name anywhere.
+
+    Ordinary names are left as they are. A character that leaves the folder, hides it or cannot be shown is written as
+    in web addresses (a line break is `%0A`), and so is a `%` that would be mistaken for such.
+    """
+    name = _UNSAFE.sub(lambda found: _escape(found.group()), "-".join(path.parts))
+    name = "".join(character if character.isprintable() else _escape(character) for character in name)
+    if is_file_name(name):
+        return name
+    # The longest names of folders are shorter than the longest paths.
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name.encode()[:150].decode(errors='ignore')}-{digest}"
+
+
+_UNSAFE = re.compile(r"%(?=[0-9A-Fa-f]{2})|^[. ]|(?<=^.):|\\")
+
+
+def _escape(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in os.fsencode(character))
 
 
 def _frames(video: Path, row: Entry) -> tuple[str, ...]:

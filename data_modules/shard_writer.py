@@ -79,8 +79,12 @@ def shard(root: Path, output: Path, videos_per_shard: PositiveInt = 64, workers:
             ]
             written = progress(processes.map(write_shard, jobs, _crash), split, len(jobs), "shard")
             entries = [entry for shard_entries in written for entry in shard_entries]
-            index = json.dumps({"data_set": data_set.data_module.__name__, "videos": entries})
-            _write(folder / INDEX, [index.encode()])
+            index = {
+                "data_set": data_set.data_module.__name__,
+                "protocol": data_set.data_module.protocol_of(Path(root), split),
+                "videos": entries,
+            }
+            _write(folder / INDEX, [json.dumps(index).encode()])
             print(f"wrote {len(jobs)} shards with {len(videos)} videos in {folder}")
 
 

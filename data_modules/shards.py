@@ -66,6 +66,17 @@ class Shards(HoldoutDataModule):
         there = sorted(file.parent.name for file in root.glob(f"*/{INDEX}") if any(file.parent.glob("*.tar")))
         return {split: partial(parse_shards, str(root), split) for split in there}
 
+    @classmethod
+    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+        """See `ReferringDataModule.protocol_of`; that of the data set which the shards were written from."""
+        protocol = _read_index(str(root), split).get("protocol")
+        return None if protocol is None or protocol.value is None else protocol.string()
+
+    @property
+    def protocol(self) -> str | None:
+        """See `ReferringDataModule.protocol`."""
+        return self.protocol_of(self.url, str(self.splits_by_role["test"] or self.splits_by_role["train"]))
+
     def require_root(self) -> None:
         """Leaves it to the index, since an address may be no folder."""
 
@@ -88,14 +99,16 @@ def parse_shards(root: str, split: str) -> list[Referral]:
     Raises:
         InputError: The index is missing or wrong.
     """
-    folder = f"{root}/{split}"
-    index = parse_json(read_file(f"{folder}/{INDEX}"), f"{folder}/{INDEX}")
     found: list[Referral] = []
     expressions = Expressions()
-    for video in index["videos"].list():
+    for video in _read_index(root, split)["videos"].list():
         with separately():
-            found += _parse_video(folder, video, expressions)
+            found += _parse_video(f"{root}/{split}", video, expressions)
     return found
+
+
+def _read_index(root: str, split: str) -> Entry:
+    return parse_json(read_file(f"{root}/{split}/{INDEX}"), f"{root}/{split}/{INDEX}")
 
 
 def _parse_video(folder: str, video: Entry, expressions: Expressions) -> list[Referral]:

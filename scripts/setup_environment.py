@@ -55,6 +55,14 @@ def install(venv: Path, python: Path) -> None:
         sys.exit("error: the installation failed; the lines above say why")
 
 
+def compile_packages(python: Path) -> None:
+    """Compiles what is installed, which uv leaves to the first import, and PYTHONDONTWRITEBYTECODE to every import."""
+    code = "import sysconfig; print(*{sysconfig.get_path(name) for name in ('purelib', 'platlib')}, sep='\\n')"
+    folders = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    # It fails where a single file does not compile: templates and code for other Pythons, which nobody imports.
+    run(python, "-m", "compileall", "-qq", "-j", "0", *folders)
+
+
 def check(python: Path) -> None:
     """Makes sure that torch and torchvision fit each other, unlike a CPU build of one and a CUDA build of the other."""
     if not answers(python, "import torch, torchvision"):
@@ -65,7 +73,7 @@ def check(python: Path) -> None:
 
 
 def main() -> None:
-    """Creates, installs, checks."""
+    """Creates, installs, compiles, checks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("venv", type=Path, help="folder of the environment")
     parser.add_argument("--system-site-packages", action="store_true", help="let it see the interpreter's own packages")
@@ -75,6 +83,7 @@ def main() -> None:
     refuse_other_folders(venv)
     create(venv, python, *(["--system-site-packages"] if arguments.system_site_packages else []))
     install(venv, python)
+    compile_packages(python)
     check(python)
 
 

@@ -85,7 +85,7 @@ def read_table(table: Path) -> list[Row]:
         InputError: The folder or `paper.csv` is not there, or they do not name the same rows.
     """
     try:
-        with (table / TABLE).open(encoding="utf-8", newline="") as file:
+        with (table / TABLE).open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file))
     except OSError as error:
         raise InputError(f"{table / TABLE}: {error.strerror}; a table is a folder of configs/ablations/") from error

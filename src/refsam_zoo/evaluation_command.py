@@ -13,19 +13,6 @@ if TYPE_CHECKING:
     from refsam_zoo.data_modules import ReferringDataModule
     from refsam_zoo.types import Referral
 
-DATA_SETS = {
-    "a2d_sentences": "A2DSentences",
-    "grefcoco": "RefCOCO",
-    "jhmdb_sentences": "JHMDBSentences",
-    "mevis": "MeViS",
-    "ref_davis17_expressions": "RefDAVIS17",
-    "ref_shapes": "RefShapes",
-    "ref_youtube_vos": "ReferYouTubeVOS",
-    "refcoco": "RefCOCO",
-    "refcoco_cris": "RefCOCO",
-}
-"""Protocol that asks for expressions -> the data module that knows them."""
-
 
 def evaluate_command(
     predictions: Path,
@@ -98,10 +85,6 @@ def _referrals(protocol: str, data: Path, split: str) -> list[Referral]:
     from refsam_zoo.evaluation.protocols import get_protocol
 
     get_protocol(protocol)
-    if protocol not in DATA_SETS:
-        raise InputError(f"protocol '{protocol}' does not ask for expressions; those that do: {', '.join(DATA_SETS)}")
-    if not data.is_dir():
-        raise InputError(f"'{data}': the data root is missing")
     module = _data_module(protocol, data)
     splits, roles = module.splits(data), ("test", "val", "predict", *module.hard_tests())
     if split in roles:
@@ -113,10 +96,14 @@ def _referrals(protocol: str, data: Path, split: str) -> list[Referral]:
 
 def _data_module(protocol: str, data: Path) -> ReferringDataModule:
     """Opens the data set of a protocol; the rule of MeViS scores any that has expressions about videos."""
-    from refsam_zoo import data_modules
-    from refsam_zoo.data_modules.recognition import recognise
+    from refsam_zoo.data_modules.recognition import DATA_SETS, recognise
 
-    chosen: type[ReferringDataModule] = getattr(data_modules, DATA_SETS[protocol])
+    asking = {name: data_set for data_set in DATA_SETS for name in data_set.protocols}
+    if protocol not in asking:
+        raise InputError(f"protocol '{protocol}' does not ask for expressions; those that do: {', '.join(asking)}")
+    if not data.is_dir():
+        raise InputError(f"'{data}': the data root is missing")
+    chosen = asking[protocol]
     options: dict[str, Any] = {"dataset": "grefcoco"} if protocol == "grefcoco" else {}
     if protocol == "mevis" and not (data / "valid_u").is_dir() and not (data / "valid").is_dir():
         chosen = recognise(data).data_module

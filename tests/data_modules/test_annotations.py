@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json
+from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json, read_lines, read_table
 from refsam_zoo.errors import InputError
 
 
@@ -40,8 +40,54 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         read_json(tmp_path)
 
 
-def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
-    assert entry(tmp_path, b'\xef\xbb\xbf{"a": 1}')["a"].integer() == 1
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str) -> None:
+    assert entry(tmp_path, '{"é": 1}'.encode(encoding))["é"].integer() == 1
+    (tmp_path / "a.csv").write_text("video,é\nx,1\n", encoding=encoding)
+    assert [row.value for row in read_table(tmp_path / "a.csv", ("video", "é"))] == [{"video": "x", "é": "1"}]
+    (tmp_path / "a.txt").write_text("a\nb é\n", encoding=encoding)
+    assert [line.value for line in read_lines(tmp_path / "a.txt", "latin-1")] == ["a", "b é"]
+
+
+def test_lines_end_where_lines_end(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a\x85b\r\n\r\nc\xe9\rd")
+    assert [(line.value, line.key) for line in read_lines(tmp_path / "a.txt", "latin-1")] == [
+        ("a\x85b", "line 1"),
+        ("c\xe9", "line 3"),
+        ("d", "line 4"),
+    ]
+
+
+PATHS = ["my  clip", "which one?", "10:30", "#1", " x ", "a\tb", 'he said "go"', "100%", "50%20off", "*", "cafe\u0301"]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_paths_are_taken_as_they_stand(tmp_path: Path, name: str) -> None:
+    (tmp_path / "root" / "videos" / name).mkdir(parents=True)
+    root = tmp_path / "root"
+    there = root / "videos" / name
+    for written in (f"videos/{name}", f"./videos//{name}", f"videos/../videos/{name}", str(there)):
+        assert Entry(written, Path("f"), "k").path(root) == there
+    with pytest.raises(InputError, match="f: k: there is no "):
+        Entry(f"videos/{name}x", Path("f"), "k").path(root)
+
+
+@pytest.mark.parametrize(
+    "path", ["..", "../root2", "videos/../../root2", ".", "videos/..", "/", "/etc/passwd", "../root"]
+)
+def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, path: str) -> None:
+    for folder in ("root/videos", "root2"):
+        (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(InputError, match="must be a path inside the folder"):
+        Entry(path, Path("f"), "k").path(tmp_path / "root")
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"), [("", "is empty"), (None, "expected text"), ("a\0b", "there is no"), ("x" * 999, "no")]
+)
+def test_paths_that_are_none(tmp_path: Path, path: object, wrong: str) -> None:
+    with pytest.raises(InputError, match=f"f: k: .*{wrong}"):
+        Entry(path, Path("f"), "k").path(tmp_path)
 
 
 def test_errors_name_the_dotted_key(tmp_path: Path) -> None:
@@ -73,8 +119,9 @@ def test_numbers_must_be_whole_and_in_range(value: object) -> None:
         Entry(value, Path("f"), "k").integer(0, 255)
 
 
-def test_numbers_may_be_written_as_text() -> None:
-    assert Entry("007", Path("f")).integer() == 7
+@pytest.mark.parametrize("value", ["007", 7, 7.0])
+def test_whole_numbers_have_several_spellings(value: object) -> None:
+    assert Entry(value, Path("f")).integer() == 7
 
 
 @pytest.mark.parametrize("name", ["../x", "..", ".", "", "a/b", "a\\b", "/etc", "a\0b", "c:", "x" * 300, "\ud800", " "])
@@ -84,6 +131,8 @@ def test_names_that_leave_their_folder_are_refused(name: str) -> None:
         Entry(name, Path("f"), "k").name()
 
 
-@pytest.mark.parametrize("name", ["00000", "003234408d", "a b", "v_dog-1.2", "größe", "-x", "...a"])
+@pytest.mark.parametrize(
+    "name", ["00000", "003234408d", "a b", "v_dog-1.2", "größe", "-x", "...a", "which one?", "10:30", "*", "a|b"]
+)
 def test_ordinary_names_are_taken(name: str) -> None:
     assert Entry(name, Path("f")).name() == name

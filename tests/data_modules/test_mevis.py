@@ -74,6 +74,26 @@ def test_ref_sav_reads_numbered_frames_of_video_files(shapes: list[Referral], tm
         RefSAV(tmp_path).setup("fit")
 
 
+def test_masks_are_read_in_any_of_cocos_forms(root: Path) -> None:
+    runs = [4 * 64 + 8, *[30, 34] * 19, 30]
+    box = {"size": [64.0, 64.0], "counts": [*runs, 64 * 64 - sum(runs)]}
+    forms = [[[4, 8, 24, 8, 24, 38, 4, 38]], box, None, []]
+
+    def change(masks: dict[str, Any]) -> None:
+        for frames in masks.values():
+            frames[: len(forms)] = forms
+
+    change_masks(root, change)
+    file = root / "train" / "mask_dict.json"
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    expected = np.zeros((4, 64, 64), bool)
+    expected[:2, 8:38, 4:24] = True
+    for referral in parse_mevis(root, "train"):
+        if referral.object_ids:
+            assert referral.masks is not None
+            np.testing.assert_array_equal(referral.masks.read(range(4), (64, 64)), expected)
+
+
 def change_masks(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
     file = root / "train" / "mask_dict.json"
     content = json.loads(file.read_text())

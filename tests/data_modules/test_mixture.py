@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from formats.catalogue import FORMATS
 
-from refsam_zoo.data_modules import Mixture, ReferYouTubeVOS
+from refsam_zoo.data_modules import MeViS, Mixture, RefCOCO, ReferYouTubeVOS, Shards
 from refsam_zoo.data_modules.loading import TrainingLoader
 from refsam_zoo.data_modules.samplers import MixingSampler
+from refsam_zoo.data_modules.shard_writer import shard
 from refsam_zoo.errors import InputError
+from refsam_zoo.types import Referral
 
 TreeWriter = Callable[..., Path]
 
@@ -53,6 +56,25 @@ def test_batches_mix_the_parts_and_evaluation_takes_the_first(make_tree: TreeWri
     assert evaluated == {referral.video_id for referral in parts[0].referrals("test")}
     assert len(data.val_dataloader()) == 1
     assert data.subset_names == ["test"]
+
+
+class OwnData(ReferYouTubeVOS):
+    """A subclass, as somebody may write one."""
+
+
+def test_protocols_belong_to_the_data_set(shapes: list[Referral], make_tree: TreeWriter, tmp_path: Path) -> None:
+    root = make_tree()
+    assert OwnData(root).protocol == Mixture([OwnData(root), MeViS(root)]).protocol == "ref_youtube_vos"
+    assert Mixture([OwnData(root)]).referrals("val") == OwnData(root).referrals("val")
+    for dataset, protocol in (("refcocog", "refcoco"), ("grefcoco", "grefcoco")):
+        (tmp_path / dataset).mkdir()
+        FORMATS[dataset.replace("cocog", "coco")][1](tmp_path / dataset, shapes)
+        data = RefCOCO(tmp_path / dataset, dataset=dataset)  # type: ignore[arg-type]
+        assert Mixture([data]).protocol == protocol
+    shard(tmp_path / "grefcoco", tmp_path / "shards", workers=1)
+    shard(tmp_path / "shards", tmp_path / "again", workers=1)
+    split = next(path.name for path in (tmp_path / "again").iterdir())
+    assert Shards(str(tmp_path / "again"), train_split=split).protocol == "grefcoco"
 
 
 def test_without_weights_every_item_comes_once(make_tree: TreeWriter, tmp_path: Path) -> None:

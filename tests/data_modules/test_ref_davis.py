@@ -65,6 +65,36 @@ def test_misspelt_videos_are_found_and_accents_read(shapes: list[Referral], tmp_
     assert sum("thé" in referral.expression for referral in found) == 1
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('"a dog"', "a dog"),
+        ("a dog", "a dog"),
+        ('" a  dog "', "a dog"),
+        ("\u201ca dog\u201d", "a dog"),
+        ("\u201ea dog\u201c", "a dog"),
+        ("\u00aba dog\u00bb", "a dog"),
+        ("\x93a dog\x94", "a dog"),
+        ("'a dog'", "a dog"),
+        ("\u2018a dog\u2019", "a dog"),
+        ('"a dog', "a dog"),
+        ('a dog"', "a dog"),
+        ('the man with "stop" on him', 'the man with "stop" on him'),
+        ('"the man with "stop" on him"', 'the man with "stop" on him'),
+        ('"stop" on a man', '"stop" on a man'),
+        ("the dogs'", "the dogs'"),
+        ("x", "x"),
+    ],
+)
+def test_quotes_are_taken_off_where_they_are(shapes: list[Referral], tmp_path: Path, written: str, read: str) -> None:
+    video, objects = next(iter(pick(shapes).items()))
+    write_original(tmp_path, {video: {1: next(iter(objects.values()))}}, {})
+    for number, (name, _) in enumerate(TEXTS):
+        encoding = ("utf-8", "utf-8-sig", "utf-16", "utf-8")[number]
+        (tmp_path / "davis_text_annotations" / name).write_text(f"{video} 1 {written}\n", encoding=encoding)
+    assert [referral.expression for referral in parse_ref_davis(tmp_path, "val")] == [read] * len(TEXTS)
+
+
 def test_annotations_that_disagree_about_objects_are_refused(shapes: list[Referral], tmp_path: Path) -> None:
     write_original(tmp_path, pick(shapes), {})
     text = tmp_path / "davis_text_annotations" / TEXTS[1][0]

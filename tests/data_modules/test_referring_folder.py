@@ -3,7 +3,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 import av
 import numpy as np
@@ -12,11 +13,14 @@ from formats.referring_folder import copy_video, write_table
 from PIL import Image
 
 from refsam_zoo.data_modules import ReferringFolder
+from refsam_zoo.data_modules.annotations import is_file_name
 from refsam_zoo.data_modules.clips import read_clip
-from refsam_zoo.data_modules.referring_folder import parse_referring_folder
+from refsam_zoo.data_modules.referring_folder import parse_referring_folder, video_id
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.masks import PaletteMasks
+
+PATHS = ["my  clip", "which one?", "10:30", "#1", " x ", "a\tb", 'he said "go"', "100%", "50%20off", "*", "cafe\u0301"]
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
@@ -39,6 +43,42 @@ def test_it_shows_the_same_pixels(
             split = original.source.path.parents[1]
             original = replace(original, source=VideoSource(split / "Videos" / f"{original.video_id}.mp4"))
         agree(original, replace(copy, video_id=original.video_id), range(6))
+
+
+@pytest.mark.parametrize("name", [*PATHS, "x" * 250, "a\nb", "back\\slash", ".hidden", "..."])
+def test_videos_of_any_name(shapes: list[Referral], tmp_path: Path, name: str) -> None:
+    row = copy_video(tmp_path, shapes[0], "frames")
+    for kind in ("video", "mask"):
+        (tmp_path / row[kind]).rename((tmp_path / row[kind]).with_name(name))
+        row[kind] = f"{row[kind].split('/')[0]}/{name}"
+    write_table(tmp_path, [row | {"expression": "x"}])
+    (referral,) = parse_referring_folder(tmp_path)
+    assert read_clip([referral], [0]).masks is not None
+    assert is_file_name(referral.video_id)
+    if len(name) < 200:
+        assert unquote(referral.video_id) == f"videos-{name}"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("videos/my  clip", "videos-my  clip"),
+        ("which one?", "which one?"),
+        ("videos/10:30", "videos-10:30"),
+        ("c:/x", "c%3A-x"),
+        ("...", "%2E.."),
+        (".hidden", "%2Ehidden"),
+        (" ", "%20"),
+        ("100%", "100%"),
+        ("50%20off", "50%2520off"),
+        ("a\nb", "a%0Ab"),
+        ("..\\x", "%2E.%5Cx"),
+    ],
+)
+def test_names_of_videos_are_names_of_folders(path: str, name: str) -> None:
+    assert video_id(PurePosixPath(path)) == name
+    assert is_file_name(name)
+    assert unquote(name) == path.replace("/", "-")
 
 
 def test_without_object_ids_every_object_is_meant(shapes: list[Referral], tmp_path: Path) -> None:

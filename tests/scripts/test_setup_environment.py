@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+import venv
 from pathlib import Path
+
+import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup_environment.py"
 
@@ -17,3 +21,24 @@ def test_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
     assert outcome.stderr == f"error: {tmp_path} is neither empty nor a virtual environment; nothing was changed\n"
     assert outcome.stdout == "", "no command ran"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["bin", "tool"]
+
+
+def test_packages_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the user's shell keeps Python from compiling, and beside a file that cannot be."""
+    spec = importlib.util.spec_from_file_location("setup_environment", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    venv.create(tmp_path, symlinks=True)
+    (site_packages,) = tmp_path.glob("lib/python*/site-packages")
+    (site_packages / "package" / "part").mkdir(parents=True)
+    for name in ("package/__init__.py", "package/part/module.py", "single.py"):
+        (site_packages / name).write_text("value = 1\n")
+    (site_packages / "package" / "template.py").write_text("def {{ name }}:\n")
+
+    script.compile_packages(tmp_path / "bin" / "python")
+
+    compiled = {path.name.split(".")[0] for path in site_packages.rglob("__pycache__/*.pyc")}
+    assert compiled == {"__init__", "module", "single"}

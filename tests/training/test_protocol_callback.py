@@ -13,7 +13,9 @@ from formats.catalogue import FORMATS
 from PIL import Image
 
 from refsam_zoo.cli import main
+from refsam_zoo.data_modules import JHMDBSentences
 from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
+from refsam_zoo.data_modules.shard_writer import shard
 from refsam_zoo.types import Referral
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.yaml"
@@ -95,6 +97,47 @@ def test_a_protocol_scores_as_the_evaluate_command_does(shapes: list[Referral], 
     assert summary(tested) == summary(validated) == summary(tmp_path / "scores")
     assert (tested / "per_image.csv").read_bytes() == (tmp_path / "scores" / "per_image.csv").read_bytes()
     assert not list(run.glob(".masks-*"))
+
+
+class OwnData(JHMDBSentences):
+    """A subclass, as somebody may write one."""
+
+
+def test_the_protocol_belongs_to_the_data_set(shapes: list[Referral], tmp_path: Path) -> None:
+    """Mixtures, shards and subclasses are scored as the data set that is in them."""
+    data = write("jhmdb_sentences", shapes, tmp_path / "data")
+    shard(data, tmp_path / "shards", workers=1)
+    alone = {"class_path": "JHMDBSentences", "init_args": {"root": str(data), "workers": 0, "text_blind": False}}
+    sharded = {"root": str(tmp_path / "shards"), "workers": 0, "text_blind": False, "holdout": 0.5}
+    data_sets = {
+        "mixture": {"class_path": "Mixture", "init_args": {"parts": [alone, alone], "workers": 0}},
+        "shards": {"class_path": "Shards", "init_args": sharded | {"test_split": "test"}},
+        "subclass": {"class_path": f"{__name__}.OwnData", "init_args": alone["init_args"]},
+    }
+    found = {}
+    for name, data_set in data_sets.items():
+        config = tmp_path / f"{name}.yaml"
+        config.write_text(json.dumps({"data": data_set}))
+        common = ["--trainer.enable_progress_bar=false", f"--trainer.default_root_dir={tmp_path / name}"]
+        arguments = ["test", f"--config={DEMO}", f"--config={config}", *common]
+        assert main(arguments) == 0
+        found[name] = summary(tmp_path / name / "evaluation_jhmdb_sentences" / "test")
+    assert found["mixture"] == found["shards"] == found["subclass"]
+    arguments = ["validate", f"--config={DEMO}", f"--config={tmp_path / 'mixture.yaml'}", "--protocol=mevis", *common]
+    assert main(arguments) == 0
+    assert "jf" in summary(tmp_path / "subclass" / "evaluation_mevis" / "val")
+
+
+def test_shards_of_ref_davis_say_that_they_lack_label_maps(
+    shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shard(write("ref_davis", shapes, tmp_path / "data"), tmp_path / "shards", workers=1)
+    options = ["--data.test_split=val", "--data.holdout=0.5"]
+    arguments = command("test", "shards", tmp_path / "shards", tmp_path / "run", *options)
+    with pytest.warns(UserWarning, match="no scores by the protocol ref_davis17, which papers report: there is no PNG"):
+        assert main(arguments) == 0
+    assert main([*arguments, "--protocol=ref_davis17"]) == 2
+    assert "there is no PNG file in" in capsys.readouterr().err
 
 
 def test_label_maps_of_ref_davis(shapes: list[Referral], tmp_path: Path) -> None:

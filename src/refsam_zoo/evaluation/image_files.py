@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness
 from refsam_zoo.evaluation.expression_masks import LEVELS, group_by_video, mask_name, read_predictions
-from refsam_zoo.evaluation.images import ImageSample, RunLengths, decode, encode
+from refsam_zoo.evaluation.images import ImageSample, RunLengths, encode
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.types import Referral
+from refsam_zoo.video.entries import Entry, read_json
 from refsam_zoo.video.readers import open_video
+from refsam_zoo.video.run_lengths import MaskError
+from refsam_zoo.video.segmentations import LARGEST_SIDE, parse_segmentation
+
+LARGEST_ID = 2**53
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,9 @@ def read_samples(predictions: Path, data: Path | Sequence[Referral]) -> tuple[li
 
     Args:
         predictions: COCO results, `[{"image_id", "segmentation", "score"}, ...]` with one entry per query, and for
-            gRefCOCO also `{"image_id", "no_target": true}`, where masks are run lengths (RLE); or a folder or zip of
-            `<image_id>.png`, every pixel above 0 in the target. A folder has one query per sample, with the score 1,
-            and an empty mask is its word that there is no target.
+            gRefCOCO also `{"image_id", "no_target": true}`, where masks are run lengths (RLE) or polygons; or a folder
+            or zip of `<image_id>.png`, every pixel above 0 in the target. A folder has one query per sample, with the
+            score 1, and an empty mask is its word that there is no target.
         data: COCO ground truth with `images` (`id`, `height`, `width`), one for each expression, and `annotations`
             (`image_id`, `segmentation`), several of an image being united and none meaning no target; or the referrals
             of a data set, every frame of which is a sample with the id `<video>/<expression>/<frame>`.
@@ -54,15 +57,10 @@ def read_samples(predictions: Path, data: Path | Sequence[Referral]) -> tuple[li
         archive = open_masks(predictions).spelled_as(truth)
         samples = [_mask_sample(name, known, archive) for name, known in truth.items()]
         return samples, Completeness.of(truth, archive.files, levels)
-    answers: dict[str, list[Any]] = {}
-    try:
-        for answer in _read_json(predictions):
-            answers.setdefault(str(answer["image_id"]), []).append(answer)
-        samples = [_answer_sample(name, known, answers.get(name, [])) for name, known in truth.items()]
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"'{predictions}' is not a list of COCO results: {error!r}") from error
+    answers: dict[str, list[Entry]] = {}
+    for answer in read_json(predictions).list():
+        answers.setdefault(_image_name(answer["image_id"]), []).append(answer)
+    samples = [_answer_sample(name, known, answers.get(name, [])) for name, known in truth.items()]
     return samples, Completeness.of(truth, answers, levels)
 
 
@@ -79,15 +77,31 @@ def require_pycocotools() -> None:
 
 
 def _coco_truth(path: Path) -> dict[str, _Truth]:
-    content = _read_json(path)
-    try:
-        parts: dict[str, list[Any]] = {str(image["id"]): [] for image in content["images"]}
-        sizes = {str(image["id"]): (image["height"], image["width"]) for image in content["images"]}
-        for annotation in content["annotations"]:
-            parts[str(annotation["image_id"])].append(annotation["segmentation"])
-        return {name: _Truth(encode(_union(parts[name], size)), size) for name, size in sizes.items()}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"'{path}' is not COCO ground truth: {error!r}") from error
+    content = read_json(path)
+    images: dict[str, Entry] = {}
+    for image in content["images"].list():
+        name = _image_name(image["id"])
+        if images.setdefault(name, image) is not image:
+            image.fail(f"the id {name} is there already: {images[name].key}")
+    if not images:
+        content["images"].fail("there is no image")
+    parts: dict[str, list[Entry]] = {name: [] for name in images}
+    for annotation in content["annotations"].list():
+        name = _image_name(annotation["image_id"])
+        if name not in parts:
+            annotation["image_id"].fail(f"there is no image {name} in images")
+        parts[name].append(annotation["segmentation"])
+    sizes = {name: (_side(image["height"]), _side(image["width"])) for name, image in images.items()}
+    return {name: _Truth(encode(_union(parts[name], size)), size) for name, size in sizes.items()}
+
+
+def _image_name(entry: Entry) -> str:
+    """The id of an image: text, or a whole number."""
+    return entry.value if isinstance(entry.value, str) else str(entry.integer(largest=LARGEST_ID))
+
+
+def _side(entry: Entry) -> int:
+    return entry.integer(1, LARGEST_SIDE)
 
 
 def _referral_truth(referrals: Sequence[Referral]) -> Iterator[tuple[str, _Truth]]:
@@ -107,39 +121,26 @@ def _mask_sample(name: str, truth: _Truth, archive: MaskArchive) -> ImageSample:
     return ImageSample(name, truth.mask, [encode(mask)], np.ones(1), not mask.any())
 
 
-def _answer_sample(name: str, truth: _Truth, answers: list[Any]) -> ImageSample:
-    scored = [answer for answer in answers if "segmentation" in answer]
-    predictions = [encode(_read_mask(answer["segmentation"], truth.size)) for answer in scored]
-    scores = np.array([answer["score"] for answer in scored] or [0.0], np.float64)
-    no_target = any(answer.get("no_target") for answer in answers)
+def _answer_sample(name: str, truth: _Truth, answers: list[Entry]) -> ImageSample:
+    flags = [answer.get("no_target") for answer in answers]
+    no_target = any([flag.flag() for flag in flags if flag is not None])
+    # An answer may say that there is no target and nothing else.
+    scored = [answer for answer, flag in zip(answers, flags, strict=True) if flag is None or "segmentation" in answer]
+    predictions = [encode(_draw(answer["segmentation"], truth.size)) for answer in scored]
+    scores = np.array([answer["score"].number() for answer in scored] or [0.0], np.float64)
     return ImageSample(name, truth.mask, predictions or [encode(np.zeros(truth.size, bool))], scores, no_target)
 
 
-def _union(segmentations: list[Any], size: tuple[int, int]) -> np.ndarray:
+def _union(segmentations: list[Entry], size: tuple[int, int]) -> np.ndarray:
     mask = np.zeros(size, bool)
     for segmentation in segmentations:
-        mask |= _read_mask(segmentation, size)
+        mask |= _draw(segmentation, size)
     return mask
 
 
-def _read_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """Run lengths `{"size", "counts"}` -> bool `[H, W]`."""
-    from pycocotools import mask as run_lengths
-
-    found = tuple(segmentation["size"])
-    if found != size:
-        raise ValueError(f"a mask is {found}, its image {size}")
-    if isinstance(segmentation["counts"], list):
-        if sum(segmentation["counts"]) != size[0] * size[1]:
-            raise ValueError(f"the run lengths of a mask come to {sum(segmentation['counts'])} pixels, not {size}")
-        segmentation = run_lengths.frPyObjects(segmentation, *size)
-    return decode(segmentation)
-
-
-def _read_json(path: Path) -> Any:
+def _draw(entry: Entry, size: tuple[int, int]) -> np.ndarray:
+    segmentation = parse_segmentation(entry)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"'{path}' is not JSON: {error}") from error
+        return segmentation.mask(size)
+    except MaskError as error:
+        entry.fail(str(error))

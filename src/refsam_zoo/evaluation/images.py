@@ -5,6 +5,7 @@ Each rule is a function of samples; none of them is "the" P@X or IoU, so each is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -123,6 +124,8 @@ def grefcoco_scores(samples: Sequence[ImageSample]) -> dict[str, float]:
     A sample without target that is said to have none has IoU 1 and adds nothing to the sums; one that is not adds its
     predicted area to the union. A target said to be absent loses its intersection. N-acc and T-acc are the accuracies
     on samples without and with a target.
+
+    ReLA prints gIoU, cIoU and P@X in percent; they are computed in its order, since another ends in other last bits.
     """
     counts = overlap(samples)
     said_none = np.array([sample.no_target for sample in samples])
@@ -132,11 +135,14 @@ def grefcoco_scores(samples: Sequence[ImageSample]) -> dict[str, float]:
     iou = np.where(has_target, intersection / np.maximum(union, 1), said_none.astype(float))
     targeted = iou[has_target]
     return {
-        "giou": sum(iou.tolist()) / len(iou),
-        "ciou": float(intersection.sum() / union.sum()),
+        "giou": float(np.cumsum(iou)[-1]) / len(iou),  # added one by one: `sum` compensates, `np.sum` adds in pairs
+        "ciou": _of_percent(_percentage(int(intersection.sum()), int(union.sum()))),
         "n_acc": _share(said_none[~has_target]),
         "t_acc": _share(~said_none[has_target]),
-        **{f"precision_at_{threshold}": _share(targeted >= threshold) for threshold in _NO_TARGET_THRESHOLDS},
+        **{
+            f"precision_at_{threshold}": _of_percent(_percentage(int((targeted >= threshold).sum()), len(targeted)))
+            for threshold in _NO_TARGET_THRESHOLDS
+        },
     }
 
 
@@ -145,6 +151,18 @@ def reasoning_scores(samples: Sequence[ImageSample]) -> dict[str, float]:
     intersection, union = overlap(samples).T
     iou = np.where(union == 0, 1.0, intersection / (union + 1e-5))
     return {"giou": float(iou.mean()), "ciou": float(intersection.sum() / (union.sum() + 1e-10))}
+
+
+def _percentage(part: int, whole: int) -> float:
+    return part * 100.0 / whole if whole else float("nan")
+
+
+def _of_percent(percentage: float) -> float:
+    """The number in 0..1 whose hundredfold is a percentage, or is next to it where floats leave it out."""
+    share = percentage / 100
+    return min(
+        (share, math.nextafter(share, 0), math.nextafter(share, 1)), key=lambda near: abs(100 * near - percentage)
+    )
 
 
 def _share(flags: np.ndarray) -> float:

@@ -55,7 +55,7 @@ def read_published(path: Path) -> list[PublishedResult]:
         InputError: The file is missing, a column is, or a value is no number.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             return [_published(row) for row in csv.DictReader(file)]
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}") from error

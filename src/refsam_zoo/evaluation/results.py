@@ -103,7 +103,7 @@ def read_csv(path: Path) -> list[ExpressionResult]:
     """
     columns = {"subset", "video_id", "expression_id", "expression", "frames", "area", "extent", "j", "f", "jf"}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
         return [
             ExpressionResult(

@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
 from refsam_zoo.checkpoints.loading import weights_follow
@@ -38,7 +39,7 @@ from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.progress_lines import ProgressLines
-from refsam_zoo.training.protocol_callback import ProtocolCallback, own_protocol
+from refsam_zoo.training.protocol_callback import ProtocolCallback
 from refsam_zoo.training.run_logger import RunLogger
 from refsam_zoo.training.stop_signals import StopSignals
 
@@ -212,19 +213,31 @@ class RefSAMCLI(LightningCLI):
         writers = self._submission_writers()
         if self.subcommand == "predict":
             return writers or [MaskWriter()]
-        protocol = chosen or own_protocol(self.datamodule)
-        if self.subcommand == "fit" or protocol is None:
+        if self.subcommand == "fit":
             return []
-        if chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol):
+        protocol = chosen or self._own_protocol()
+        if protocol is None or (chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol)):
             return []  # the evaluation of every run has its scores
-        return [ProtocolCallback(protocol, self.folder)]
+        callback = ProtocolCallback(protocol, self.folder)
+        try:
+            callback.require_truth(self.datamodule)
+        except InputError as error:
+            if chosen is not None:
+                raise
+            rank_zero_warn(f"no scores by the protocol {protocol}, which papers report: {error}")
+            return []
+        return [callback]
+
+    def _own_protocol(self) -> str | None:
+        """The protocol of the data set, or of a data module of one's own that names one."""
+        return getattr(self.datamodule, "protocol", None)
 
     def _submission_writers(self) -> list[Callback]:
         submission = self._get(self.config_init, "submission")
         if submission is None:
             return []
         require_empty(self.folder / "masks")
-        return [MaskWriter(), SubmissionWriter(submission, own_protocol(self.datamodule) or "none")]
+        return [MaskWriter(), SubmissionWriter(submission, self._own_protocol() or "none")]
 
     def before_predict(self) -> None:
         """Keeps no predictions: those of a whole data set do not fit into memory."""

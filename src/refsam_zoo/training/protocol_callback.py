@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
+from refsam_zoo.data_modules import Mixture, ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.callback import log_global
 from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, Evaluation, LabelMapProtocol, get_protocol
@@ -19,22 +20,6 @@ from refsam_zoo.evaluation.report import write_folder
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.mask_writer import write_batch
 from refsam_zoo.types import ClipBatch
-
-OWN_PROTOCOLS = {
-    "A2DSentences": "a2d_sentences",
-    "JHMDBSentences": "jhmdb_sentences",
-    "MeViS": "mevis",
-    "RefCOCO": "refcoco",
-    "RefDAVIS17": "ref_davis17",
-    "RefShapes": "ref_shapes",
-    "ReferYouTubeVOS": "ref_youtube_vos",
-}
-"""Data module -> the protocol that papers report for it; gRefCOCO has its own."""
-
-
-def own_protocol(data: object) -> str | None:
-    """Names the protocol that papers report for a data module's data set; None for one without."""
-    return "grefcoco" if getattr(data, "dataset", None) == "grefcoco" else OWN_PROTOCOLS.get(type(data).__name__)
 
 
 class ProtocolCallback(Callback):
@@ -58,6 +43,22 @@ class ProtocolCallback(Callback):
         self.output = output
         self._folder = Path()
         self._masks: list[MaskFolder] = []
+
+    def require_truth(self, data: object) -> None:
+        """Looks for what the protocol compares with, which is read only at the end of a run.
+
+        Args:
+            data: The data module.
+
+        Raises:
+            InputError: The data module gives no referrals, or its root has no label maps where the protocol reads them.
+        """
+        if not isinstance(data, ReferringDataModule | Mixture):
+            raise InputError(f"protocol '{self.protocol.name}' asks for expressions, which {type(data)} does not give")
+        if isinstance(self.protocol, AnnotatorsProtocol):
+            self.protocol.single.open_truth(data.root)
+        elif isinstance(self.protocol, LabelMapProtocol):
+            self.protocol.open_truth(data.root)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Makes the folder of masks."""

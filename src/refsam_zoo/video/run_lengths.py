@@ -11,6 +11,10 @@ import numpy as np
 from refsam_zoo.errors import InputError
 
 
+class MaskError(Exception):
+    """A mask cannot be drawn."""
+
+
 @dataclass(frozen=True)
 class RunLengths:
     """One mask as run lengths, column by column, beginning with background.
@@ -24,6 +28,19 @@ class RunLengths:
     size: tuple[int, int]
     counts: str | tuple[int, ...]
     key: str = ""
+
+    def mask(self, size: tuple[int, int]) -> np.ndarray:
+        """Gives the mask of a frame, bool `[H, W]`.
+
+        Raises:
+            MaskError: It is damaged or of another size.
+        """
+        if self.size != size:
+            raise MaskError(f"the mask is {self.size[0]}x{self.size[1]} pixels, its frame {size[0]}x{size[1]}")
+        try:
+            return self.decode()
+        except (ValueError, OverflowError) as error:
+            raise MaskError(f"the mask is damaged: {error}") from error
 
     def decode(self) -> np.ndarray:
         """Gives the mask, bool `[H, W]`.
@@ -67,6 +84,43 @@ def decompress(text: str) -> list[int]:
 
 
 @dataclass(frozen=True)
+class Polygons:
+    """One mask as the union of polygons, drawn by pycocotools; empty where there is none.
+
+    Attributes:
+        polygons: Each x, y, x, y, ... in pixels.
+        key: Where in its file it stands, for messages.
+    """
+
+    polygons: tuple[tuple[float, ...], ...]
+    key: str = ""
+
+    def mask(self, size: tuple[int, int]) -> np.ndarray:
+        """Gives the mask of a frame, bool `[H, W]`.
+
+        Raises:
+            InputError: pycocotools is missing.
+            MaskError: A polygon reaches far outside the frame.
+        """
+        if not self.polygons:
+            return np.zeros(size, bool)
+        try:
+            from pycocotools import mask as coco
+        except ImportError as error:
+            raise InputError("polygons need pycocotools: pip install refsam-zoo[formats]") from error
+        # pycocotools allocates memory by the length of an outline without asking how much.
+        reach = 10 * max(size)
+        if any(not abs(value) < reach for polygon in self.polygons for value in polygon):
+            raise MaskError(f"a polygon reaches far outside its frame of {size[0]}x{size[1]} pixels")
+        drawn = coco.frPyObjects([list(polygon) for polygon in self.polygons], *size)
+        return coco.decode(coco.merge(drawn)).astype(bool)
+
+
+Segmentation = RunLengths | Polygons
+"""A mask in either of COCO's forms."""
+
+
+@dataclass(frozen=True)
 class RunLengthMasks:
     """Masks of one or several objects, as MeViS ships them; a `MaskSource`.
 
@@ -76,27 +130,24 @@ class RunLengthMasks:
     """
 
     file: Path
-    objects: tuple[tuple[RunLengths | None, ...], ...]
+    objects: tuple[tuple[Segmentation | None, ...], ...]
 
     def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """Reads the union of the objects, see `MaskSource.read`."""
         masks = np.zeros((len(positions), *size), bool)
         for row, position in enumerate(positions):
             for frames in self.objects:
-                run_lengths = frames[position]
-                if run_lengths is not None:
-                    masks[row] |= self._decode(run_lengths, position, size)
+                segmentation = frames[position]
+                if segmentation is not None:
+                    masks[row] |= self._draw(segmentation, position, size)
         return masks
 
-    def _decode(self, run_lengths: RunLengths, position: int, size: tuple[int, int]) -> np.ndarray:
-        where = f"{self.file}: {run_lengths.key}"
-        if run_lengths.size != size:
-            (h, w), (height, width) = run_lengths.size, size
-            raise InputError(f"{where}: the mask of frame {position} is {h}x{w} pixels, its frame {height}x{width}")
+    def _draw(self, segmentation: Segmentation, position: int, size: tuple[int, int]) -> np.ndarray:
         try:
-            return run_lengths.decode()
-        except (ValueError, OverflowError) as error:
-            raise InputError(f"{where}: the mask of frame {position} is damaged: {error}") from error
+            return segmentation.mask(size)
+        except MaskError as error:
+            wrong = str(error).replace("the mask", f"the mask of frame {position}", 1)
+            raise InputError(f"{self.file}: {segmentation.key}: {wrong}") from error
 
 
 @dataclass(frozen=True)
@@ -114,20 +165,10 @@ class PolygonMasks:
     run_lengths: tuple[RunLengths, ...] = ()
 
     def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
-        """Draws the same mask for every position, see `MaskSource.read`; rasterised by pycocotools."""
-        mask = RunLengthMasks(self.file, tuple((item,) for item in self.run_lengths)).read([0], size)[0]
-        if self.polygons:
-            mask |= self._draw(size)
-        return np.repeat(mask[None], len(positions), axis=0)
-
-    def _draw(self, size: tuple[int, int]) -> np.ndarray:
+        """Draws the same mask for every position, see `MaskSource.read`."""
+        mask = RunLengthMasks(self.file, tuple((item,) for item in self.run_lengths)).read([0], size)
         try:
-            from pycocotools import mask as coco
-        except ImportError as error:
-            raise InputError("polygons need pycocotools: pip install refsam-zoo[formats]") from error
-        # pycocotools allocates memory by the length of an outline without asking how much.
-        reach = 10 * max(size)
-        if any(not abs(value) < reach for polygon in self.polygons for value in polygon):
-            raise InputError(f"{self.file}: a polygon reaches far outside its image of {size[0]}x{size[1]} pixels")
-        drawn = coco.frPyObjects([list(polygon) for polygon in self.polygons], *size)
-        return coco.decode(coco.merge(drawn)).astype(bool)
+            mask |= Polygons(self.polygons).mask(size)
+        except MaskError as error:
+            raise InputError(f"{self.file}: {error}") from error
+        return np.repeat(mask, len(positions), axis=0)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ from PIL import Image
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation import evaluate
-from refsam_zoo.evaluation.images import encode
+from refsam_zoo.evaluation.images import ImageSample, encode, grefcoco_scores
 from refsam_zoo.types import Referral
 
 
 def _run_lengths(filled: int) -> dict[str, Any]:
     """The first pixels of a 10 x 20 image, column by column, uncompressed."""
     return {"size": [10, 20], "counts": [0, filled, 200 - filled]}
+
+
+RUNS = _run_lengths(50)
 
 
 @pytest.fixture
@@ -50,6 +55,25 @@ def test_no_target_is_the_models_own_word(files: tuple[Path, Path]) -> None:
     assert scores["giou"] == pytest.approx((0.6 + 0.5 + 1 + 1) / 4)
     assert scores["ciou"] == 210 / 300
     assert (scores["n_acc"], scores["t_acc"]) == (1, 1)
+
+
+def test_grefcoco_in_the_official_order_of_operations() -> None:
+    """As ReLA's loop computes it, in percent, over sets whose sums end in other bits in any other order."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        samples, added, both, either, right = [], 0.0, 0, 0, 0
+        for number in range(int(rng.integers(40, 60))):
+            truth, found = rng.random((2, 9, 11)) < rng.random((2, 1, 1)) + 0.05
+            samples.append(ImageSample(str(number), encode(truth), [encode(found)], np.ones(1)))
+            intersection, union = int((truth & found).sum()), int((truth | found).sum())
+            added += intersection / union
+            both, either, right = both + intersection, either + union, right + (intersection / union >= 0.7)
+        scores = grefcoco_scores(samples)
+        assert 100 * scores["giou"] == 100.0 * (added / len(samples))
+        for name, official in (("ciou", both * 100.0 / either), ("precision_at_0.7", right * 100.0 / len(samples))):
+            near = {math.nextafter(scores[name], 0), math.nextafter(scores[name], 1)}
+            assert 100 * scores[name] == official or official not in {100 * value for value in near}
+            assert scores[name] == pytest.approx(official / 100, rel=1e-15)
 
 
 def test_average_precision_in_both_conventions(tmp_path: Path) -> None:
@@ -108,20 +132,95 @@ def test_masks_and_results_are_interchangeable(referrals: list[Referral], predic
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[", "is not JSON"),
-        ('{"a": 1}', "is not a list of COCO results"),
+        ("[", "not JSON"),
+        ({"a": 1}, "expected a list, got a mapping"),
+        ([None], r"0: expected a mapping, got null"),
+        ([{"segmentation": RUNS, "score": 1}], r"0: the key 'image_id' is missing"),
+        ([{"image_id": None, "segmentation": RUNS, "score": 1}], r"0\.image_id: expected a whole number, got None"),
+        ([{"image_id": 0, "score": 1}], r"0: the key 'segmentation' is missing"),
+        ([{"image_id": 0, "segmentation": None, "score": 1}], r"0\.segmentation: expected a mapping, got null"),
+        ([{"image_id": 0, "segmentation": RUNS}], r"0: the key 'score' is missing"),
+        ([{"image_id": 0, "segmentation": RUNS, "score": None}], r"0\.score: expected a number, got None"),
+        ([{"image_id": 0, "segmentation": RUNS, "score": "0.9"}], r"0\.score: expected a number, got '0\.9'"),
+        ([{"image_id": 0, "segmentation": RUNS, "score": float("nan")}], r"0\.score: expected a number, got nan"),
+        ([{"image_id": 0, "no_target": "false"}], r"0\.no_target: expected true or false, got 'false'"),
+        ([{"image_id": 0, "segmentation": [[1, 2, 3, 4]], "score": 1}], r"0\.segmentation\.0: a polygon is a list of"),
         (
-            '[{"image_id": 0, "segmentation": {"size": [5, 5], "counts": [25]}, "score": 1}]',
-            "not a list of COCO results",
+            [{"image_id": 0, "segmentation": [[1, 2, 9, 9, 1e9, 3]], "score": 1}],
+            r"0\.segmentation: a polygon reaches far",
+        ),
+        (
+            [{"image_id": 0, "segmentation": RUNS | {"counts": "\x7f"}, "score": 1}],
+            r"0\.segmentation: the mask is damaged",
+        ),
+        (
+            [{"image_id": 0, "segmentation": RUNS | {"counts": [3]}, "score": 1}],
+            r"0\.segmentation: the mask is damaged",
+        ),
+        (
+            [{"image_id": 0, "segmentation": {"size": [20, 10], "counts": [200]}, "score": 1}],
+            r"0\.segmentation: the mask is 20x10 pixels, its frame 10x20",
         ),
     ],
 )
-def test_wrong_files(files: tuple[Path, Path], content: str, message: str) -> None:
-    files[0].write_text(content)
-    with pytest.raises(InputError, match=message):
+def test_wrong_results_are_named(files: tuple[Path, Path], content: Any, message: str) -> None:
+    files[0].write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(InputError, match=f"predictions.json: {message}"):
+        evaluate(files[0], "refcoco", files[1], on_incomplete="empty")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda truth: truth.pop("images"), "the key 'images' is missing"),
+        (lambda truth: truth["images"].clear(), "images: there is no image"),
+        (lambda truth: truth["images"].append(truth["images"][1]), r"images\.4: the id 1 is there already: images\.1"),
+        (
+            lambda truth: truth["images"][2].update(height="ten"),
+            r"images\.2\.height: expected a whole number, got 'ten'",
+        ),
+        (lambda truth: truth["images"][2].pop("width"), r"images\.2: the key 'width' is missing"),
+        (lambda truth: truth.pop("annotations"), "the key 'annotations' is missing"),
+        (lambda truth: truth["annotations"][1].update(image_id=9), r"annotations\.1\.image_id: there is no image 9"),
+        (lambda truth: truth["annotations"][1].update(segmentation=None), r"annotations\.1\.segmentation: expected a"),
+    ],
+)
+def test_wrong_ground_truth_is_named(files: tuple[Path, Path], change: Callable[[Any], object], message: str) -> None:
+    truth = json.loads(files[1].read_text())
+    change(truth)
+    files[1].write_text(json.dumps(truth))
+    with pytest.raises(InputError, match=f"truth.json: {message}"):
         evaluate(files[0], "refcoco", files[1])
-    with pytest.raises(InputError, match="cannot be read"):
+
+
+def test_missing_files_are_named(files: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match=r"absent\.json: cannot read"):
         evaluate(files[0], "refcoco", files[1].with_name("absent.json"))
-    files[1].write_text('{"images": []}')
-    with pytest.raises(InputError, match="is not COCO ground truth"):
-        evaluate(files[0], "refcoco", files[1])
+
+
+def test_whatever_the_format_allows_is_read(tmp_path: Path) -> None:
+    """The same masks as polygons, as run lengths of both kinds, with marks, names and sizes of any spelling."""
+    box = np.zeros((10, 20), bool)
+    box[2:8, 4:12] = True
+    compressed = {"size": [10, 20], "counts": encode(box)["counts"].decode()}
+    runs = np.diff(np.flatnonzero(np.diff(box.T.ravel(), prepend=False, append=False)), prepend=0)
+    spelt = [
+        [[4, 2, 12, 2, 12, 8, 4, 8]],
+        [[4, 2, 8, 2, 8, 8, 4, 8], [8.0, 2.0, 12.0, 2.0, 12.0, 8.0, 8.0, 8.0]],
+        compressed,
+        {"size": [10.0, 20.0], "counts": [*runs.tolist(), 200 - int(runs.sum())]},
+        [],
+    ]
+    names: list[Any] = [1, "2", "c d", 4.0, 5]
+    results = [{"image_id": name, "segmentation": mask, "score": 1} for name, mask in zip(names, spelt, strict=True)]
+    truth = {
+        "images": [{"id": name, "height": 10.0, "width": 20} for name in (1, 2, "c d", 4, 5)],
+        "annotations": [
+            {"image_id": name, "segmentation": mask} for name, mask in zip(names, [*spelt[::-1][1:], []], strict=True)
+        ],
+    }
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (tmp_path / "results.json").write_text(json.dumps(results), encoding=encoding)
+        (tmp_path / "truth.json").write_text(json.dumps(truth), encoding=encoding)
+        scores = evaluate(tmp_path / "results.json", "refcoco", tmp_path / "truth.json")
+        assert [(row["intersection"], row["union"]) for row in scores.rows] == [(48, 48)] * 4 + [(0, 0)]

@@ -16,6 +16,7 @@ from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.protocols.base import Evaluation, each
 from refsam_zoo.evaluation.tracks import Track
 from refsam_zoo.types import Referral
+from refsam_zoo.video.entries import read_text
 
 ANNOTATORS = ("anno_0", "anno_1", "anno_2", "anno_3")
 
@@ -180,7 +181,8 @@ def _expression_count(truth: MaskArchive, video: str) -> int:
 
 def _listed_videos(data: Path) -> list[str] | None:
     lists = (root / "ImageSets" / "2017" / "val.txt" for root in (data, data / "DAVIS"))
-    return next((path.read_text(encoding="utf-8").split() for path in lists if path.is_file()), None)
+    text = next((read_text(path) for path in lists if path.is_file()), None)
+    return None if text is None else [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _row(track: Track) -> dict[str, object]:
