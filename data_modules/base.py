@@ -122,6 +122,7 @@ class ReferringDataModule(LightningDataModule):
         """Makes one with the default options, or those that fit what the folder holds."""
         return cls(root, text_blind=False)
 
+    @classmethod
     def protocol_of(cls, root: Path | str, split: str) -> str | None:
         """Names the protocol that papers report for a split, as `splits` names it; None for one without."""
         return cls.protocols[0] if cls.protocols else None

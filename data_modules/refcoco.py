@@ -71,6 +71,7 @@ class RefCOCO(ReferringDataModule):
         there: Any = next((dataset for dataset, file in FILES.items() if (root / dataset / file).is_file()), "refcoco")
         return cls(root, dataset=there, text_blind=False)
 
+    @classmethod
     def protocol_of(cls, root: Path | str, split: str) -> str | None:
         """See `ReferringDataModule.protocol_of`; gRefCOCO has its own."""
         return "grefcoco" if split.startswith("grefcoco") else "refcoco"

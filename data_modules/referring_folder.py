@@ -17,6 +17,7 @@ Columns:
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from refsam_zoo.inference.overlay import Overlay, colour, draw_legend
+from refsam_zoo.inference.legend import colour
+from refsam_zoo.inference.overlay import Overlay
 
 GREY = np.full((400, 601, 3), 100, np.uint8)
 
@@ -54,11 +56,22 @@ def test_small_frames_are_enlarged() -> None:
     assert (picture[: 4 * 96] == 100).all()
 
 
-def test_long_sentences_are_wrapped() -> None:
-    short = draw_legend(300, 16, ["a cat"])
-    long = draw_legend(300, 16, ["a cat that sits on the mat and looks at the dog that looks at the cat"])
-    assert short.shape[1] == long.shape[1] == 300
-    assert len(long) >= len(short) + 2 * 16
-    for legend in (short, long):
-        background = legend[0, 0]
-        assert (legend[:, -8:] == background).all(), "the words end before the edge"
+@pytest.mark.parametrize("size", [(17, 4001), (1500, 30), (9, 700), (1, 1), (1, 300), (300, 1), (3, 20000)])
+def test_strips_are_drawn_within_what_encoders_take(size: tuple[int, int]) -> None:
+    overlay = Overlay(size, ["the left part", "the right part"])
+    masks = np.zeros((2, *size), bool)
+    masks[0, : 1 + size[0] // 2, : 1 + size[1] // 2] = True
+    picture = overlay.draw(np.full((*size, 3), 100, np.uint8), masks)
+    assert picture.shape == (*overlay.size, 3)
+    assert max(overlay.size) <= 16384
+    assert (picture[0, 0] != 100).any(), "the mask is seen"
+    assert overlay.size[1] >= 200, "the words have room"
+
+
+@pytest.mark.parametrize("size", [(120, 160), (480, 854), (2160, 3840)])
+def test_many_words_do_not_bury_the_frame(size: tuple[int, int]) -> None:
+    shown = np.array(size) * max(1, -(-360 // min(size)))
+    for sentences in (["word " * 500], ["a cat"] * 60, ["short", "long " * 300, "short too"], ["\u72d7" * 500]):
+        height, width = Overlay(size, sentences).size
+        assert height <= 1.5 * shown[0] + 2
+        assert width == shown[1]

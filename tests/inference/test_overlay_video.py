@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -8,6 +9,8 @@ import pytest
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
+from refsam_zoo.types import VideoSource
+from refsam_zoo.video.readers import open_video
 
 
 def read(path: Path) -> tuple[np.ndarray, float]:
@@ -38,15 +41,86 @@ def test_unknown_rate(tmp_path: Path, fps: float) -> None:
     assert read(tmp_path / "overlay.mp4")[1] == 25
 
 
-def test_nothing_is_left_of_a_broken_run(tmp_path: Path) -> None:
-    def run() -> None:
-        with OverlayVideoWriter(tmp_path / "overlay.mp4", (64, 96), 6) as video:
+def write_then_fail(path: Path, pictures: int) -> None:
+    with OverlayVideoWriter(path, (64, 96), 6) as video:
+        for _ in range(pictures):
             video.write(np.zeros((64, 96, 3), np.uint8))
-            raise KeyError
+        raise KeyError
 
+
+def test_a_broken_run_leaves_what_can_be_played_or_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
-        run()
+        write_then_fail(tmp_path / "overlay.mp4", 0)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyError):
+        write_then_fail(tmp_path / "overlay.mp4", 3)
+    assert list(tmp_path.iterdir()) == [tmp_path / "overlay.mp4"]
+    assert len(read(tmp_path / "overlay.mp4")[0]) == 3
+
+
+@pytest.mark.parametrize("unit", [Fraction(1, 1000), Fraction(1, 12800), Fraction(1, 10**9)])
+def test_pictures_are_seen_at_their_own_times(tmp_path: Path, unit: Fraction) -> None:
+    times = [round(time / unit) * unit for time in (0, 0.041, 0.064, 0.089, 0.5, 0.5, 1.9)]
+    with OverlayVideoWriter(tmp_path / "overlay.mp4", (64, 96), 4, time_unit=unit) as video:
+        for time in times:
+            video.write(np.zeros((64, 96, 3), np.uint8), Fraction(time))
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        shown = [frame.time for frame in container.decode(video=0)]
+    np.testing.assert_allclose(shown, np.array(times, float), atol=0.002)
+
+
+def test_pixels_keep_their_shape(tmp_path: Path) -> None:
+    with OverlayVideoWriter(tmp_path / "overlay.mp4", (64, 96), 6, pixel_aspect=Fraction(4, 3)) as video:
+        video.write(np.zeros((64, 96, 3), np.uint8))
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+def write_with_sound(path: Path, codec: str, rate: int, layout: str) -> None:
+    """Two seconds of grey pictures and a tone."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("mpeg4", 25)
+        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream(codec, rate=rate, layout=layout)
+        tone = (8000 * np.sin(np.arange(2 * rate) / 20)).astype(np.int16)
+        channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+        frame = av.AudioFrame.from_ndarray(np.repeat(tone, channels)[None], format="s16", layout=layout)
+        frame.sample_rate, frame.pts = rate, 0
+        for number in range(50):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 100, np.uint8), format="rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            container.mux(pictures.encode(picture))
+        container.mux([*sound.encode(frame), *sound.encode(), *pictures.encode()])
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "layout", "expected"),
+    [
+        ("v.mp4", "aac", 44100, "stereo", "aac"),
+        ("v.ts", "aac", 44100, "mono", "aac"),
+        ("v.mkv", "libopus", 48000, "stereo", "opus"),
+        ("v.mkv", "pcm_s16le", 96000, "5.1", "aac"),
+        ("v.avi", "pcm_s16le", 7000, "mono", "aac"),
+    ],
+)
+def test_sound_is_kept(tmp_path: Path, name: str, codec: str, rate: int, layout: str, expected: str) -> None:
+    source = tmp_path / name
+    write_with_sound(source, codec, rate, layout)
+    with (
+        open_video(VideoSource(source)) as reader,
+        OverlayVideoWriter(tmp_path / "o.mp4", (64, 96), reader.fps, sound=(source, reader.begin)) as video,
+    ):
+        for picture in reader.stream(1):
+            video.write(picture[0])
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        sound = container.streams.audio[0]
+        assert sound.codec_context.name == expected
+        heard = list(container.decode(sound))
+        length = sum(frame.samples for frame in heard) / sound.rate
+        loudest = max(float(np.abs(frame.to_ndarray().astype(float)).max()) for frame in heard)
+    assert length == pytest.approx(2, abs=0.1)
+    assert loudest > 0.05
+    assert len(read(tmp_path / "o.mp4")[0]) == 50
 
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:

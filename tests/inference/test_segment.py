@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import signal
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,6 +15,7 @@ from PIL import Image
 
 from refsam_zoo import create_model
 from refsam_zoo.errors import InputError
+from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
 from refsam_zoo.inference.segment import Still, segment, segment_video
@@ -80,14 +84,89 @@ def test_frame_folder_keeps_the_names_of_its_frames(predictor: Predictor, frame_
     assert written == ["00000.png", "00005.png", "00010.png", "00015.png", "00020.png"]
 
 
-def test_damaged_frame_keeps_the_masks_before_it(predictor: Predictor, frame_folder: Path, tmp_path: Path) -> None:
-    damaged = frame_folder / "00020.jpg"
+def film_length(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_damaged_frame_keeps_what_comes_before_it(predictor: Predictor, frame_folder: Path, tmp_path: Path) -> None:
+    damaged = frame_folder / "00015.jpg"
     damaged.write_bytes(damaged.read_bytes()[:900])
     output = tmp_path / "output"
-    with open_video(VideoSource(frame_folder)) as reader, pytest.raises(InputError, match=r"00020\.jpg"):
+    said = r"00015\.jpg.*first 3 of 5 frames are kept in .*output; the same command with --overwrite"
+    with open_video(VideoSource(frame_folder)) as reader, pytest.raises(InputError, match=said):
         segment_video(predictor, reader, SENTENCES, output)
-    assert len(list((output / "masks").rglob("*.png"))) == 2 * 4
-    assert sorted(path.name for path in output.iterdir()) == ["expressions.json", "masks"], "nothing half finished"
+    assert len(list((output / "masks").rglob("*.png"))) == 2 * 3
+    assert sorted(path.name for path in output.iterdir()) == ["expressions.json", "masks", "overlay.mp4", "still.png"]
+    assert film_length(output / "overlay.mp4") == 3
+
+
+class InterruptedPredictor(Predictor):
+    """Sends its own process a signal at the third frame."""
+
+    signal_number, frames = 0, 0
+
+    def decode(self, *arguments: Any) -> torch.Tensor:
+        self.frames += 1
+        if self.frames == 3:
+            signal.raise_signal(self.signal_number)
+        return super().decode(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)], ids=["Ctrl-C", "kill"]
+)
+def test_interruption_leaves_a_film_and_says_what_is_kept(
+    predictor: Predictor,
+    video_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    end: type[BaseException],
+) -> None:
+    interrupted = InterruptedPredictor(predictor.model)
+    interrupted.signal_number = number
+    output = tmp_path / "output"
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with open_video(VideoSource(video_file)) as reader, pytest.raises(end) as caught, leave_on_termination():
+            segment_video(interrupted, reader, SENTENCES, output)
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+    if isinstance(caught.value, SystemExit):
+        assert caught.value.code == 143
+    assert "of the first 2 of 5 frames are kept in" in capsys.readouterr().err
+    assert film_length(output / "overlay.mp4") == 2
+    assert (output / "masks" / "cat" / "2" / "00001.png").is_file()
+    assert sorted(path.name for path in output.iterdir()) == ["expressions.json", "masks", "overlay.mp4", "still.png"]
+
+
+def test_results_have_the_name_of_a_link(predictor: Predictor, video_file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "newest.mp4"
+    link.symlink_to(video_file)
+    with open_video(VideoSource(link)) as reader:
+        segment_video(predictor, reader, SENTENCES[:1], tmp_path / "output")
+    assert [path.name for path in (tmp_path / "output" / "masks").iterdir()] == ["newest"]
+
+
+@pytest.mark.parametrize("size", [(1, 60), (90, 1), (17, 900)])
+def test_strips(predictor: Predictor, tmp_path: Path, size: tuple[int, int]) -> None:
+    (tmp_path / "clip").mkdir()
+    for number in range(2):
+        Image.new("RGB", size[::-1], (200, 40 * number, 0)).save(tmp_path / "clip" / f"{number}.png")
+    with open_video(VideoSource(tmp_path / "clip")) as reader:
+        segment_video(predictor, reader, SENTENCES, tmp_path / "output")
+    assert read_indexed(tmp_path / "output" / "masks" / "clip" / "1" / "1.png", size).shape == size
+    assert film_length(tmp_path / "output" / "overlay.mp4") == 2
+
+
+def test_a_warning_does_not_stand_behind_the_progress_bar(
+    predictor: Predictor, frame_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_video(VideoSource(frame_folder)) as reader:
+        segment_video(predictor, reader, ["the very " + "long " * 200 + "sentence"], tmp_path / "output")
+    printed = capsys.readouterr().err
+    assert re.search(r"(^|[\r\n])an expression of \d+ tokens is cut to \d+.*\n", printed), printed
 
 
 def test_what_is_wrong_is_said_before_anything_is_loaded(video_file: Path, tmp_path: Path) -> None:
@@ -97,6 +176,7 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(video_file: Path, tmp_p
     for wrong, message in [
         ({"expressions": []}, "no sentence was given"),
         ({"expressions": ["the star", " "]}, "sentence 2 is empty"),
+        ({"expressions": ["the \udce9toile"]}, r"sentence 1 is not UTF-8 text: 'the \\udce9toile'"),
         ({"video": tmp_path / "missing.mp4"}, r"missing\.mp4: no such video"),
         ({"video": tmp_path / "notes.txt"}, r"notes\.txt: not a readable video"),
         ({"video": tmp_path / "empty"}, r"empty: holds no \.jpg"),

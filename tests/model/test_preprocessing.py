@@ -10,7 +10,14 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"), [((480, 854), (576, 1024)), ((854, 480), (1024, 576)), ((1, 3), (341, 1024))]
+    ("size", "expected"),
+    [
+        ((480, 854), (576, 1024)),
+        ((854, 480), (1024, 576)),
+        ((1, 3), (341, 1024)),
+        ((17, 40010), (1, 1024)),
+        ((40010, 1), (1024, 1)),
+    ],
 )
 def test_the_longer_side_is_resized(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert resized(size, 1024) == expected
@@ -23,6 +30,13 @@ def test_resizing_is_that_of_pil() -> None:
     pixels = images[0, :, :36].permute(1, 2, 0).numpy() * STD + MEAN
     assert np.abs(pixels - reference).max() <= 1.001  # one grey level of rounding
     assert not images[0, :, 36:].any()
+
+
+@pytest.mark.parametrize("size", [(1, 900), (900, 2)])
+def test_strips_go_in_and_come_back(size: tuple[int, int]) -> None:
+    images = preprocess(torch.full((1, 3, *size), 255, dtype=torch.uint8), [size], 64, MEAN, STD)
+    assert images[0].any()
+    assert restore(torch.ones(1, 16, 16), size, 64).shape == (1, *size)
 
 
 def test_a_padded_frame_is_encoded_as_alone() -> None:

@@ -26,6 +26,10 @@ def checked_sentences(expressions: str | Sequence[str]) -> list[str]:
             raise InputError(f"sentence {number} is no text but of type {type(sentence).__name__}")
         if not sentence.strip():
             raise InputError(f"sentence {number} is empty; say in words what to segment")
+        try:
+            sentence.encode()
+        except UnicodeEncodeError as error:  # what the shell passed on is kept as lone surrogates
+            raise InputError(f"sentence {number} is not UTF-8 text: '{sentence}'; type it anew") from error
     return sentences
 
 

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
-COLOURS = (
-    (255, 82, 82),
-    (64, 156, 255),
-    (255, 200, 40),
-    (46, 204, 113),
-    (190, 110, 255),
-    (255, 140, 50),
-    (30, 210, 200),
-    (255, 120, 200),
-)
-"""RGB of the expressions, in turn."""
+from refsam_zoo.inference.legend import BACKGROUND, colour, draw_legend
 
 OPACITY = 0.45
 SMALLEST_SIDE = 360
-"""Smaller frames are enlarged by a whole factor, so that the sentences below them can be read."""
+LARGEST_ENLARGED = 1920
+"""Smaller frames are enlarged by a whole factor, so that the sentences below them can be read; strips less so."""
+
+LARGEST_SIDE = 10000
+"""Larger frames are shrunk: encoders of H.264 take 16384 pixels, the sentences below the frame included."""
+
+LEGEND_SHARE = 0.5
+"""Largest height of the sentences, relative to the frame's."""
+
+NARROWEST = 16
+"""Letters that fit beside each other, at least: narrow strips get a margin at their right."""
 
 STEPS = 8
 """Distances from a mask that are told apart, per pixel."""
-
-BACKGROUND = (22, 24, 28)
-TEXT = (235, 237, 240)
 
 
 class Overlay:
@@ -45,15 +39,19 @@ class Overlay:
     """
 
     def __init__(self, size: tuple[int, int], expressions: Sequence[str]) -> None:
-        self._factor = max(1, -(-SMALLEST_SIDE // min(size)))
-        height, width = size[0] * self._factor, size[1] * self._factor
+        shrunk = min(1.0, LARGEST_SIDE / max(size))
+        self._drawn_size = max(1, round(size[0] * shrunk)), max(1, round(size[1] * shrunk))
+        self._factor = max(1, min(-(-SMALLEST_SIDE // min(size)), LARGEST_ENLARGED // max(size)))
+        height, width = self._drawn_size[0] * self._factor, self._drawn_size[1] * self._factor
         self._frame_size = height, width
         self._shading = shade(min(max(2.0, min(height, width) / 180), 20.0))
-        legend = draw_legend(width + width % 2, max(14, round(min(height, width) / 26)), expressions)
-        self._canvas = np.full((height + len(legend) + (height + len(legend)) % 2, legend.shape[1], 3), BACKGROUND)
-        self._canvas = self._canvas.astype(np.uint8)
-        self._canvas[height : height + len(legend)] = legend
-        self.size = self._canvas.shape[:2]
+        text_size = max(14, round(min(height, width) / 26), round(max(height, width) / 100))
+        wide = max(width, NARROWEST * text_size)
+        legend = draw_legend(wide + wide % 2, text_size, expressions, round(LEGEND_SHARE * height))
+        canvas = np.full((height + len(legend) + (height + len(legend)) % 2, legend.shape[1], 3), BACKGROUND, np.uint8)
+        canvas[height : height + len(legend)] = legend
+        self._canvas = canvas
+        self.size = canvas.shape[:2]
 
     def draw(self, frame: np.ndarray, masks: np.ndarray) -> np.ndarray:
         """Draws a frame.
@@ -67,6 +65,9 @@ class Overlay:
         """
         height, width = self._frame_size
         canvas = self._canvas.copy()
+        if frame.shape[:2] != self._drawn_size:
+            masks = np.stack([shrink(mask.astype(np.uint8), self._drawn_size) > 0 for mask in masks])
+            frame = shrink(frame, self._drawn_size)
         picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
         for number, mask in enumerate(masks):
             if mask.any():
@@ -89,6 +90,11 @@ class Overlay:
         ink = np.rint((opacity * brightness)[:, None] * np.array(rgb)).astype(np.uint8)
         shown = cv2.multiply(picture[region], cv2.LUT(steps, through), scale=1 / 255)
         picture[region] = cv2.add(shown, cv2.LUT(steps, ink[None]))
+
+
+def shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Makes a picture or mask, uint8 `[H, W, ...]`, smaller: each pixel is the mean of those it stands for."""
+    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
@@ -114,39 +120,3 @@ def shade(line: float) -> np.ndarray:
     brightness = np.clip(line + 1 - distance, 0.1, 1)
     opacity[0] = OPACITY
     return np.stack([opacity, brightness], axis=1)
-
-
-def colour(number: int) -> tuple[int, int, int]:
-    """Gives the RGB colour, 0..255, of the expression with this number."""
-    return COLOURS[number % len(COLOURS)]
-
-
-def draw_legend(width: int, text_size: int, expressions: Sequence[str]) -> np.ndarray:
-    """Draws a line per sentence, or more where it is long: its colour and the words.
-
-    Args:
-        width: Width in pixels.
-        text_size: Height of the letters in pixels.
-        expressions: The sentences.
-
-    Returns:
-        RGB, uint8 `[h, width, 3]`.
-    """
-    import matplotlib
-
-    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), text_size)
-    margin, step = round(0.7 * text_size), round(1.5 * text_size)
-    left = 2 * margin + text_size
-    most_letters = max(8, int((width - left - margin) / (0.58 * text_size)))
-    lines = [textwrap.wrap(sentence, most_letters) or [""] for sentence in expressions]
-    image = Image.new("RGB", (width, 2 * margin + step * sum(map(len, lines))), BACKGROUND)
-    draw = ImageDraw.Draw(image)
-    top = margin
-    for number, wrapped in enumerate(lines):
-        middle = top + step // 2
-        box = (margin, middle - text_size // 2, margin + text_size, middle + text_size // 2)
-        draw.rounded_rectangle(box, radius=text_size // 4, fill=colour(number))
-        for line in wrapped:
-            draw.text((left, top + step // 2), line, fill=TEXT, font=font, anchor="lm")
-            top += step
-    return np.asarray(image)

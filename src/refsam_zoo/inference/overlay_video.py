@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -14,51 +13,109 @@ import numpy as np
 from typing_extensions import Self
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.inference.sound import Sound
+from refsam_zoo.video.readers import exact_rate
+
+FINEST_UNIT = Fraction(1, 1_000_000)
+"""Seconds; players count time in 32 bits."""
 
 
 class OverlayVideoWriter:
-    """Writes an mp4 file, whole or not at all; use it as a context manager.
+    """Writes an mp4 file; use it as a context manager.
 
-    H.264 through libx264 where PyAV has it, else MPEG-4 part 2.
+    The file appears as a whole when the block is left, also by an exception: then it holds the pictures up to there.
+    Without a picture, and where it could not be written, there is none. H.264 through libx264 where PyAV has it, else
+    MPEG-4 part 2.
 
     Args:
         path: The file.
         size: Even height and width of the pictures.
-        fps: Pictures per second; what is no positive number becomes 25.
+        fps: Pictures per second on average; what is no positive number becomes 25.
+        time_unit: Seconds that the times of pictures are multiples of; None where they follow from the rate.
+        pixel_aspect: Width of a pixel as displayed over its height.
+        sound: A video file whose sound is to be heard, and the time in it at which the pictures begin, in seconds.
 
     Raises:
         InputError: The file cannot be written.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        fps: float,
+        *,
+        time_unit: Fraction | None = None,
+        pixel_aspect: Fraction = Fraction(1),
+        sound: tuple[Path, Fraction] | None = None,
+    ) -> None:
         self.path = path
+        self._rate = exact_rate(fps)
+        self._unit = max(time_unit or 1 / self._rate, FINEST_UNIT)
+        self._count, self._last = 0, -1
+        self._broken = False
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        rate = Fraction(fps).limit_denominator(1001) if math.isfinite(fps) and fps > 0 else Fraction(25)
         try:
             self._unfinished.touch()  # libav itself opens the file only with the first picture
             self._container = av.open(str(self._unfinished), "w", format="mp4", options={"movflags": "faststart"})
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
         if "libx264" in av.codecs_available:
-            self._stream = self._container.add_stream("libx264", rate, options={"crf": "18", "preset": "veryfast"})
+            self._stream = self._container.add_stream("libx264", self._rate, {"crf": "18", "preset": "veryfast"})
         else:
-            self._stream = self._container.add_stream("mpeg4", rate, options={"q:v": "3"})
+            self._stream = self._container.add_stream("mpeg4", self._rate, {"q:v": "3"})
         self._stream.height, self._stream.width = size
         self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = self._unit
+        self._stream.codec_context.sample_aspect_ratio = pixel_aspect
+        self._sound = Sound(*sound, self._container) if sound else None
 
-    def write(self, picture: np.ndarray) -> None:
-        """Appends a picture, RGB, uint8 `[H, W, 3]`.
+    def write(self, picture: np.ndarray, time: Fraction | None = None) -> None:
+        """Appends a picture.
+
+        Args:
+            picture: RGB, uint8 `[H, W, 3]`.
+            time: When it is to be seen, in seconds from the beginning; None where the rate tells. Never before the
+                picture written last.
 
         Raises:
             InputError: The disk is full, or the like.
         """
-        self._mux(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+        wanted = self._count / self._rate if time is None else time
+        self._last = max(self._last + 1, round(wanted / self._unit))
+        self._count += 1
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = self._last, self._unit
+        self._mux(frame)
+        self._mux_sound(self._last * self._unit)
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
         try:
             self._container.mux(self._stream.encode(frame))
         except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise self._cannot(error) from error
+
+    def _mux_sound(self, time: Fraction | None) -> None:
+        try:
+            for packet in self._sound.until(time) if self._sound else ():
+                self._container.mux(packet)
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _finish(self, whole: bool) -> None:
+        """Makes what was written a file that can be played; the rest of the sound belongs to a whole film."""
+        self._mux(None)
+        if whole:
+            self._mux_sound(None)
+        try:
+            self._container.close()
+            os.replace(self._unfinished, self.path)
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _cannot(self, error: OSError) -> InputError:
+        self._broken = True
+        return InputError(f"{self.path} cannot be written: {error.strerror}")
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +125,13 @@ class OverlayVideoWriter:
     ) -> None:
         try:
             if error is None:
-                self._mux(None)
-                self._container.close()
-                os.replace(self._unfinished, self.path)
-        except OSError as problem:
-            raise InputError(f"{self.path} cannot be written: {problem.strerror}") from problem
+                self._finish(whole=True)
+            elif self._count and not self._broken:
+                with contextlib.suppress(InputError, av.error.FFmpegError):  # the first problem is the one to tell
+                    self._finish(whole=False)
         finally:
             with contextlib.suppress(OSError):
                 self._container.close()
+            if self._sound:
+                self._sound.close()
             self._unfinished.unlink(missing_ok=True)

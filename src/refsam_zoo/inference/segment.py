@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,15 +12,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from refsam_zoo.inference.background import BackgroundTasks, read_ahead
 from refsam_zoo.inference.inputs import checked_sentences
+from refsam_zoo.inference.interruption import leave_on_termination, say_what_is_kept
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
+from refsam_zoo.inference.segment_folder import LISTING, MASKS, OVERLAY, STILL, clear, require_free
 from refsam_zoo.number_types import FiniteFloat
-from refsam_zoo.output_files import output_path, require_empty, write_whole
+from refsam_zoo.output_files import output_path, write_whole
 from refsam_zoo.precision import choose_device, computing_in
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.frame_folder import FrameFolderReader
@@ -39,12 +43,14 @@ def segment(
     device: str = "auto",
     threshold: FiniteFloat = 0.0,
     video_backend: Backend = "auto",
+    overwrite: bool = False,
 ) -> None:
     """Segments a video by sentences, each frame encoded once for all of them.
 
     Computes in bfloat16 where the hardware does, as `refsam-zoo test` does by default.
 
-    Writes `masks/<video>/<number of the sentence>/<frame>.png`, `expressions.json`, `overlay.mp4` and `still.png`.
+    Writes `masks/<video>/<number of the sentence>/<frame>.png`, `expressions.json`, `overlay.mp4` and `still.png`. When
+    it is interrupted or comes to a damaged frame, the masks, the film and the still up to there are kept.
 
     Args:
         video: A video file or a folder of frames.
@@ -54,19 +60,22 @@ def segment(
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
         threshold: Logit above which a pixel belongs to the object.
         video_backend: Decoder of video files: auto, decord, torchcodec or pyav.
+        overwrite: Replace the earlier result that is in the output folder.
 
     Raises:
-        InputError: No video, no sentence, an output folder with something in it, a checkpoint of another kind.
+        InputError: No video, no sentence, an output folder with something in it, a checkpoint of another kind, a
+            damaged frame.
     """
     video, checkpoint, output = Path(video), Path(checkpoint), Path(output)
     sentences = checked_sentences(expressions)
-    require_empty(output)
+    require_free(output, overwrite)
     target = choose_device(device)
     with open_video(VideoSource(video), backend=video_backend) as reader:
         from refsam_zoo.checkpoints.restoring import load_model  # takes seconds: after what a typing mistake can cause
 
         model = load_model(checkpoint).to(target).eval()
-        with computing_in(target):
+        clear(output)
+        with leave_on_termination(), computing_in(target):
             segment_video(Predictor(model, threshold), reader, sentences, output)
     print(f"{len(reader)} frames of {video}: masks/, overlay.mp4 and still.png are in {output}")
 
@@ -74,7 +83,8 @@ def segment(
 def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: Path) -> None:
     """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
 
-    Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own.
+    Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own. The overlay shows
+    the frames at the times of the video and with its sound.
 
     Args:
         predictor: Runs the model.
@@ -83,31 +93,44 @@ def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequen
         output: Folder for the result.
 
     Raises:
-        InputError: A frame is damaged, or the output cannot be written; the masks up to there are on disk.
+        InputError: A frame is damaged, or the output cannot be written; what was found up to there is on disk.
     """
-    path, frame_names = reader.path.resolve(), _frame_names(reader)
-    name = path.name if path.is_dir() else path.stem
+    path, frame_names = Path(os.path.abspath(reader.path)), _frame_names(reader)  # a link keeps its own name
+    is_file = path.is_file()
+    name = path.stem if is_file else path.name
     sentences = {str(number): sentence for number, sentence in enumerate(expressions, 1)}
-    listing = json.dumps({"video": name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
-    write_whole(output_path(output, "expressions.json"), listing.encode())
     overlay, still = Overlay(reader.size, expressions), Still()
-    with ExitStack() as stack:
-        masks = stack.enter_context(MaskFolder(output / "masks"))
-        film = stack.enter_context(OverlayVideoWriter(output / "overlay.mp4", overlay.size, reader.fps))
+    listing = json.dumps({"video": name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
+    write_whole(output_path(output, LISTING), listing.encode())
+    with say_what_is_kept(output, len(reader)) as kept, ExitStack() as stack:
+        stack.callback(lambda: still.write(output / STILL))
+        masks = stack.enter_context(MaskFolder(output / MASKS))
+        film = stack.enter_context(
+            OverlayVideoWriter(
+                output / OVERLAY,
+                overlay.size,
+                reader.fps,
+                time_unit=reader.time_unit,
+                pixel_aspect=reader.pixel_aspect,
+                sound=(path, reader.begin) if is_file else None,
+            )
+        )
         pictures = stack.enter_context(BackgroundTasks(threads=1, most_pending=16))
         frames = stack.enter_context(closing(read_ahead(reader.stream(FRAMES_AT_ONCE), BATCHES_AHEAD)))
+        stack.enter_context(logging_redirect_tqdm())  # warnings go above the progress bar
         found = predictor.stream(frames, expressions)
 
-        def show(segmented: FrameMasks) -> None:
+        def show(segmented: FrameMasks, position: int) -> None:
             picture = overlay.draw(segmented.frame, segmented.masks)
-            film.write(picture)
+            film.write(picture, reader.time(position))
             still.consider(segmented, picture)
 
-        for frame_name, segmented in zip(tqdm(frame_names, desc=name, unit="frame"), found, strict=True):
+        bar = tqdm(frame_names, desc=name, unit="frame")
+        for position, (frame_name, segmented) in enumerate(zip(bar, found, strict=True)):
             for number, mask in zip(sentences, segmented.masks, strict=True):
                 masks.write(name, number, frame_name, mask)
-            pictures.submit(show, segmented)
-    write_whole(output / "still.png", still.encode())
+            pictures.submit(show, segmented, position)
+            kept.frames = position + 1
 
 
 class Still:
@@ -123,6 +146,11 @@ class Still:
         merit = int((areas > 0).sum()), int(areas.sum())
         if merit > self._best:
             self._best, self._picture = merit, picture
+
+    def write(self, path: Path) -> None:
+        """Writes the picture kept, if there is one."""
+        if self._best >= (0, 0):
+            write_whole(path, self.encode())
 
     def encode(self) -> bytes:
         """Makes a PNG file of the picture kept."""

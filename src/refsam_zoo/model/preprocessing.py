@@ -14,9 +14,9 @@ from refsam_zoo.types import to_device
 
 
 def resized(size: tuple[int, int], image_size: int) -> tuple[int, int]:
-    """Height and width after resizing the longer side to `image_size`, rounded half up."""
+    """Height and width after resizing the longer side to `image_size`, rounded half up; of a long strip at least 1."""
     scale = image_size / max(size)
-    return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
+    return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
 
 
 def preprocess(

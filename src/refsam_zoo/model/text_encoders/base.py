@@ -54,7 +54,7 @@ class TextEncoder(nn.Module):
             `Tokens` with ids int64 `[N, L]` and mask bool `[N, L]`, L at most `max_tokens`.
 
         Raises:
-            InputError: A sentence is empty.
+            InputError: A sentence is empty or no text: it holds what could not be decoded.
         """
         sentences = [self._checked_ids(expression) for expression in expressions]
         lengths = torch.tensor([len(ids) for ids in sentences])
@@ -70,6 +70,8 @@ class TextEncoder(nn.Module):
     def _checked_ids(self, expression: str) -> list[int]:
         if not expression.strip():
             raise InputError("an expression is empty; it must say what to segment")
+        if any("\ud800" <= character <= "\udfff" for character in expression):
+            raise InputError(f"an expression is not UTF-8 text: '{expression}'")
         ids = self.token_ids(expression)
         if len(ids) <= self.max_tokens:
             return ids
