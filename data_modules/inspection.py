@@ -206,9 +206,24 @@ def describe(videos: Sequence[Video], findings: Sequence[VideoFinding]) -> list[
         "targets": f"{np.median(areas):.1%} of the frame (median); {int((areas == 0).sum())} of {len(areas)} never show"
         if len(areas)
         else "no ground truth",
+        "in no mask": _in_no_mask(videos, findings),
         "tags": _commonest(kinds, 12),
     }
     return [f"  {name:<12} {text}" for name, text in lines.items() if text]
+
+
+def _in_no_mask(videos: Sequence[Video], findings: Sequence[VideoFinding]) -> str:
+    """Says which expressions name objects of which no mask shows a pixel, as after a wrong id; empty if none does."""
+    unseen = [
+        referral
+        for video, finding in zip(videos, findings, strict=True)
+        for referral, area in zip((one for one in video if one.masks is not None), finding.areas, strict=False)
+        if area == 0 and referral.object_ids
+    ]
+    if not unseen:
+        return ""
+    first = unseen[0]
+    return f"the objects of {len(unseen)} expressions, the first: '{first.expression}' of {first.video_id}"
 
 
 def _spread(counts: Sequence[int], each: str) -> str:

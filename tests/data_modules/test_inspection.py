@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,15 @@ def test_a_sheet_shows_the_video_with_the_broken_mask(two: list[Referral], tmp_p
     assert pixels.shape[1] > 256
     assert red[0] == 0
     assert red[1] > 1000
+
+
+def test_objects_that_no_mask_shows_are_said(
+    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FORMATS["json_folder"][1](tmp_path, two)
+    rows = json.loads((tmp_path / "annotations.json").read_text())
+    for row in rows[1:3]:
+        row["object_ids"] = "77"
+    (tmp_path / "annotations.json").write_text(json.dumps(rows))
+    inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
+    assert f"in no mask   the objects of 2 expressions, the first: '{rows[1]['expression']}'" in capsys.readouterr().out
