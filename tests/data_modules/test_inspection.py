@@ -147,6 +147,13 @@ def test_several_processes_say_the_same_as_one(
     assert texts[0] == texts[1]
 
 
+def test_nothing_is_not_called_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "annotations.csv").write_text("video,expression\n")
+    with pytest.raises(InputError, match="not a single expression"):
+        inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
+    assert "every file" not in capsys.readouterr().out
+
+
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the tree of a data set known here"):
         recognise(tmp_path)
