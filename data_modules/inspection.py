@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,19 +67,14 @@ def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers
     data_set = recognise(Path(root))
     print(f"{data_set.data_module.__name__} in {root}")
     problems: dict[str, None] = {}
-    videos_of: dict[str, list[Video]] = {}
-    wrong_in: dict[str, list[str]] = {}
-    for split, parse in data_set.splits.items():
-        videos_of[split] = []
-        with collect_problems() as wrong_in[split], separately():
-            videos_of[split] = group_by_video(parse())
-    every_video = [video for videos in videos_of.values() for video in videos]
+    splits = {split: _parse(parse) for split, parse in data_set.splits.items()}
+    every_video = [video for videos, _ in splits.values() for video in videos]
     every_finding: list[VideoFinding] = []
     pictures = sum(len(video[0].frames) for video in every_video)
     with Processes(workers_that_pay(pictures) if workers is None else workers) as processes:
-        for split, videos in videos_of.items():
+        for split, (videos, wrong) in splits.items():
             findings = list(progress(processes.map(inspect_video, videos, _crash), split, len(videos), "video"))
-            found = dict.fromkeys([*wrong_in[split], *_found_by_reading(findings, wrong_in[split])])
+            found = dict.fromkeys([*wrong, *_found_by_reading(findings, wrong)])
             print("\n".join([f"\n{split}", *describe(videos, findings), f"  problems     {len(found)}"]))
             every_finding += findings
             problems |= found
@@ -87,7 +82,17 @@ def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers
     if problems:
         print("\n".join(["", *problems]))
         raise InputError(f"{root}: {len(problems)} broken or missing, each named above")
+    if not every_video:
+        raise InputError(f"{root}: there is not a single expression in it")
     print("\n".join(["", *_refusals(data_set.data_module, Path(root)), "every file is there and can be read"]))
+
+
+def _parse(parse: Callable[[], list[Referral]]) -> tuple[list[Video], list[str]]:
+    """The videos of a split, and what is wrong with its annotations."""
+    videos: list[Video] = []
+    with collect_problems() as wrong, separately():
+        videos = group_by_video(parse())
+    return videos, wrong
 
 
 def inspect_video(referrals: Video) -> VideoFinding:
@@ -207,9 +212,24 @@ def describe(videos: Sequence[Video], findings: Sequence[VideoFinding]) -> list[
         "targets": f"{np.median(areas):.1%} of the frame (median); {int((areas == 0).sum())} of {len(areas)} never show"
         if len(areas)
         else "no ground truth",
+        "in no mask": _in_no_mask(videos, findings),
         "tags": _commonest(kinds, 12),
     }
     return [f"  {name:<12} {text}" for name, text in lines.items() if text]
+
+
+def _in_no_mask(videos: Sequence[Video], findings: Sequence[VideoFinding]) -> str:
+    """Says which expressions name objects of which no mask shows a pixel, as after a wrong id; empty if none does."""
+    unseen = [
+        referral
+        for video, finding in zip(videos, findings, strict=True)
+        for referral, area in zip((one for one in video if one.masks is not None), finding.areas, strict=False)
+        if area == 0 and referral.object_ids
+    ]
+    if not unseen:
+        return ""
+    first = unseen[0]
+    return f"the objects of {len(unseen)} expressions, the first: '{first.expression}' of {first.video_id}"
 
 
 def _spread(counts: Sequence[int], each: str) -> str:

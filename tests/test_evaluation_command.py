@@ -117,6 +117,28 @@ def test_data_sets_as_they_come(
     assert " missing: " in error
 
 
+@pytest.mark.parametrize("predicted", ["{}.png", "{:05d}.PNG"])
+def test_frames_without_leading_zeros(
+    predicted: str, shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FORMATS["mevis"][1](tmp_path / "data", shapes)
+    file = tmp_path / "data" / "valid_u" / "meta_expressions.json"
+    content = json.loads(file.read_text())
+    for video in content["videos"].values():
+        video["frames"] = sorted(str(int(frame) + 7) for frame in video["frames"])
+    file.write_text(json.dumps(content))
+    for picture in (tmp_path / "data" / "valid_u" / "JPEGImages").rglob("*.jpg"):
+        picture.rename(picture.with_name(f"{int(picture.stem) + 7}.jpg"))
+    masks = write_truth(shapes, tmp_path / "masks")
+    for mask in sorted(masks.rglob("*.png"), reverse=True):
+        (mask.parent / f"._{mask.name}").write_bytes(b"of macOS")
+        mask.rename(mask.with_name(predicted.format(int(mask.stem) + 7)))
+    path = shutil.make_archive(str(tmp_path / "zipped"), "zip", masks)
+    code, out, _ = run(["evaluate", path, "--protocol=mevis", f"--data={tmp_path / 'data'}"], capsys)
+    assert code == 0
+    assert "| jf | 100.0 |" in out
+
+
 @pytest.mark.parametrize("written", ["ref_davis", "converted_ref_davis"])
 @pytest.mark.parametrize("protocol", ["ref_davis17", "ref_davis17_without_matching"])
 def test_ref_davis_merges_expressions(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,13 @@ def test_several_processes_say_the_same_as_one(
     assert texts[0] == texts[1]
 
 
+def test_nothing_is_not_called_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "annotations.csv").write_text("video,expression\n")
+    with pytest.raises(InputError, match="not a single expression"):
+        inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
+    assert "every file" not in capsys.readouterr().out
+
+
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the tree of a data set known here"):
         recognise(tmp_path)
@@ -228,3 +236,15 @@ def test_a_sheet_shows_the_video_with_the_broken_mask(two: list[Referral], tmp_p
     assert pixels.shape[1] > 256
     assert red[0] == 0
     assert red[1] > 1000
+
+
+def test_objects_that_no_mask_shows_are_said(
+    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FORMATS["json_folder"][1](tmp_path, two)
+    rows = json.loads((tmp_path / "annotations.json").read_text())
+    for row in rows[1:3]:
+        row["object_ids"] = "77"
+    (tmp_path / "annotations.json").write_text(json.dumps(rows))
+    inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
+    assert f"in no mask   the objects of 2 expressions, the first: '{rows[1]['expression']}'" in capsys.readouterr().out
