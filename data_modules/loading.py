@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
@@ -139,11 +141,19 @@ class TrainingLoader(ClipLoader):
         self._resumed = state
 
 
+@atexit.register
+def _end_workers() -> None:
+    # `multiprocessing`, whose turn is next, asks by a signal that they do not hear, and waits
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
+
+
 def _start_worker(worker: int) -> None:
-    # Ctrl-C and a cluster's SIGTERM reach every process of a run; its first process saves the state and then ends the
-    # workers, with a second signal where need be
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
+    # Ctrl-C and a cluster's SIGTERM reach every process of a run, whose first process still needs its workers: it
+    # finishes the step, saves the state and then ends them
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # OpenCV's own threads multiply with the workers and may hang after a fork.
     import cv2
 

@@ -67,6 +67,7 @@ class StopSignals(Callback):
     ) -> None:
         """Stops after a step; not amid accumulated gradients, and not before the validation that ends an epoch."""
         if trainer.global_step > self._step and not trainer.is_last_batch and self._is_told(trainer):
+            trainer._logger_connector.update_train_step_metrics()  # which comes after this hook
             self._stop(trainer)
         self._step = trainer.global_step
 
