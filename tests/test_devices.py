@@ -114,8 +114,8 @@ def test_a_training_step_does_not_wait(sizes: list[tuple[int, int]]) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True), Waits() as waits:
         module = module.to("cuda:0")
         waits.found.clear()
-        batch = module.transfer_batch_to_device(clip_batch(sizes), torch.device("cuda"), 0)
-        assert batch.frames.is_cuda
+        batch = clip_batch(sizes).to(torch.device("cuda"))
+        assert batch.masks is not None and batch.masks.is_cuda
         assert module.training_step(batch, 0).is_cuda
     assert waits.found == []
 
@@ -136,20 +136,22 @@ def segmentation() -> ReferringSegmentation:
     )
 
 
-def test_cached_frames_are_found_without_moving_them(tmp_path: Path) -> None:
-    module = segmentation()
-    module.model.features = cache = FeatureCache(EntryFolder(tmp_path))
-    TUNERS.build("frozen").apply(module.model.image_encoder)
+def test_cached_frames_are_found_where_they_are(tmp_path: Path) -> None:
+    """An encoder that is elsewhere gets features; the frames, which only the CPU can hash, were never moved to it."""
+    model = create_model("refsam_vit_tiny", **SMALL | {"tuner": "frozen"})
     batch = clip_batch(SIZES[0])
-    with torch.no_grad():
-        module.model(batch)
-    assert cache.misses > 0
-    identity, cache.misses = cache._identity(module.model.image_encoder, "cuda"), 0
-    with FakeTensorMode(allow_non_fake_inputs=True), Waits() as waits:
-        moved = module.transfer_batch_to_device(batch, torch.device("cuda"), 0)
-    assert moved.frames.device.type == "cpu" and moved.masks is not None and moved.masks.is_cuda
-    assert waits.found == []
-    assert identity == cache._identity(module.model.image_encoder, "cpu")
+    cache = FeatureCache(EntryFolder(tmp_path))
+    frames, sizes = batch.to(torch.device("meta")).frames.flatten(0, 1), [size for size in batch.sizes for _ in "01"]
+    cache.images(model.image_encoder, frames, sizes)
+    misses = cache.misses
+    known = cache._fingerprints[id(model.image_encoder)][1]
+    encoder = model.image_encoder.to("meta")
+    weights = [(tensor, tensor._version) for tensor in encoder.state_dict(keep_vars=True).values()]
+    cache._fingerprints[id(encoder)] = weights, known  # what has no values has no fingerprint
+    with Waits() as waits:
+        features = cache.images(encoder, frames, sizes)
+    assert features.final.is_meta and cache.misses == misses
+    assert [wait for wait in waits.found if "from meta" in wait] == []
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.half, torch.double], ids=str)

@@ -15,12 +15,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-FOUNDATIONS = {"errors", "output_files", "precision", "registry", "types"}
+FOUNDATIONS = {"errors", "output_files", "precision", "recipes", "registry", "types"}
 MAY_IMPORT = {
     "errors": set(),
     "types": set(),
     "output_files": {"errors"},
     "precision": {"errors"},
+    "recipes": {"errors"},
     "registry": {"errors"},
     "parser": {"errors", "registry"},
     "video": {"errors", "types"},

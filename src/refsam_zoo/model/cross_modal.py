@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import ModelCard, Registry
 from refsam_zoo.types import ImageFeatures, TextFeatures
 
@@ -29,7 +30,7 @@ class Language(NamedTuple):
     mask: Tensor
 
 
-class CrossModalMLP(nn.Module):
+class CrossModalMLP(Made, nn.Module):
     """Projects text features into SAM's embedding space, words and mean sentence by the same weights.
 
     Args:
@@ -67,7 +68,7 @@ class CrossModalMLP(nn.Module):
         return Language(F.normalize(self.layers(words), dim=-1), F.normalize(self.layers(mean), dim=-1), text.mask)
 
 
-class SparsePrompt(nn.Module):
+class SparsePrompt(Made, nn.Module):
     """Makes the decoder's sparse prompt tokens of a sentence.
 
     Attributes:
@@ -142,7 +143,7 @@ class no_words(SparsePrompt):
         return torch.zeros_like(language.words)
 
 
-class DensePrompt(nn.Module):
+class DensePrompt(Made, nn.Module):
     """Makes the decoder's dense prompt, in two steps so that the image's share is computed once per frame.
 
     Attributes:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix
 from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH
 from refsam_zoo.model.two_way import position_terms, strips, transform
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import ModelCard, Registry
 
 
@@ -31,7 +32,7 @@ class Decoded(NamedTuple):
     mask_token: Tensor
 
 
-class MaskDecoder(SamMaskDecoder):
+class MaskDecoder(Made, SamMaskDecoder):
     """SAM's mask decoder with SAM's own layers and key names; the starting point of `decoder_variants`.
 
     What differs from the package's `forward`: a batch may hold sentences of unequal length (padding tokens are masked

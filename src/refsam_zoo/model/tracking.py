@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 from refsam_zoo.model.cross_modal import EMBEDDING_WIDTH, Language
 from refsam_zoo.model.fusion import gated_dense_attention
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import ModelCard, Registry
 from refsam_zoo.types import ImageFeatures
 
 
-class Tracker(nn.Module):
+class Tracker(Made, nn.Module):
     """Carries the target from frame to frame as M tokens, in the paper one.
 
     Attributes:
