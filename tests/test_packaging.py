@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-FOUNDATIONS = {"errors", "file_names", "number_types", "output_files", "precision", "registry", "types"}
+FOUNDATIONS = {
+    "errors", "file_names", "number_types", "output_files", "precision", "recipes", "registry", "types",
+}  # fmt: skip
 MAY_IMPORT = {
     "errors": set(),
     "number_types": set(),
@@ -23,6 +25,7 @@ MAY_IMPORT = {
     "file_names": {"errors"},
     "output_files": {"errors", "file_names"},
     "precision": {"errors"},
+    "recipes": {"errors"},
     "registry": {"errors"},
     "parser": {"errors", "registry"},
     "video": {"errors", "file_names", "number_types", "types"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -56,4 +56,4 @@ def default_precision(device_type: str) -> Precision:
 def computing_in(device: torch.device, precision: Precision | None = None) -> AbstractContextManager[object]:
     """Computes in a precision inside a `with` block, as Lightning's trainer does; None takes the default."""
     mixed = (precision or default_precision(device.type)) == "bf16-mixed"
-    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
+    return torch.autocast(device.type, torch.bfloat16) if mixed else nullcontext()

@@ -6,7 +6,7 @@ frames, h and w cells of an image encoder's grid, L text tokens, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -125,22 +125,25 @@ class ClipBatch:
         self.clips = clips
 
     def to(self, device: torch.device) -> ClipBatch:
-        """Moves the tensors; Lightning calls it."""
-        return self._with(lambda tensor: to_device(tensor, device))
+        """Moves masks and index; Lightning calls it.
+
+        The frames stay until an image encoder takes them: a feature cache looks at their bytes first, and needs none
+        moved that it knows.
+        """
+        masks = None if self.masks is None else to_device(self.masks, device)
+        clip_index = to_device(self.clip_index, device)
+        return ClipBatch(self.frames, self.sizes, self.expressions, clip_index, masks, self.clips)
 
     def pin_memory(self) -> ClipBatch:
         """Lays the tensors out so that a GPU fetches them by itself; a `DataLoader` that pins calls it."""
-        return self._with(torch.Tensor.pin_memory)
+        masks = None if self.masks is None else self.masks.pin_memory()
+        frames, clip_index = self.frames.pin_memory(), self.clip_index.pin_memory()
+        return ClipBatch(frames, self.sizes, self.expressions, clip_index, masks, self.clips)
 
     def rows(self, position: int) -> slice:
         """Gives the place of a clip's expressions among the N."""
         first = sum(len(clip.expressions) for clip in self.clips[:position])
         return slice(first, first + len(self.clips[position].expressions))
-
-    def _with(self, change: Callable[[Tensor], Tensor]) -> ClipBatch:
-        masks = None if self.masks is None else change(self.masks)
-        frames, clip_index = change(self.frames), change(self.clip_index)
-        return ClipBatch(frames, self.sizes, self.expressions, clip_index, masks, self.clips)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

@@ -128,7 +128,8 @@ class FeatureCache:
             a is not b or m != n for (a, m), (b, n) in zip(known, weights, strict=True)
         ):
             self._fingerprints[id(encoder)] = weights, fingerprint(encoder)
-        precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else "full"
+        mixed = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        precision = torch.get_autocast_dtype(device) if mixed else "full"
         return f"{self._fingerprints[id(encoder)][1]} {precision}"
 
 

@@ -85,6 +85,12 @@ def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:
     from refsam_zoo.parser import OneLineErrors
 
     parts = set(inspect.signature(compose).parameters) - {"decoder_checkpoint", "weights"}
+    unknown = sorted(parts - set(hyper_parameters))
+    if unknown:
+        raise InputError(
+            f"it does not say how its {', '.join(unknown)} was made, of more than plain values; compose the model as "
+            "the program did that trained it, with weights=<this file>"
+        )
     options = {name: _without_weights_file(value) for name, value in hyper_parameters.items() if name in parts}
     parser = OneLineErrors()
     parser.add_function_arguments(compose)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from refsam_zoo.model.embedding_width import FollowsEmbedding
 from refsam_zoo.number_types import Depth, Probability, Width
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import ModelCard, Registry
 from refsam_zoo.types import ImageFeatures, TextFeatures
 
@@ -28,7 +29,7 @@ class Language(NamedTuple):
     mask: Tensor
 
 
-class CrossModalMLP(FollowsEmbedding, nn.Module):
+class CrossModalMLP(FollowsEmbedding, Made, nn.Module):
     """Projects text features into SAM's embedding space, words and mean sentence by the same weights.
 
     Args:
@@ -67,7 +68,7 @@ class CrossModalMLP(FollowsEmbedding, nn.Module):
         return Language(F.normalize(self.layers(words), dim=-1), F.normalize(self.layers(mean), dim=-1), text.mask)
 
 
-class SparsePrompt(FollowsEmbedding, nn.Module):
+class SparsePrompt(FollowsEmbedding, Made, nn.Module):
     """Makes the decoder's sparse prompt tokens of a sentence."""
 
     def forward(self, image: Tensor, language: Language) -> Tensor:
@@ -139,7 +140,7 @@ class no_words(SparsePrompt):
         return torch.zeros_like(language.words)
 
 
-class DensePrompt(FollowsEmbedding, nn.Module):
+class DensePrompt(FollowsEmbedding, Made, nn.Module):
     """Makes the decoder's dense prompt, in two steps so that the image's share is computed once per frame."""
 
     def connect(self, intermediate_widths: tuple[int, ...]) -> None:

@@ -16,6 +16,7 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.model.embedding_width import FollowsEmbedding
 from refsam_zoo.model.two_way import position_terms, strips, transform
 from refsam_zoo.number_types import Width
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import ModelCard, Registry
 
 _HEADS = 8
@@ -36,7 +37,7 @@ class Decoded(NamedTuple):
     mask_token: Tensor
 
 
-class MaskDecoder(FollowsEmbedding, SamMaskDecoder):
+class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
     """SAM's mask decoder with SAM's own layers and key names; the starting point of `decoder_variants`.
 
     What differs from the package's `forward`: a batch may hold sentences of unequal length (padding tokens are masked

@@ -11,6 +11,7 @@ from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.embedding_width import FollowsEmbedding
 from refsam_zoo.model.fusion import gated_dense_attention
 from refsam_zoo.number_types import PositiveInt, Width
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import ModelCard, Registry
 from refsam_zoo.types import ImageFeatures
 
@@ -18,7 +19,7 @@ HEADS = 8
 """Attention heads of `query_interaction`."""
 
 
-class Tracker(FollowsEmbedding, nn.Module):
+class Tracker(FollowsEmbedding, Made, nn.Module):
     """Carries the target from frame to frame as M tokens, in the paper one."""
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor | None:

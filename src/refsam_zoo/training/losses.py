@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refsam_zoo.number_types import NonNegativeFloat, Stride
+from refsam_zoo.recipes import Made
 
 
 def dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-class MaskLoss(nn.Module):
+class MaskLoss(Made, nn.Module):
     """Dice plus focal loss.
 
     Args:
@@ -77,7 +78,7 @@ class MaskLoss(nn.Module):
         return (self.dice_weight * dice_loss(logits, masks) + self.focal_weight * focal_loss(logits, masks)).mean()
 
 
-class AlignmentLoss(nn.Module):
+class AlignmentLoss(Made, nn.Module):
     """Pulls the pixels of the referred object towards its sentence, after CRIS (arXiv 2111.15174).
 
     The similarity of each pixel of the image embedding with the sentence, scaled and shifted by two learned numbers,

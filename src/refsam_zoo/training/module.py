@@ -28,9 +28,12 @@ from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.tracking import Tracker
 from refsam_zoo.model.tuners import Tuner
 from refsam_zoo.number_types import NonNegativeFloat
+from refsam_zoo.recipes import recipes
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.types import ClipBatch
+
+_INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 
 
 class ReferringSegmentation(LightningModule):
@@ -81,8 +84,10 @@ class ReferringSegmentation(LightningModule):
         predictor: Callable[[RefSAM], Predictor] = Predictor,
         feature_cache: CacheOptions = CacheOptions(),  # noqa: B008
     ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
-        self.save_hyperparameters(logger=False)
+        # as classes and arguments, whether from a configuration file or made by a program; Lightning makes them again
+        self.save_hyperparameters({**recipes(given), "_instantiator": _INSTANTIATOR}, logger=False)
         self.model = compose(
             image_encoder,
             text_encoder,
@@ -107,15 +112,6 @@ class ReferringSegmentation(LightningModule):
         self._predictor = predictor(self.model)
         self._state: VideoState | None = None
         self._seed = torch.initial_seed()
-
-    def transfer_batch_to_device(self, batch: ClipBatch, device: torch.device, dataloader_idx: int) -> ClipBatch:
-        """Moves a batch, but not the frames where a feature cache looks at their bytes: it moves those it lacks."""
-        if not isinstance(self.model.features, FeatureCache):
-            return batch.to(device)
-        frames, batch.frames = batch.frames, batch.frames[:, :0]
-        batch = batch.to(device)
-        batch.frames = frames
-        return batch
 
     def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
         """Makes the chance of a step (dropout) depend on seed, epoch, batch and process alone, as that of its clips.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry
 from refsam_zoo.types import ImageFeatures
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(Made, nn.Module):
     """Turns preprocessed frames into a 256-channel map and the maps on the way there.
 
     Attributes:

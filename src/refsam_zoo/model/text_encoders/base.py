@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry
 from refsam_zoo.types import TextFeatures, Tokens
 
 _logger = logging.getLogger(__name__)
 
 
-class TextEncoder(nn.Module):
+class TextEncoder(Made, nn.Module):
     """Turns sentences into one feature per token.
 
     A subclass sets the attributes and implements `token_ids` and `forward`. A registered one also takes where its

@@ -6,12 +6,13 @@ from typing import TypeVar
 
 from torch import nn
 
+from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry
 
 Encoder = TypeVar("Encoder", bound=nn.Module)
 
 
-class Tuner:
+class Tuner(Made):
     """Prepares an encoder for training: freezes what stays, injects what is trained.
 
     A tuner holds options only; `apply` changes the encoder in place. Afterwards `requires_grad` of the encoder's
