@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ActionConfigFile
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -32,8 +30,10 @@ from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.output_files import require_empty
-from refsam_zoo.parser import ROLES, OneLineErrors
+from refsam_zoo.parser import ROLES, ConfigFile, OneLineErrors
+from refsam_zoo.training.lightning_messages import without_harmless_messages
 from refsam_zoo.training.module import ReferringSegmentation
+from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.protocol_callback import ProtocolCallback, own_protocol
 
 ROLES.update(
@@ -76,7 +76,7 @@ class RefSAMCLI(LightningCLI):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Makes a parser with one-line errors."""
         parser = _Parser(**kwargs)
-        parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file; several are merged in order")
+        parser.add_argument("-c", "--config", action=ConfigFile, help="YAML file; several are merged in order")
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -121,7 +121,8 @@ class RefSAMCLI(LightningCLI):
         """Leaves the configuration alone: a checkpoint's hyper-parameters never override files and flags."""
 
     def before_instantiate_classes(self) -> None:
-        """Looks at the checkpoint and the run folder before anything is loaded or computed."""
+        """Looks at options, checkpoint and run folder before anything is loaded or computed."""
+        check_options(self.config[self.subcommand])
         checkpoint = self._get(self.config, "ckpt_path")
         if checkpoint is not None and checkpoint not in ("best", "last", "hpc", "registry"):
             read_checkpoint(Path(checkpoint))
@@ -149,6 +150,8 @@ class RefSAMCLI(LightningCLI):
         trainer.callbacks += self._evaluation_callbacks(folder)  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
+        if self.subcommand == "fit":
+            check_monitors(trainer.callbacks)  # type: ignore[attr-defined]
         return trainer
 
     def _evaluation_callbacks(self, folder: Path) -> list[Callback]:
@@ -173,7 +176,11 @@ class RefSAMCLI(LightningCLI):
         if submission is None:
             return []
         require_empty(folder / "masks")
-        return [MaskWriter(), SubmissionWriter(submission, own_protocol(self.datamodule) or "none")]
+        return [MaskWriter(), SubmissionWriter(submission, own_protocol(self.datamodule) or "")]
+
+    def before_test(self) -> None:
+        """Prints one table, that of the evaluation: Lightning's repeats each number once per subset."""
+        self.config_init["test"]["verbose"] = False
 
     def before_predict(self) -> None:
         """Keeps no predictions: those of a whole data set do not fit into memory."""
@@ -225,9 +232,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 def _run(arguments: list[str]) -> None:
     resumed = any(argument.startswith("--ckpt_path") for argument in arguments)
-    with warnings.catch_warnings(), weights_follow() if resumed else nullcontext():
-        # a program's own words are no misuse of `args`
-        warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+    with without_harmless_messages(), lightning_refusals(), weights_follow() if resumed else nullcontext():
         RefSAMCLI(
             ReferringSegmentation,
             LightningDataModule,
@@ -235,18 +240,5 @@ def _run(arguments: list[str]) -> None:
             save_config_callback=_SaveConfig,
             seed_everything_default=0,
             trainer_defaults={"default_root_dir": "runs/default", "use_distributed_sampler": False, "logger": True},
-            args=_spell_out_timm(arguments),
+            args=arguments,
         )
-
-
-def _spell_out_timm(arguments: list[str]) -> list[str]:
-    """`--model.image_encoder timm/<name>` is short for the entry `timm` and its option `backbone`."""
-    option, spelt = "--model.image_encoder", list[str]()
-    for argument in arguments:
-        if argument.startswith("timm/") and spelt and spelt[-1] == option:
-            argument = f"{spelt.pop()}={argument}"
-        if argument.startswith(f"{option}=timm/"):
-            spelt += [f"{option}=timm", argument.replace("=timm/", ".backbone=", 1)]
-        else:
-            spelt.append(argument)
-    return spelt

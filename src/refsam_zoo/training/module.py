@@ -31,6 +31,9 @@ from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.types import ClipBatch
 
+TRAINING_LOSS = "train/loss"
+"""Name under which the loss of a step is logged."""
+
 
 class ReferringSegmentation(LightningModule):
     """RefSAM under Lightning.
@@ -118,7 +121,7 @@ class ReferringSegmentation(LightningModule):
             loss = loss + self._loss_of_size(segmented, batch, rows, size) * len(rows) / len(sizes)
         # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
         loss = loss + 0.0 * sum(part.sum() for part in self.model.tracker.parameters() if part.requires_grad)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(sizes))
+        self.log(TRAINING_LOSS, loss, prog_bar=True, batch_size=len(sizes))
         return loss
 
     def _loss_of_size(self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor, size: tuple[int, int]) -> Tensor:

@@ -114,8 +114,16 @@ def pillow_reason(error: Exception) -> str:
 def _every_picture(folder: Path) -> list[Path]:
     files = sorted(folder / name for name in os.listdir(folder) if Path(name).suffix.lower() in SUFFIXES)
     if not files:
-        raise InputError(f"{folder}: holds no {', '.join(SUFFIXES)} frames")
+        raise InputError(f"{folder}: holds no {', '.join(SUFFIXES)} frames{_frames_below(folder)}")
     return files
+
+
+def _frames_below(folder: Path) -> str:
+    """Names the folders within a folder that hold frames, of which one was probably meant."""
+    below = sorted(path.parent for suffix in SUFFIXES for path in folder.glob(f"*/*{suffix}"))
+    meant = [str(path) for path in dict.fromkeys(below)]
+    more = f" or one of {len(meant) - 3} more" if len(meant) > 3 else ""
+    return f"; did you mean {', '.join(meant[:3])}{more}?" if meant else ""
 
 
 def _named_pictures(folder: Path, names: Sequence[str]) -> list[Path]:
