@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
+import yaml
 from docstring_parser import parse
-from jsonargparse import ActionYesNo, ArgumentParser, set_parsing_settings
+from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser, set_parsing_settings
 
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.registry import Registry
@@ -29,6 +32,10 @@ class OneLineErrors(ArgumentParser):
         if not self.exit_on_error:
             super().error(message, ex)
         raise InputError(self._explain(" ".join(message.split()))) from ex
+
+    def parse_args(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        """Takes short forms too, such as `--model.image_encoder timm/resnet50`."""
+        return super().parse_args(None if args is None else _spelled_out_flags(args), *more, **options)
 
     def instantiate(self, *args: Any, **options: Any) -> Any:
         """Builds what was parsed; what a constructor says of its input arrives as the `InputError` it was."""
@@ -60,11 +67,92 @@ class OneLineErrors(ArgumentParser):
             module, name = missing.groups()
             keys = ".".join(_keys(message[: missing.start()]))
             return f"--{keys}: {module} has no {name}{_close_to(name, vars(sys.modules[module]))}"
+        option = re.search(r"class_path '([\w.]+)': Option '([\w.]+)' is not accepted", message)
+        if option:
+            key, (class_path, name) = _whole_key(message[: option.start()]), option.groups()
+            valid = _options_of(class_path)
+            short = class_path.rsplit(".", 1)[-1]
+            takes = nearest_name(name, valid) if valid else " (it has none)"
+            return f"--{key}.{name}: {short} has no option '{name}'{takes}"
+        required = re.match(r"the following arguments are required: (.+)$", message)
+        if required:
+            names = required[1].split(", ")
+            shown = (f"--{name}" if f"--{name}" in self._option_string_actions else name.upper() for name in names)
+            return f"missing: {', '.join(shown)}; {self.prog} --help explains them"
         unknown = re.match(r"unrecognized arguments: (--[\w.]+)", message, flags=re.IGNORECASE)
         if unknown:
             valid = [option for option in self._option_string_actions if option.startswith("--")]
             return f"unknown option '{unknown[1]}'{_close_to(unknown[1], valid)}; {self.prog} --help lists them"
         return message
+
+
+class ConfigFile(ActionConfigFile):
+    """The option `--config`: a YAML file that is nothing of the kind is named, with the line."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Reads the file before jsonargparse does, which says neither its name nor how it should be."""
+        options = _read_options(Path(values)) if isinstance(values, str) and Path(values).is_file() else None
+        spelled_out = _spelled_out(options)
+        super().__call__(parser, cfg, values if spelled_out == options else yaml.safe_dump(spelled_out), option_string)
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    try:
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no UTF-8 text, which a configuration file is") from error
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
+        hint = "; indent by spaces" if "\\t" in str(error.problem) or "tab" in str(error.problem) else ""
+        raise InputError(f"{path}{line}: no valid YAML: {error.problem}{hint}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: no valid YAML: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(options, dict) or not options:
+        found = "nothing" if not options else f"a {type(options).__name__}"
+        raise InputError(
+            f"{path}: holds {found}; a configuration file holds options, such as 'trainer: {{max_epochs: 5}}'"
+        )
+    return options
+
+
+def _spelled_out(options: Any) -> Any:
+    """Replaces short forms of registered names by the class and its option, as jsonargparse takes them."""
+    if not isinstance(options, dict):
+        return [_spelled_out(item) for item in options] if isinstance(options, list) else options
+    return {key: _part(key, _spelled_out(value)) for key, value in options.items()}
+
+
+def _part(key: Any, value: Any) -> Any:
+    named = value.get("class_path") if isinstance(value, dict) else value
+    if key not in ROLES or not isinstance(named, str):
+        return value
+    name, chosen = ROLES[key].spell_out(named)
+    given = value.get("init_args") or {} if isinstance(value, dict) else {}
+    return {"class_path": name, "init_args": {**given, **chosen}} if chosen else value
+
+
+def _spelled_out_flags(arguments: Sequence[str]) -> list[str]:
+    spelt = list[str]()
+    for argument in arguments:
+        separate = bool(spelt) and "=" not in spelt[-1] and spelt[-1].rsplit(".", 1)[-1].lstrip("-") in ROLES
+        option, equals, name = (spelt[-1], "=", argument) if separate else argument.partition("=")
+        registry = ROLES.get(option.rsplit(".", 1)[-1].lstrip("-")) if option.startswith("--") and equals else None
+        entry, chosen = (name, dict[str, str]()) if registry is None else registry.spell_out(name)
+        if chosen:
+            del spelt[len(spelt) - separate :]
+            spelt += [f"{option}={entry}", *(f"{option}.{key}={value}" for key, value in chosen.items())]
+        else:
+            spelt.append(argument)
+    return spelt
+
+
+def _options_of(class_path: str) -> list[str]:
+    """Names of the options of a class and, where it passes them on, of its bases."""
+    module, _, name = class_path.rpartition(".")
+    added = ArgumentParser().add_class_arguments(getattr(importlib.import_module(module), name), fail_untyped=False)
+    return [option for option in added if option != "help"]
 
 
 class OneLineParser(OneLineErrors):

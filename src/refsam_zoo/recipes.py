@@ -59,13 +59,15 @@ def recipe(value: Any) -> Any:
 
 def recipes(values: Mapping[str, Any]) -> dict[str, Any]:
     """Describes values by name, without those that only a program can make."""
-    described = {}
-    for name, value in values.items():
-        try:
-            described[name] = recipe(value)
-        except InputError:
-            continue
-    return described
+    described = {name: _recipe_or_none(value) for name, value in values.items()}
+    return {name: made for name, made in described.items() if made is not None or values[name] is None}
+
+
+def _recipe_or_none(value: Any) -> Any:
+    try:
+        return recipe(value)
+    except InputError:
+        return None
 
 
 def _call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

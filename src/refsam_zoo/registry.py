@@ -46,9 +46,14 @@ class Registry(Generic[T]):
     def __init__(self, role: str) -> None:
         self.role = role
         self._entries: dict[str, tuple[type[T], ModelCard]] = {}
+        self._families: dict[str, str] = {}
 
-    def register(self, card: ModelCard) -> Callable[[C], C]:
+    def register(self, card: ModelCard, member: str | None = None) -> Callable[[C], C]:
         """Makes a class known under its own name.
+
+        Args:
+            card: What the zoo's table says of it.
+            member: Option that picks a member, where the class stands for a family: `<name>/<member>` is short for it.
 
         Raises:
             ValueError: The name is taken or not lower case.
@@ -61,9 +66,16 @@ class Registry(Generic[T]):
             if name in self._entries:
                 raise ValueError(f"a {self.role} named '{name}' is registered already")
             self._entries[name] = (cls, card)
+            if member is not None:
+                self._families[name] = member
             return cls
 
         return add
+
+    def spell_out(self, name: str) -> tuple[str, dict[str, str]]:
+        """Takes the short form `<family>/<member>` apart into entry and option; other names stay as they are."""
+        family, slash, member = name.partition("/")
+        return (family, {self._families[family]: member}) if slash and family in self._families else (name, {})
 
     def get(self, name: str) -> type[T]:
         """Gives the class of a name.
@@ -76,8 +88,9 @@ class Registry(Generic[T]):
         return self._entries[name][0]
 
     def build(self, name: str, **options: Any) -> T:
-        """Builds an entry; errors of its constructor come through unchanged."""
-        return self.get(name)(**options)
+        """Builds an entry, also by its short form; errors of its constructor come through unchanged."""
+        entry, chosen = self.spell_out(name)
+        return self.get(entry)(**chosen, **options)
 
     def card(self, name: str) -> ModelCard:
         """Gives the card of a name."""

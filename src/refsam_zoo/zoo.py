@@ -25,7 +25,6 @@ from refsam_zoo.registry import ModelCard, Registry
 
 T = TypeVar("T")
 _PREFIX = "refsam_"
-_TIMM = "timm/"
 
 
 def create_model(
@@ -66,7 +65,7 @@ def create_model(
     """
     if image_encoder is None:
         short = name.removeprefix(_PREFIX)
-        if short not in IMAGE_ENCODERS and not short.startswith(_TIMM) and "." not in name:
+        if IMAGE_ENCODERS.spell_out(short)[0] not in IMAGE_ENCODERS and "." not in name:
             raise InputError(f"unknown model '{name}'{nearest_name(name, list_models())}")
         image_encoder = _part(IMAGE_ENCODERS, short)
     return compose(
@@ -87,9 +86,7 @@ def create_model(
 def _part(registry: Registry[T], value: str | T) -> T:
     if not isinstance(value, str):
         return value
-    if value.startswith(_TIMM):
-        return registry.build("timm", backbone=value.removeprefix(_TIMM))
-    if "." not in value:
+    if "." not in value or registry.spell_out(value)[1]:
         return registry.build(value)
     module, _, attribute = value.rpartition(".")
     try:
@@ -100,7 +97,9 @@ def _part(registry: Registry[T], value: str | T) -> T:
 
 def list_models(filter: str = "*") -> list[str]:
     """Lists model names that match a shell pattern, such as `*vit*`; timm's backbones are not listed."""
-    return fnmatch.filter([_PREFIX + name for name in IMAGE_ENCODERS if name != _TIMM.rstrip("/")], filter)
+    return fnmatch.filter(
+        [_PREFIX + name for name in IMAGE_ENCODERS if not _needs_options(IMAGE_ENCODERS.get(name))], filter
+    )
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,19 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.examples import Example, ExampleKeeper
 from refsam_zoo.evaluation.metric import RegionContourMetric, sample_id
 from refsam_zoo.evaluation.report import write_report
-from refsam_zoo.evaluation.results import ExpressionResult, MeanScore
+from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, summary_table
 from refsam_zoo.types import Clip, ClipBatch
 
 T = TypeVar("T")
 
 _EXAMPLES_OF_EACH_SORT = 3
+_SCORES = ("j", "f", "jf")
+_BEST = "jf_best"
+
+
+def validation_metrics() -> list[str]:
+    """Names of what is logged after each validation of the main subset."""
+    return [f"val/{name}" for name in (*_SCORES, _BEST)]
 
 
 class Description(NamedTuple):
@@ -48,7 +55,7 @@ class EvaluationCallback(Callback):
     The module's `validation_step` and `test_step` return `{"predictions": bool [N, T, H, W]}` at the size of the
     batch's masks; the batch is a `ClipBatch`. Each dataloader is a subset, named by the data module's `subset_names`;
     the first is the main one. Logged, in 0..1: `val/j`, `val/f`, `val/jf` and the highest so far, `val/jf_best`;
-    `test/j`, `test/f`, `test/jf` and the same per subset, `test/<subset>/jf`.
+    `test/j`, `test/f`, `test/jf` and the same per further subset, `test/<subset>/jf`.
 
     Args:
         output: Folder that gets `evaluation/`; by default the trainer's root, which is the run's folder.
@@ -115,22 +122,22 @@ class EvaluationCallback(Callback):
             _log(pl_module, "val" if position == 0 else f"val/{subset}", table)
         main = MeanScore.of(next(iter(tables.values()))).jf
         self.best = max(self.best, main)
-        log_global(pl_module, "val/jf_best", self.best)
+        log_global(pl_module, f"val/{_BEST}", self.best)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the means and writes the report."""
         tables = self._tables(trainer)
         for position, (subset, table) in enumerate(tables.items()):
-            if position == 0:
-                _log(pl_module, "test", table)
-            _log(pl_module, f"test/{subset}", table)
+            _log(pl_module, "test" if position == 0 else f"test/{subset}", table)
+        rows = [row for table in tables.values() for row in table]
+        if trainer.is_global_zero:
+            print("\n".join(summary_table(rows)))
         folder = self.output or Path(trainer.default_root_dir)
         candidates = _gathered(self.examples.examples)
         if trainer.is_global_zero and not getattr(trainer, "fast_dev_run", False):
             self.examples.examples = []
             for part in candidates:
                 self.examples.add(part)
-            rows = [row for table in tables.values() for row in table]
             examples = self.examples.worst_median_best(_EXAMPLES_OF_EACH_SORT)
             worst = self.examples.worst()
             written = write_report(folder / "evaluation", rows, examples, worst, folder / "metrics.csv")
@@ -213,8 +220,8 @@ def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Des
 
 def _log(pl_module: LightningModule, prefix: str, table: list[ExpressionResult]) -> None:
     score = MeanScore.of(table)
-    for name, value in (("j", score.j), ("f", score.f), ("jf", score.jf)):
-        log_global(pl_module, f"{prefix}/{name}", value)
+    for name in _SCORES:
+        log_global(pl_module, f"{prefix}/{name}", getattr(score, name))
 
 
 def log_global(pl_module: LightningModule, name: str, value: float) -> None:

@@ -152,10 +152,15 @@ def write_json(results: Sequence[ExpressionResult], path: Path) -> None:
     path.write_text(json.dumps(summary(results), indent=2) + "\n", encoding="utf-8")
 
 
+def summary_table(results: Sequence[ExpressionResult]) -> list[str]:
+    """Gives the lines of a table with a row per subset, in points of 100."""
+    return _markdown_table("subset", by_subset(results))
+
+
 def write_markdown(results: Sequence[ExpressionResult], path: Path) -> None:
     """Writes the summary as tables for reading; scores in points of 100, as papers print them."""
     groups = by_subset(results)
-    lines = ["# Evaluation", "", *_markdown_table("subset", groups)]
+    lines = ["# Evaluation", "", *summary_table(results)]
     gap = gap_to_control(results)
     if gap is not None:
         main = next(iter(groups))

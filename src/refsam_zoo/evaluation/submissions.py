@@ -33,7 +33,8 @@ def server_protocol(name: str) -> ExpressionProtocol:
     """
     protocol = get_protocol(name) if name in SERVERS else None
     if not isinstance(protocol, ExpressionProtocol):
-        raise InputError(f"no server takes submissions for '{name}'{nearest_name(name, SERVERS)}")
+        what = f"'{name}'" if name else "this data set"
+        raise InputError(f"no server takes submissions for {what}{nearest_name(name, SERVERS)}")
     return protocol
 
 

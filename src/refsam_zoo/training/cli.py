@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import sys
-import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ActionConfigFile
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
@@ -33,11 +31,13 @@ from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.output_files import require_empty, write_whole
-from refsam_zoo.parser import ROLES, OneLineErrors
+from refsam_zoo.parser import ROLES, ConfigFile, OneLineErrors
 from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
+from refsam_zoo.training.lightning_messages import without_harmless_messages
 from refsam_zoo.training.module import ReferringSegmentation
+from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.progress_lines import ProgressLines
 from refsam_zoo.training.protocol_callback import ProtocolCallback
 from refsam_zoo.training.run_logger import RunLogger
@@ -100,7 +100,7 @@ class RefSAMCLI(LightningCLI):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Makes a parser with one-line errors."""
         parser = _Parser(**kwargs)
-        parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file; several are merged in order")
+        parser.add_argument("-c", "--config", action=ConfigFile, help="YAML file; several are merged in order")
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -145,8 +145,9 @@ class RefSAMCLI(LightningCLI):
         """Leaves the configuration alone: a checkpoint's hyper-parameters never override files and flags."""
 
     def before_instantiate_classes(self) -> None:
-        """Looks at the checkpoint and chooses the run's folder before anything is loaded or computed."""
+        """Looks at options and checkpoint and chooses the run's folder before anything is loaded or computed."""
         command, trainer = self.config[self.subcommand], self._get(self.config, "trainer")
+        check_options(command)
         self.folder = Path(trainer["default_root_dir"])
         checkpoint = None
         if command["ckpt_path"] != "registry":
@@ -201,6 +202,8 @@ class RefSAMCLI(LightningCLI):
         trainer.callbacks += callbacks + self._evaluation_callbacks()  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
+        if self.subcommand == "fit":
+            check_monitors(trainer.callbacks)  # type: ignore[attr-defined]
         return trainer
 
     def _evaluation_callbacks(self) -> list[Callback]:
@@ -237,7 +240,11 @@ class RefSAMCLI(LightningCLI):
         if submission is None:
             return []
         require_empty(self.folder / "masks")
-        return [MaskWriter(), SubmissionWriter(submission, self._own_protocol() or "none")]
+        return [MaskWriter(), SubmissionWriter(submission, self._own_protocol() or "")]
+
+    def before_test(self) -> None:
+        """Prints one table, that of the evaluation: Lightning's repeats each number once per subset."""
+        self.config_init["test"]["verbose"] = False
 
     def before_predict(self) -> None:
         """Keeps no predictions: those of a whole data set do not fit into memory."""
@@ -269,9 +276,7 @@ def run_trainer(arguments: list[str]) -> None:
         InputError: Something the user gave is wrong.
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
-    with warnings.catch_warnings(), StopSignals() as signals:
-        # a program's own words are no misuse of `args`
-        warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+    with without_harmless_messages(), lightning_refusals(), StopSignals() as signals:
         RefSAMCLI(
             ReferringSegmentation,
             LightningDataModule,
@@ -284,18 +289,5 @@ def run_trainer(arguments: list[str]) -> None:
                 "logger": True,
                 "callbacks": [signals],
             },
-            args=_spell_out_timm(arguments),
+            args=arguments,
         )
-
-
-def _spell_out_timm(arguments: list[str]) -> list[str]:
-    """`--model.image_encoder timm/<name>` is short for the entry `timm` and its option `backbone`."""
-    option, spelt = "--model.image_encoder", list[str]()
-    for argument in arguments:
-        if argument.startswith("timm/") and spelt and spelt[-1] == option:
-            argument = f"{spelt.pop()}={argument}"
-        if argument.startswith(f"{option}=timm/"):
-            spelt += [f"{option}=timm", argument.replace("=timm/", ".backbone=", 1)]
-        else:
-            spelt.append(argument)
-    return spelt

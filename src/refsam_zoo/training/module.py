@@ -34,6 +34,8 @@ from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimiz
 from refsam_zoo.types import ClipBatch
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
+TRAINING_LOSS = "train/loss"
+"""Name under which the loss of a step is logged."""
 
 
 class ReferringSegmentation(LightningModule):
@@ -133,7 +135,7 @@ class ReferringSegmentation(LightningModule):
             loss = loss + self._loss_of_size(segmented, batch, rows, size) * sizes.count(size) / len(sizes)
         # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
         loss = loss + 0.0 * sum(part.sum() for part in self.model.tracker.parameters() if part.requires_grad)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(sizes), sync_dist=True)
+        self.log(TRAINING_LOSS, loss, prog_bar=True, batch_size=len(sizes), sync_dist=True)
         return loss
 
     def _loss_of_size(

@@ -67,6 +67,8 @@ class ClipAugmentation(Augmentation):
         hue: Probability = 0.0,
         transforms: list[BasicTransform] | None = None,
     ) -> None:
+        if scale[0] > scale[1]:
+            raise InputError(f"scale must be the smallest and then the largest size, not {scale[0]:g}, {scale[1]:g}")
         self.flip = flip
         self.crop = crop
         self.scale = scale

@@ -12,7 +12,7 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.file_names import FRAMES, find_files
+from refsam_zoo.file_names import FRAMES, find_files, natural_order
 from refsam_zoo.video.readers import VideoReader
 
 _BITS_PER_SAMPLE = 258
@@ -67,7 +67,11 @@ class FrameFolderReader(PictureReader):
         found = find_files(folder)
         self.names = list(found) if names is None else list(names)
         if not self.names:
-            known = f"holds no {', '.join(FRAMES)} frames" if names is None else "the list of its frames is empty"
+            known = (
+                f"holds no {', '.join(FRAMES)} frames{_frames_below(folder)}"
+                if names is None
+                else "the list of its frames is empty"
+            )
             raise InputError(f"{folder}: {known}")
         self.missing = [position for position, name in enumerate(self.names) if name not in found]
         if len(self.missing) == len(self.names):
@@ -139,6 +143,14 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F" or depth > 16:
         raise InputError(f"{name}: its pixels are of kind {image.mode}; a frame has whole numbers of 8 or 16 bits")
     return Image.fromarray((np.asarray(image) >> depth - 8).clip(0, 255).astype(np.uint8))
+
+
+def _frames_below(folder: Path) -> str:
+    """Names the folders within a folder that hold frames, of which one was probably meant."""
+    below = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: natural_order(path.name))
+    meant = [str(path) for path in below if any(file.suffix.lower() in FRAMES for file in path.iterdir())]
+    more = f" or one of {len(meant) - 3} more" if len(meant) > 3 else ""
+    return f"; did you mean {', '.join(meant[:3])}{more}?" if meant else ""
 
 
 def _by(size: Sequence[int]) -> str:

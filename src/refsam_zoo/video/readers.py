@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -192,6 +193,9 @@ def open_video(
             indices = tuple(range(len(frames)))
         reader = within(time_limit, lambda: _open_file(source.path, indices, backend), f"{source.path}: opening it")
     else:
+        address = re.match(r"(\w{2,}):/+(.+)", source.path.as_posix())  # a path keeps one slash only
+        if address:
+            raise InputError(f"{address[1]}://{address[2]}: a web address is not read from; download the video first")
         raise InputError(f"{source.path}: no such video; expected a video file or a folder of frames")
     reader.time_limit = time_limit
     return reader

@@ -19,6 +19,7 @@ from refsam_zoo.checkpoints.loading import (
     select_prefix,
     warn_random_weights,
 )
+from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.image_encoders.grid_attention import fuse
 from refsam_zoo.model.image_encoders.positions import resize_positions
@@ -57,6 +58,8 @@ class SamImageEncoder(ImageEncoder):
         self, checkpoint: Path | None = None, image_size: ImageSize = 1024, checkpointing: bool = False
     ) -> None:
         super().__init__()
+        if image_size % self.stride:
+            raise InputError(f"image_size {image_size} is no multiple of {self.stride}")
         self.image_size = image_size
         self.checkpointing = checkpointing
         self.vit = ImageEncoderViT(

@@ -92,7 +92,8 @@ def _settings(backbone: str) -> PretrainedCfg:
     settings = timm.get_pretrained_cfg(backbone) if timm.is_model(backbone) else None
     if settings is None:
         close = difflib.get_close_matches(backbone, timm.list_models(pretrained=True), n=5, cutoff=0.3)
-        raise InputError(f"unknown timm backbone '{backbone}'{nearest_name(backbone, close)}")
+        known = nearest_name(backbone, close) if close else "; timm.list_models() lists them"
+        raise InputError(f"unknown timm backbone '{backbone}'{known}")
     return settings
 
 
@@ -124,7 +125,7 @@ def _to_grid(part: Tensor, side: int) -> Tensor:
     return part
 
 
-@IMAGE_ENCODERS.register(ModelCard("any backbone of the timm package", "timm, a local file"))
+@IMAGE_ENCODERS.register(ModelCard("any backbone of the timm package", "timm, a local file"), member="backbone")
 class timm(TimmImageEncoder):
     """Any backbone of timm by name. Options as in `TimmImageEncoder`."""
 

@@ -61,7 +61,8 @@ class adapter(Tuner):
         if not blocks[first:]:
             raise InputError(
                 f"no place for an adapter in {type(encoder).__name__}: {len(blocks)} transformer blocks with "
-                f"'attn.proj' and 'mlp', the first to adapt would be block {first}; use tuner 'lora' or 'full'"
+                f"'attn.proj' and 'mlp', the first to adapt would be block {first}; choose --model.tuner lora or full "
+                "(--model.text_tuner for the text encoder)"
             )
         encoder.requires_grad_(False)
         for block in blocks[first:]:
