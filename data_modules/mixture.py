@@ -101,7 +101,7 @@ class Mixture(LightningDataModule):
         sizes = [len(part) for part in clips.parts]
         length = self.epoch_length or len(clips)
         sampler = MixingSampler(sizes, self.weights or sizes, length, self.seed, *self.parts[0].process())
-        return TrainingLoader(clips, sampler, self.batch_size, self.workers, self.feeds_gpu())
+        return TrainingLoader(clips, sampler, self.batch_size, self.workers, self.parts[0].feeds_gpu())
 
     def val_dataloader(self) -> ClipLoader:
         """Windows of the first part's validation videos."""
