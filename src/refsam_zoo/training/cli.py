@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ActionConfigFile
+from jsonargparse import ActionConfigFile, Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -34,6 +34,7 @@ from refsam_zoo.model.tracking import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.output_files import require_empty
 from refsam_zoo.parser import ROLES, OneLineErrors
+from refsam_zoo.training.class_changes import options_stay_with_their_class
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.protocol_callback import ProtocolCallback
 
@@ -50,7 +51,12 @@ ROLES.update(
 
 
 class _Parser(OneLineErrors, LightningArgumentParser):
-    """LightningCLI's parser with one-line errors."""
+    """LightningCLI's parser with one-line errors, and with options that stay with their class."""
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:
+        """As in the base class."""
+        with options_stay_with_their_class():
+            return super().parse_args(*args, **kwargs)
 
 
 class _SaveConfig(SaveConfigCallback):
