@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import Namespace
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
@@ -35,6 +36,7 @@ from refsam_zoo.parser import ROLES, ConfigFile, OneLineErrors
 from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
+from refsam_zoo.training.class_changes import options_stay_with_their_class
 from refsam_zoo.training.lightning_messages import without_harmless_messages
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
@@ -56,7 +58,12 @@ ROLES.update(
 
 
 class _Parser(OneLineErrors, LightningArgumentParser):
-    """LightningCLI's parser with one-line errors."""
+    """LightningCLI's parser with one-line errors, and with options that stay with their class."""
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:
+        """As in the base class."""
+        with options_stay_with_their_class():
+            return super().parse_args(*args, **kwargs)
 
 
 class _SaveConfig(SaveConfigCallback):
