@@ -25,7 +25,7 @@ from refsam_zoo.video.packets import read_packets
 from refsam_zoo.video.readers import Backend, open_video
 
 FRAMES, CLIP = 60, 5
-SIZES = {"240p": (240, 426), "480p": (480, 854), "720p": (720, 1280)}
+SIZES = {"128p": (128, 128), "240p": (240, 426), "480p": (480, 854), "720p": (720, 1280)}
 GROUPS = (12, 250)
 SAMPLINGS = {"spread": NeighbourSampling(), "consecutive": ConsecutiveSampling()}
 
