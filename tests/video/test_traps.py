@@ -378,7 +378,7 @@ def test_decord_is_exact_on_closed_groups(tmp_path: Path) -> None:
 def test_without_decord_everything_else_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = encode(tmp_path / "v.mp4", **EXACT["closed.mp4"])
     monkeypatch.setitem(sys.modules, "decord", None)  # as where it is not installed
-    with pytest.raises(InputError, match="needs the package decord, .*use auto"):
+    with pytest.raises(InputError, match=r"needs the package decord, .*use auto"):
         open_video(VideoSource(path), backend="decord")
     with open_video(VideoSource(path)) as reader:
         assert number_of(reader.read([7])[0]) == 7
