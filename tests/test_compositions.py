@@ -91,7 +91,12 @@ def unused_in_one_frame(module: ReferringSegmentation) -> list[str]:
 
 @pytest.mark.parametrize("size", [(1, 60), (700, 1), (3, 500)])
 def test_strips_are_trained_on(parser: ArgumentParser, size: tuple[int, int]) -> None:
-    module = build(parser, SMALL_ENCODERS, {"model": {"loss": {"class_path": "MaskLoss", "init_args": {"stride": 2}}}})
+    module = build(
+        parser,
+        CONFIGS / "vit_b.yaml",
+        SMALL_ENCODERS,
+        {"model": {"loss": {"class_path": "MaskLoss", "init_args": {"stride": 2}}}},
+    )
     batch = ClipBatch(
         frames=torch.full((1, 2, 3, *size), 200, dtype=torch.uint8),
         sizes=[size],
