@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from refsam_zoo.video.packets import read_packets
 from refsam_zoo.video.readers import Backend, open_video
 
 FRAMES, CLIP = 60, 5
-SIZES = {"240p": (240, 426), "480p": (480, 854), "720p": (720, 1280)}
+SIZES = {"128p": (128, 128), "240p": (240, 426), "480p": (480, 854), "720p": (720, 1280)}
 GROUPS = (12, 250)
 SAMPLINGS = {"spread": NeighbourSampling(), "consecutive": ConsecutiveSampling()}
 
@@ -85,6 +86,9 @@ def main() -> None:
     arguments.add_argument("--clips", type=int, default=6)
     arguments.add_argument("--files", type=Path, nargs="*", default=[], help="further videos")
     options = arguments.parse_args()
+    if find_spec("decord") is None:
+        print("decord has no wheel for this machine")
+        return
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         files = {

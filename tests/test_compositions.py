@@ -108,6 +108,25 @@ def unused_in_one_frame(module: ReferringSegmentation) -> list[str]:
     return [name for name, part in module.named_parameters() if part.requires_grad and part.grad is None]
 
 
+@pytest.mark.parametrize("size", [(1, 60), (700, 1), (3, 500)])
+def test_strips_are_trained_on(parser: ArgumentParser, size: tuple[int, int]) -> None:
+    module = build(
+        parser,
+        CONFIGS / "vit_b.yaml",
+        SMALL_ENCODERS,
+        {"model": {"loss": {"class_path": "MaskLoss", "init_args": {"stride": 2}}}},
+    )
+    batch = ClipBatch(
+        frames=torch.full((1, 2, 3, *size), 200, dtype=torch.uint8),
+        sizes=[size],
+        expressions=["the red circle"],
+        clip_index=torch.zeros(1, dtype=torch.long),
+        masks=torch.ones(1, 2, *size, dtype=torch.bool),
+        clips=[],
+    )
+    assert module.training_step(batch, 0).isfinite()
+
+
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_small_compositions_segment(path: Path, parser: ArgumentParser) -> None:
     module = build(parser, *small_base(path), path).train()

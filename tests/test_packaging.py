@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
@@ -80,6 +81,25 @@ def imported_names(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names |= {"." * node.level + f"{node.module or ''}.{alias.name}" for alias in node.names}
     return names
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "expected"),
+    [
+        ("Linux", "x86_64", True),
+        ("Windows", "AMD64", True),
+        ("Linux", "aarch64", False),
+        ("Darwin", "arm64", False),
+        ("Darwin", "x86_64", False),
+    ],
+)
+def test_decord_is_required_where_it_has_wheels(
+    setup_cfg: configparser.ConfigParser, system: str, machine: str, expected: bool
+) -> None:
+    lines = setup_cfg["options"]["install_requires"].splitlines()
+    (marker,) = [found.marker for found in map(Requirement, filter(None, lines)) if found.name == "decord"]
+    assert marker is not None
+    assert marker.evaluate({"platform_system": system, "platform_machine": machine}) is expected
 
 
 def test_every_package_is_listed(setup_cfg: configparser.ConfigParser) -> None:

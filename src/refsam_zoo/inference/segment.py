@@ -77,7 +77,8 @@ def segment(
         clear(output)
         with leave_on_termination(), computing_in(target):
             segment_video(Predictor(model, threshold), reader, sentences, output)
-    print(f"{len(reader)} frames of {video}: masks/, overlay.mp4 and still.png are in {output}")
+    summary = f"{len(reader)} frames of {video}: masks/, overlay.mp4 and still.png are in {output}"
+    print(summary.encode(errors="backslashreplace").decode())  # names of files may be no text
 
 
 def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: Path) -> None:
@@ -101,7 +102,7 @@ def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequen
     sentences = {str(number): sentence for number, sentence in enumerate(expressions, 1)}
     overlay, still = Overlay(reader.size, expressions), Still()
     listing = json.dumps({"video": name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
-    write_whole(output_path(output, LISTING), listing.encode())
+    write_whole(output_path(output, LISTING), listing.encode(errors="backslashreplace"))  # what JSON reads, too
     with say_what_is_kept(output, len(reader)) as kept, ExitStack() as stack:
         stack.callback(lambda: still.write(output / STILL))
         masks = stack.enter_context(MaskFolder(output / MASKS))

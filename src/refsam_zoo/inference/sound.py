@@ -31,13 +31,14 @@ class Sound:
         self._begin = begin
         self._source = av.open(str(path))
         stream = self._source.streams.best("audio")
-        decodable = isinstance(stream, av.AudioStream) and stream.codec_context is not None
-        self._packets = self._written(stream, target) if decodable else iter(())
+        self._packets: Iterator[av.Packet] = iter(())
+        if isinstance(stream, av.AudioStream) and stream.codec_context is not None:
+            self._packets = self._written(stream, target)
         self._next = next(self._packets, None)
 
     def until(self, time: Fraction | None) -> Iterator[av.Packet]:
         """Gives the packets that begin up to a time in seconds; None for all that are left."""
-        while self._next is not None and (time is None or self._next.pts * self._next.time_base <= time):
+        while self._next is not None and (time is None or _start(self._next) <= time):
             yield self._next
             self._next = next(self._packets, None)
 
@@ -56,7 +57,7 @@ class Sound:
     def _copied(self, stream: av.AudioStream, target: av.container.OutputContainer) -> Iterator[av.Packet]:
         written, last = target.add_stream_from_template(stream), None
         for packet in self._source.demux(stream):
-            if packet.pts is not None and packet.size:
+            if packet.pts is not None and packet.size and packet.time_base:
                 shift = round(self._begin / packet.time_base)
                 packet.pts, packet.dts = packet.pts - shift, (packet.pts if packet.dts is None else packet.dts) - shift
                 packet.stream = written
@@ -68,7 +69,11 @@ class Sound:
         rate = stream.rate if stream.rate in AAC_RATES else AAC_RATES[-1]
         written = target.add_stream("aac", rate=rate, layout="mono" if stream.channels == 1 else "stereo")
         for frame in self._source.decode(stream):
-            if frame.pts is not None:
+            if frame.pts is not None and frame.time_base:
                 frame.pts -= round(self._begin / frame.time_base)
             yield from written.encode(frame)
         yield from written.encode(None)
+
+
+def _start(packet: av.Packet) -> Fraction:
+    return (packet.pts or 0) * (packet.time_base or Fraction(1))

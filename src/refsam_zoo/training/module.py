@@ -145,7 +145,7 @@ class ReferringSegmentation(LightningModule):
         assert batch.masks is not None
         logits = segmented.low_res_logits[rows]
         masks = batch.masks[rows, :, : size[0], : size[1]]
-        compared = (size[0] // self.loss.stride, size[1] // self.loss.stride)
+        compared = (max(1, size[0] // self.loss.stride), max(1, size[1] // self.loss.stride))
         restored = self.model.restore(logits.flatten(0, 1), compared).unflatten(0, logits.shape[:2])
         loss = self.loss(restored, shrink_masks(masks, compared))
         if self.alignment.weight > 0:

@@ -59,7 +59,7 @@ def _import_decord() -> ModuleType:
         import decord
     except (ImportError, OSError, RuntimeError) as error:  # the latter two where its library does not load
         raise InputError(
-            "the video back end decord needs the package decord, which is made for x86 processors only; use auto"
+            "the video back end decord needs the package decord, made for Linux and Windows on x86 processors; use auto"
         ) from error
     decord.logging.set_level(decord.logging.FATAL)
     return decord

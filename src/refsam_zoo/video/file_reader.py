@@ -38,7 +38,9 @@ class VideoFileReader(VideoReader):
     def time(self, position: int) -> Fraction:
         """See `VideoReader.time`: the file's own time stamps, where they number the frames."""
         times = self._packets.times
-        return (times[self._numbers([position])[0]] - times[0]) * self.time_unit if times else super().time(position)
+        if not times:
+            return super().time(position)
+        return (times[self._numbers([position])[0]] - times[0]) * self._packets.unit
 
     def _numbers(self, positions: list[int]) -> list[int]:
         """Numbers in the file of some positions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -47,5 +47,5 @@ def nearest_orientation(matrix: np.ndarray) -> Orientation:
 
 def frame_orientation(frame: av.VideoFrame) -> Orientation:
     """Reads how a decoded frame is to be displayed; `frame.rotation` of PyAV knows nothing of mirrors."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     return UPRIGHT if matrix is None else nearest_orientation(np.frombuffer(bytes(matrix), "=i4").reshape(3, 3))

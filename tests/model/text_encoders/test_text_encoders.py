@@ -60,6 +60,11 @@ def test_an_empty_expression_is_refused(encoder: TextEncoder) -> None:
         encoder.tokenize([SHORT, "  "])
 
 
+def test_an_expression_that_could_not_be_decoded_is_refused(encoder: TextEncoder) -> None:
+    with pytest.raises(InputError, match=r"not UTF-8 text: 'the \\udce9toile'"):
+        encoder.tokenize([SHORT, "the \udce9toile"])
+
+
 def test_a_long_expression_is_cut_with_a_warning(encoder: TextEncoder, caplog: pytest.LogCaptureFixture) -> None:
     expression = f"{type(encoder).__name__} " + "very " * encoder.max_tokens
     with caplog.at_level(logging.WARNING):
