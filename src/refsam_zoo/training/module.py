@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.optim import Optimizer
 
 import refsam_zoo.inference.released  # noqa: F401  makes its short names known
 from refsam_zoo.caching.entries import EntryFolder
@@ -114,6 +115,16 @@ class ReferringSegmentation(LightningModule):
         self._predictor = predictor(self.model)
         self._state: VideoState | None = None
         self._seed = torch.initial_seed()
+        self._gradients_pending = False
+        self._resumed_gradients: dict[str, Tensor] = {}
+
+    def on_train_start(self) -> None:
+        """Puts the gradients of a step under way where they were; Lightning has dropped earlier ones by now."""
+        for name, gradient in self._resumed_gradients.items():
+            parameter = self.get_parameter(name)
+            parameter.grad = gradient.to(parameter)
+        self._gradients_pending = bool(self._resumed_gradients)
+        self._resumed_gradients = {}
 
     def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
         """Makes the chance of a step (dropout) depend on seed, epoch, batch and process alone, as that of its clips.
@@ -179,10 +190,28 @@ class ReferringSegmentation(LightningModule):
         scheduler = build_schedule(optimizer, self.schedule, lambda: self.trainer.estimated_stepping_batches)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_after_backward(self) -> None:
+        """Notes that gradients wait for a step, or for those of further batches."""
+        self._gradients_pending = True
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Notes that they are used."""
+        self._gradients_pending = False
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the gradients of a step that is made of several batches, where some are done.
+
+        In several processes these are the first one's: exact is then only a checkpoint between steps.
+        """
+        if self._gradients_pending:
+            gradients = {name: part.grad for name, part in self.named_parameters() if part.grad is not None}
+            checkpoint["gradients"] = gradients
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses the checkpoint of another model.
+        """Takes up a step under way; refuses the checkpoint of another model.
 
         Raises:
             InputError: Keys or shapes differ; the message lists them.
         """
         check_fit(self.state_dict(), checkpoint["state_dict"], "the checkpoint is of another model")
+        self._resumed_gradients = checkpoint.get("gradients", {})
