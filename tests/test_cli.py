@@ -79,15 +79,12 @@ class TestRun:
         assert json.dumps(summary).count("text_blind") >= 1
         assert summary["subsets"]["test"]["j"] == pytest.approx(mean)
 
-    def test_a_run_is_not_overwritten_but_can_be_resumed(
-        self, run: Path, ref_shapes: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_a_run_is_continued_in_another_folder(self, run: Path, ref_shapes: Path) -> None:
         before = (run / "checkpoints" / "last.ckpt").read_bytes()
-        assert "holds an earlier run" in error_of(demo("fit", ref_shapes, run), capsys)
-        assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
         more = ("--trainer.max_epochs=3", f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}")
         copy = run.parent / "resumed"
         assert main(demo("fit", ref_shapes, copy, *more)) == 0
+        assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
         with (copy / "metrics.csv").open(encoding="utf-8") as file:
             assert {row["epoch"] for row in csv.DictReader(file) if row.get("val/jf")} == {"2"}
 
@@ -217,9 +214,10 @@ class TestBadInput:
         done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
-        assert "cannot be written: File too large" in done.stderr.splitlines()[-1]
+        named = f"{tmp_path / 'checkpoints' / 'best.ckpt'} cannot be written: File too large"
+        assert done.stderr.splitlines()[-1] == f"refsam-zoo: error: {named}"
         assert (tmp_path / "config.yaml").is_file()
-        assert not list(tmp_path.rglob("*.ckpt"))
+        assert not list(tmp_path.rglob("*.ckpt*"))
 
     @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"version https://git-lfs"])
     def test_a_checkpoint_that_is_none(
@@ -228,7 +226,8 @@ class TestBadInput:
         checkpoint = tmp_path / "model.ckpt"
         checkpoint.write_bytes(content)
         message = error_of(demo("test", ref_shapes, tmp_path, f"--ckpt_path={checkpoint}"), capsys)
-        assert str(checkpoint) in message
+        assert f"{checkpoint}: not a readable checkpoint: " in message
+        assert len(message.rpartition(": ")[2]) > len("empty")
 
     def test_an_output_folder_that_cannot_be_made(
         self, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.output_files import output_path, require_empty, write_whole
+from refsam_zoo.output_files import newest_folder, next_folder, output_path, require_empty, write_whole
 
 
 @pytest.mark.parametrize("name", ["../x", "..", ".", "", "a/b", "/etc", "a\\b", "a\0b"])
@@ -34,6 +34,19 @@ def test_folder_with_an_earlier_result_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Not a directory"):
         require_empty(tmp_path / "file")
+
+
+def test_the_newest_folder_is_the_last_that_was_made(tmp_path: Path) -> None:
+    folder = tmp_path / "evaluation"
+    (tmp_path / "evaluation_mevis").mkdir()
+    (tmp_path / "evaluation-of-old").mkdir()
+    assert newest_folder(folder) == folder
+    for number in range(1, 12):
+        next_folder(folder).mkdir()
+        assert newest_folder(folder).name == ("evaluation" if number == 1 else f"evaluation-{number}")
+    (tmp_path / "evaluation-2").rmdir()  # a gap is not filled, or the newest would not be the last
+    folder.rmdir()
+    assert next_folder(folder).name == "evaluation-12"
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:

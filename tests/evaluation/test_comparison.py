@@ -67,7 +67,12 @@ def test_command_finds_the_tables_of_runs(tmp_path: Path, capsys: pytest.Capture
     for name, shift in (("a", 0.0), ("b", 0.05)):
         (tmp_path / name / "evaluation").mkdir(parents=True)
         write_csv(_table(shift), tmp_path / name / "evaluation" / "per_expression.csv")
-    compare_command(tmp_path / "a", tmp_path / "b" / "evaluation", samples=200)
+    (tmp_path / "b" / "evaluation").rename(tmp_path / "b" / "evaluation-2")
+    (tmp_path / "a" / "evaluation-2").mkdir()
+    write_csv(_table(0.1), tmp_path / "a" / "evaluation-2" / "per_expression.csv")
+    compare_command(tmp_path / "a", tmp_path / "b", samples=200)  # the newest reports
+    assert "| -5.0 to -5.0 | worse |" in capsys.readouterr().out
+    compare_command(tmp_path / "a" / "evaluation", tmp_path / "b" / "evaluation-2", samples=200)
     lines = capsys.readouterr().out.splitlines()
     assert lines[5].startswith("| test | all | 60 |")
     assert lines[5].endswith("| +5.0 | +5.0 to +5.0 | better |")

@@ -86,7 +86,7 @@ def training_folder(folder: Path, checkpoint: Path | None) -> Path:
     Raises:
         InputError: The folder cannot be made or written.
     """
-    if not _is_first_process():
+    if not is_first_process():
         # what torchrun and SLURM have started does not know, and writes nothing by itself
         return Path(os.environ.get(_CHOSEN, next(_own_names(folder), folder)))
     chosen = _choose(folder, checkpoint)
@@ -96,7 +96,7 @@ def training_folder(folder: Path, checkpoint: Path | None) -> Path:
 
 def release(folder: Path) -> None:
     """Lets the next run have the folder of one that is over and has written neither metrics nor checkpoints."""
-    if _is_first_process():
+    if is_first_process():
         with contextlib.suppress(OSError):
             (folder / CHECKPOINTS).rmdir()
 
@@ -113,6 +113,12 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder}: the run folder cannot be made: {error.strerror}") from error
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder}: the run folder cannot be written; give another --trainer.default_root_dir")
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks and writes for a run of several."""
+    rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
+    return rank == 0 and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def _choose(folder: Path, checkpoint: Path | None) -> Path:
@@ -160,10 +166,6 @@ def _names_by_time(folder: Path) -> Iterator[Path]:
 def _beside(folder: Path, ending: str) -> Path:
     named = folder if folder.name not in ("", "..") else folder.resolve()
     return named.with_name(f"{named.name}-{ending}")
-
-
-def _is_first_process() -> bool:
-    return rank_zero_only.rank == 0 and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def _number(path: Path) -> int:

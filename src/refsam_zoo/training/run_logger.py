@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.fabric.loggers.csv_logs import _ExperimentWriter as FabricExperimentWriter
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import CSVLogger
@@ -29,7 +30,7 @@ class RunLogger(CSVLogger):
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> ExperimentWriter:
+    def experiment(self) -> FabricExperimentWriter:
         """The writer, made when it is first asked for."""
         if self._experiment is None:
             self._experiment = _RunWriter(self.log_dir)

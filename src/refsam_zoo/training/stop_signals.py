@@ -10,9 +10,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from refsam_zoo.training.run_folder import named_checkpoint
+from refsam_zoo.training.run_folder import is_first_process, named_checkpoint
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -146,10 +145,10 @@ class StopSignals(Callback):
 
 def _exit_status(number: int) -> int:
     # Lightning's first process kills itself when one that it has started ends with an error
-    return 128 + number if rank_zero_only.rank == 0 else 0
+    return 128 + number if is_first_process() else 0
 
 
 def _say(message: str) -> None:
     """Writes a line to standard error, also from within a signal handler."""
-    if rank_zero_only.rank == 0:
+    if is_first_process():
         os.write(2, f"refsam-zoo: {message}\n".encode())
