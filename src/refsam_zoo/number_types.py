@@ -14,10 +14,10 @@ MOST = 2**31 - 1
 """Largest count: what tensors, images and loaders are indexed by."""
 
 
-def _bounded(name: str, kind: type, low: float, high: float, meaning: str) -> Any:
+def _bounded(name: str, kind: Any, low: float, high: float, meaning: str) -> Any:
     """Makes a type for `low <= value <= high` and tells jsonargparse how to read and write it."""
 
-    def fits(value: Any, _: type = kind) -> bool:
+    def fits(value: Any, _: Any = None) -> bool:
         return type(value) is kind and low <= value <= high
 
     def read(value: Any) -> Any:
