@@ -5,6 +5,9 @@
 
 Moved to `src/refsam_zoo/model/image_encoders/`, with a lower-case name and above the class
 
+    from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+    from refsam_zoo.registry import ModelCard
+
     @IMAGE_ENCODERS.register(ModelCard("Convolutional", weights="none"))
 
 it is an entry of the zoo: listed, and tested by the contract tests of all image encoders.

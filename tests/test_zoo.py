@@ -67,6 +67,13 @@ def test_every_entry_has_a_card_with_its_first_line() -> None:
 
 
 def test_the_documentation_has_every_card() -> None:
-    document = (Path(__file__).parents[1] / "docs" / "zoo.md").read_text(encoding="utf-8")
-    wanted = {f"### {name} ({registry.role})" for registry in zoo._REGISTRIES for name in registry}
-    assert {line for line in document.splitlines() if line.startswith("### ")} == wanted
+    """An entry that somebody adds for themselves need not be documented to pass; each that ships is."""
+    root = Path(__file__).parents[1]
+    document = (root / "docs" / "zoo.md").read_text(encoding="utf-8")
+    listed = {
+        line.split(" | ")[1] for line in (root / "README.md").read_text(encoding="utf-8").splitlines() if " | " in line
+    }
+    known = {f"### {name} ({registry.role})" for registry in zoo._REGISTRIES for name in registry}
+    shipped = {title for title in known if title.split()[1] in listed}
+    assert {line for line in document.splitlines() if line.startswith("### ")} == shipped
+    assert len(shipped) > 50

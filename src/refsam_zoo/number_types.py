@@ -7,18 +7,17 @@ held to the bounds, and values stay plain numbers, so that a checkpoint holds no
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-
-from jsonargparse.typing import register_type
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 MOST = 2**31 - 1
 """Largest count: what tensors, images and loaders are indexed by."""
 
 
-def _bounded(name: str, kind: type, low: float, high: float, meaning: str) -> Any:
+def _bounded(name: str, kind: Any, low: float, high: float, meaning: str) -> Any:
     """Makes a type for `low <= value <= high` and tells jsonargparse how to read and write it."""
 
-    def fits(value: Any, _: type = kind) -> bool:
+    def fits(value: Any, _: Any = None) -> bool:
         return type(value) is kind and low <= value <= high
 
     def read(value: Any) -> Any:
@@ -31,13 +30,29 @@ def _bounded(name: str, kind: type, low: float, high: float, meaning: str) -> An
         return number
 
     made = type(name, (kind,), {"__doc__": f"{meaning[:1].upper()}{meaning[1:]}.", "__module__": __name__})
-    register_type(made, serializer=kind, deserializer=read, type_check=fits)
+    with suppress(ModuleNotFoundError):  # scores are computed without the command line's parser, too
+        from jsonargparse.typing import register_type
+
+        register_type(made, serializer=kind, deserializer=read, type_check=fits)
     return made
 
 
 if TYPE_CHECKING:
-    PositiveInt = NonNegativeInt = Width = Depth = ImageSize = Seed = Workers = Stride = ClipLength = int
-    NonNegativeFloat = PositiveFloat = FiniteFloat = Probability = Share = Scale = float
+    PositiveInt: TypeAlias = int
+    NonNegativeInt: TypeAlias = int
+    Width: TypeAlias = int
+    Depth: TypeAlias = int
+    ImageSize: TypeAlias = int
+    Stride: TypeAlias = int
+    ClipLength: TypeAlias = int
+    Workers: TypeAlias = int
+    Seed: TypeAlias = int
+    NonNegativeFloat: TypeAlias = float
+    PositiveFloat: TypeAlias = float
+    FiniteFloat: TypeAlias = float
+    Probability: TypeAlias = float
+    Share: TypeAlias = float
+    Scale: TypeAlias = float
 else:
     PositiveInt = _bounded("PositiveInt", int, 1, MOST, "a whole number from 1 on")
     NonNegativeInt = _bounded("NonNegativeInt", int, 0, MOST, "a whole number from 0 on")

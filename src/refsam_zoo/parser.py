@@ -33,7 +33,9 @@ class OneLineErrors(ArgumentParser):
             super().error(message, ex)
         raise InputError(self._explain(" ".join(message.split()))) from ex
 
-    def parse_args(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *more: Any, **options: Any
+    ) -> Any:
         """Takes short forms too, such as `--model.image_encoder timm/resnet50`."""
         return super().parse_args(None if args is None else _spelled_out_flags(args), *more, **options)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.number_types import ImageSize, NonNegativeInt, PositiveInt, Seed
+from refsam_zoo.number_types import ImageSize, NonNegativeFloat, NonNegativeInt, PositiveInt, Probability, Seed
 
 SPLITS = ("train", "val", "test", "motion", "relation", "occlusion", "unseen")
 """All splits; the place in this tuple is part of every video's seed, so new splits go to the end."""
@@ -40,21 +40,21 @@ class SynthesisOptions:
     """Height and width of a frame in pixels, even, at least 64."""
     frames: PositiveInt = 12
     """Frames of a video, at least 6."""
-    objects_min: int = 2
+    objects_min: PositiveInt = 2
     """Fewest objects in a scene; the hard tests need up to four and take them."""
-    objects_max: int = 6
+    objects_max: PositiveInt = 6
     """Most objects in a scene, at most 8."""
-    pan_probability: float = 0.25
+    pan_probability: Probability = 0.25
     """Share of the videos in which the camera pans, 0 to 1."""
-    noise: float = 5.0
+    noise: NonNegativeFloat = 5.0
     """Largest standard deviation of the sensor noise in grey levels; each video draws its own."""
-    jpeg_quality_min: int = 80
+    jpeg_quality_min: PositiveInt = 80
     """Lowest JPEG quality; each video draws its own."""
-    jpeg_quality_max: int = 95
+    jpeg_quality_max: PositiveInt = 95
     """Highest JPEG quality, at most 100."""
     mp4: Literal["none", "tests", "all"] = "tests"
     """Which splits also get a video file of every video; "tests" is all but train and val."""
-    fps: int = 6
+    fps: PositiveInt = 6
     """Frames per second of the video files."""
 
     def __post_init__(self) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.image_encoders.timm import NamedTimmImageEncoder
+from refsam_zoo.zoo import create_model
 
 SIZE = 64
+ROOT = Path(__file__).parents[3]
 
 
 def build(name: str) -> ImageEncoder:
@@ -51,3 +55,27 @@ class TestContract:
         second.load_state_dict(first.state_dict())
         images = torch.randn(1, 3, SIZE, SIZE)
         torch.testing.assert_close(first.eval()(images).final, second.eval()(images).final)
+
+
+def documented(where: str) -> str:
+    """The file that a document tells people to write."""
+    text = (ROOT / where).read_text(encoding="utf-8")
+    if where.endswith(".md"):
+        (code,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "ImageEncoder)" in code)
+        return code
+    (register,) = re.findall(r"\n\n((?:    .*\n|\n)*    @IMAGE_ENCODERS.*\n)", text)
+    register = inspect.cleandoc(register)
+    return text.replace("class ConvolutionalEncoder", f"{register}\nclass convolutional_encoder")
+
+
+@pytest.mark.parametrize("where", ["README.md", "CONTRIBUTING.md", "examples/convolutional_encoder.py"])
+def test_what_the_documents_show_keeps_the_contract(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IMAGE_ENCODERS, "_entries", dict(IMAGE_ENCODERS._entries))
+    before = set(IMAGE_ENCODERS)
+    exec(compile(documented(where), where, "exec"), {"__name__": "written_by_a_reader"})
+    (name,) = set(IMAGE_ENCODERS) - before
+    contract = TestContract()
+    for check in (contract.test_shapes, contract.test_frames_do_not_mix, contract.test_weights_survive_saving):
+        check(name)
+    model = create_model(f"refsam_{name}", text_encoder="clip_tiny", tuner="full")
+    assert model.mask_decoder.width == model.image_encoder.embedding_width

@@ -59,10 +59,11 @@ class adapter(Tuner):
         blocks: list[Any] = [module for module in encoder.modules() if _is_block(module)]
         first = len(blocks) // 2 if self.first_block is None else self.first_block
         if not blocks[first:]:
+            linear = any(isinstance(module, nn.Linear) for module in encoder.modules())
             raise InputError(
                 f"no place for an adapter in {type(encoder).__name__}: {len(blocks)} transformer blocks with "
-                f"'attn.proj' and 'mlp', the first to adapt would be block {first}; choose --model.tuner lora or full "
-                "(--model.text_tuner for the text encoder)"
+                f"'attn.proj' and 'mlp', the first to adapt would be block {first}; choose --model.tuner "
+                f"{'lora or full' if linear else 'full'} (--model.text_tuner for the text encoder)"
             )
         encoder.requires_grad_(False)
         for block in blocks[first:]:

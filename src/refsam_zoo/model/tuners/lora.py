@@ -114,7 +114,9 @@ def adaptable_layers(encoder: nn.Module, targets: Sequence[str]) -> list[str]:
     names = [name for name, module in encoder.named_modules() if type(module) in (nn.Linear, nn.MultiheadAttention)]
     chosen = [name for name in names if any(f".{name}".endswith(f".{target}") for target in targets)]
     if not names:
-        raise InputError(f"{type(encoder).__name__} has no linear layer to adapt; use tuner 'full' or 'frozen'")
+        raise InputError(
+            f"{type(encoder).__name__} has no linear layer to adapt; use tuner 'full' or 'frozen' (--model.tuner full)"
+        )
     if not chosen:
         endings = {".".join(name.split(".")[-2:]) for name in names}
         raise InputError(
