@@ -57,7 +57,7 @@ class ReferringDataModule(LightningDataModule):
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         clip_frames: int | list[int] = 3,
         expressions_per_clip: int = 1,
         batch_size: int = 1,

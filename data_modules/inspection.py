@@ -46,7 +46,9 @@ class VideoFinding:
     sound: bool
 
 
-def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: int | None = None) -> None:
+def inspect(
+    root: str | Path, contact_sheet: str | Path = Path("contact_sheet.png"), workers: int | None = None
+) -> None:
     """Checks a data set: counts, statistics, a contact sheet, and every broken or missing file.
 
     The data set is recognised from the tree. Every annotated frame and mask is decoded.

@@ -47,7 +47,7 @@ class ShardJob:
     first: int
 
 
-def shard(root: Path, output: Path, videos_per_shard: int = 64, workers: int | None = None) -> None:
+def shard(root: str | Path, output: str | Path, videos_per_shard: int = 64, workers: int | None = None) -> None:
     """Copies a data set into WebDataset shards, to be read from anywhere by the data module `Shards`.
 
     Args:

@@ -33,14 +33,14 @@ BASES = (
 
 
 def ablate(
-    table: Path,
+    table: str | Path,
     *,
-    bases: Sequence[Path] = BASES,
+    bases: Sequence[str | Path] = BASES,
     rows: Sequence[str] = (),
     seeds: int = 3,
     steps: int = 800,
-    data: Path = Path("data/ref_shapes_ablations"),
-    output: Path = Path("runs/ablations"),
+    data: str | Path = Path("data/ref_shapes_ablations"),
+    output: str | Path = Path("runs/ablations"),
 ) -> None:
     """Trains and tests every row of a table with every seed and draws the result beside the paper's numbers.
 
@@ -59,6 +59,10 @@ def ablate(
     Raises:
         InputError: The table or a number is wrong, or a run failed.
     """
+    table = Path(table)
+    bases = [Path(each) for each in bases]
+    data = Path(data)
+    output = Path(output)
     if min(seeds, steps) < 1:
         raise InputError(f"seeds and steps must be at least 1, not {seeds} and {steps}")
     listed = read_table(table)
@@ -76,12 +80,13 @@ def ablate(
     print(folder / "results.md")
 
 
-def read_table(table: Path) -> list[Row]:
+def read_table(table: str | Path) -> list[Row]:
     """Reads the rows of a table in their order.
 
     Raises:
         InputError: The folder or `paper.csv` is not there, or they do not name the same rows.
     """
+    table = Path(table)
     try:
         with (table / TABLE).open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
@@ -95,8 +100,9 @@ def read_table(table: Path) -> list[Row]:
     return rows
 
 
-def finished_runs(folder: Path, rows: Sequence[Row]) -> Iterator[Run]:
+def finished_runs(folder: str | Path, rows: Sequence[Row]) -> Iterator[Run]:
     """Reads the results of all runs that are finished."""
+    folder = Path(folder)
     for row in rows:
         for run in sorted((folder / row.name).glob("seed_*")):
             if _is_done(run):

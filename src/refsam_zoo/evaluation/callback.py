@@ -54,7 +54,8 @@ class EvaluationCallback(Callback):
         output: Folder that gets `evaluation/`; by default the logger's folder, or the trainer's root.
     """
 
-    def __init__(self, output: Path | None = None) -> None:
+    def __init__(self, output: str | Path | None = None) -> None:
+        output = None if output is None else Path(output)
         self.output = output
         self.best = 0.0
         self.metrics: list[RegionContourMetric] = []

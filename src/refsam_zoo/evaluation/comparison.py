@@ -99,7 +99,9 @@ def compare(
     return differences
 
 
-def compare_command(first: Path, second: Path, unit: Unit = "expression", samples: int = 10000, seed: int = 0) -> None:
+def compare_command(
+    first: str | Path, second: str | Path, unit: Unit = "expression", samples: int = 10000, seed: int = 0
+) -> None:
     """Compare two runs: differences in J&F with 95 % confidence intervals.
 
     Args:
@@ -109,6 +111,7 @@ def compare_command(first: Path, second: Path, unit: Unit = "expression", sample
         samples: Number of resamples.
         seed: Decides the resamples.
     """
+    first, second = Path(first), Path(second)
     one, two = read_csv(_table_of(first)), read_csv(_table_of(second))
     print(f"first: {first}\nsecond: {second}\n")
     print("| subset | kind | expressions | first | second | difference | 95 % interval | second is |")

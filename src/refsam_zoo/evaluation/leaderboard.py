@@ -48,12 +48,13 @@ class PublishedResult:
         return None
 
 
-def read_published(path: Path) -> list[PublishedResult]:
+def read_published(path: str | Path) -> list[PublishedResult]:
     """Reads a CSV with the columns system, data_set, jf, j, f and source.
 
     Raises:
         InputError: The file is missing, a column is, or a value is no number.
     """
+    path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [_published(row) for row in csv.DictReader(file)]
@@ -63,7 +64,7 @@ def read_published(path: Path) -> list[PublishedResult]:
         raise InputError(f"'{path}' is no table of published results: {error!r}") from error
 
 
-def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> str:
+def leaderboard(published: Sequence[PublishedResult], runs: Sequence[str | Path]) -> str:
     """Makes the leaderboard as Markdown; published and measured numbers never share a table.
 
     Published results that fail the arithmetic, or that sources disagree about, stand in tables of their own.
@@ -75,6 +76,7 @@ def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> s
     Raises:
         InputError: A run has no readable summary, or one whose numbers contradict each other.
     """
+    runs = [Path(each) for each in runs]
     lines = ["# Leaderboard", "", "Made by `refsam-zoo leaderboard`; edit the table of published results instead.", ""]
     lines += ["## Measured with this zoo on RefShapes", "", *_measured_table(runs), ""]
     lines += ["## Published by others", "", "In points, as printed; none was reproduced here.", ""]
@@ -97,7 +99,7 @@ def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> s
     return "\n".join(lines)
 
 
-def leaderboard_command(published: Path, output: Path, *, runs: Sequence[Path] = ()) -> None:
+def leaderboard_command(published: str | Path, output: str | Path, *, runs: Sequence[str | Path] = ()) -> None:
     """Write the leaderboard: published results, checked, and runs on RefShapes.
 
     Args:
@@ -105,6 +107,9 @@ def leaderboard_command(published: Path, output: Path, *, runs: Sequence[Path] =
         output: Markdown file, replaced as a whole.
         runs: Run folders to list.
     """
+    published = Path(published)
+    output = Path(output)
+    runs = [Path(each) for each in runs]
     write_whole(output, leaderboard(read_published(published), runs).encode())
 
 

@@ -70,7 +70,7 @@ def segment(
     print(f"{len(reader)} frames of {video}: masks/, overlay.mp4 and still.png are in {output}")
 
 
-def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: Path) -> None:
+def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: str | Path) -> None:
     """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
 
     Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own.
@@ -84,6 +84,7 @@ def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequen
     Raises:
         InputError: A frame is damaged, or the output cannot be written; the masks up to there are on disk.
     """
+    output = Path(output)
     path, frame_names = reader.path.resolve(), _frame_names(reader)
     name = path.name if path.is_dir() else path.stem
     sentences = {str(number): sentence for number, sentence in enumerate(expressions, 1)}

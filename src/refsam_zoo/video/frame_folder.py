@@ -70,12 +70,13 @@ class FrameFolderReader(PictureReader):
         return [read_picture(self.files[position]) for position in positions]
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_picture(path: str | Path) -> np.ndarray:
     """Reads a JPEG or PNG file as RGB, uint8 `[H, W, 3]`.
 
     Raises:
         InputError: The file is missing, truncated or damaged.
     """
+    path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -26,7 +26,7 @@ class vit_tiny(SamImageEncoder):
     stride = 8
     window = 6
 
-    def __init__(self, checkpoint: Path | None = None, image_size: int = 96, embedding_width: int = 256) -> None:
+    def __init__(self, checkpoint: str | Path | None = None, image_size: int = 96, embedding_width: int = 256) -> None:
         self.embedding_width = embedding_width
         super().__init__(checkpoint, image_size)
 
