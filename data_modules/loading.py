@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 from refsam_zoo.data_modules.clips import Clips, Sample, collate
@@ -136,6 +137,11 @@ class TrainingLoader(ClipLoader):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Leaves out the batches that are done when the next iteration goes through the same epoch."""
         self._resumed = state
+
+
+def feeds_gpu(trainer: Trainer | None) -> bool:
+    """Whether batches go to an NVIDIA GPU, which fetches them by itself from pinned memory."""
+    return trainer is not None and trainer.strategy.root_device.type == "cuda"
 
 
 def _start_worker(worker: int) -> None:

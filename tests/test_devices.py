@@ -115,7 +115,8 @@ def test_a_training_step_does_not_wait(sizes: list[tuple[int, int]]) -> None:
         module = module.to("cuda:0")
         waits.found.clear()
         batch = clip_batch(sizes).to(torch.device("cuda"))
-        assert batch.masks is not None and batch.masks.is_cuda
+        assert batch.masks is not None
+        assert batch.masks.is_cuda
         assert module.training_step(batch, 0).is_cuda
     assert waits.found == []
 
@@ -150,7 +151,8 @@ def test_cached_frames_are_found_where_they_are(tmp_path: Path) -> None:
     cache._fingerprints[id(encoder)] = weights, known  # what has no values has no fingerprint
     with Waits() as waits:
         features = cache.images(encoder, frames, sizes)
-    assert features.final.is_meta and cache.misses == misses
+    assert features.final.is_meta
+    assert cache.misses == misses
     assert [wait for wait in waits.found if "from meta" in wait] == []
 
 

@@ -60,7 +60,6 @@ def ablate(
         InputError: The table or a number is wrong, or a run failed.
     """
     table = Path(table)
-    bases = [Path(each) for each in bases]
     data = Path(data)
     output = Path(output)
     if min(seeds, steps) < 1:
@@ -75,7 +74,7 @@ def ablate(
         for row in chosen:
             run = folder / row.name / f"seed_{seed}"
             if not _is_done(run):
-                _run(run, [*bases, table / f"{row.name}.yaml"], _options(run, seed, steps, data))
+                _run(run, [*map(Path, bases), table / f"{row.name}.yaml"], _options(run, seed, steps, data))
             write_ablation(folder, listed, list(finished_runs(folder, listed)))
     print(folder / "results.md")
 

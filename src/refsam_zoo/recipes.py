@@ -7,19 +7,20 @@ import functools
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from refsam_zoo.errors import InputError
 
+T = TypeVar("T")
 _PLAIN = (bool, int, float, str, type(None))
 
 
 class Made:
     """Remembers the arguments that an object of a subclass is made with; the object knows nothing of it."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         """Notes the arguments before `__init__` gets them; there are none where an object is copied."""
-        made = super().__new__(cls)
+        made = object.__new__(cls)
         made.__dict__["_made_with"] = (args, kwargs)
         return made
 

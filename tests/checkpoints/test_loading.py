@@ -253,13 +253,13 @@ def test_another_encoders_weights_are_recognised(tmp_path: Path) -> None:
         shapes = efficient_sam_small().vit.state_dict()
     zero = torch.zeros(1)  # one number on disk for each tensor
     torch.save({f"image_encoder.{n}": zero.expand(t.shape) for n, t in shapes.items()}, tmp_path / "a.pth")
-    with pytest.raises(InputError, match="this looks like efficient_sam_small$"):
+    with pytest.raises(InputError, match=r"this looks like efficient_sam_small$"):
         efficient_sam_tiny(str(tmp_path / "a.pth"))
 
 
 def test_an_encoder_of_other_sizes_is_for_the_entry_that_takes_any(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "roberta", "hidden_size": 64}')
-    with pytest.raises(InputError, match="hidden_size is 64 instead of 768; this looks like .*hugging_face"):
+    with pytest.raises(InputError, match=r"hidden_size is 64 instead of 768; this looks like .*hugging_face"):
         roberta_base(str(tmp_path))
 
 

@@ -119,14 +119,14 @@ def _harmless_types() -> list[Any]:
 
     Those that a reader may not have, or that another release keeps elsewhere, stand for their names.
     """
-    arrays = {"scalar": np._core.multiarray.scalar, "_reconstruct": np._core.multiarray._reconstruct}
+    numpy = np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]  # what makes a number and an array
     return [
         argparse.Namespace,
         types.SimpleNamespace,
         np.dtype,
         np.ndarray,
         *{type(np.dtype(character)) for character in np.typecodes["All"] if character not in "OV"},
-        *((made, f"numpy.{core}.multiarray.{name}") for name, made in arrays.items() for core in ("core", "_core")),
+        *((made, f"numpy.{core}.multiarray.{made.__name__}") for made in numpy for core in ("core", "_core")),
         *((dict, f"{module}.AttributeDict") for module in _LIGHTNING),
         *((pathlib.PurePath, f"pathlib.{place}{kind}") for place in ("", "_local.") for kind in _PATHS),
     ]

@@ -76,7 +76,6 @@ def leaderboard(published: Sequence[PublishedResult], runs: Sequence[str | Path]
     Raises:
         InputError: A run has no readable summary, or one whose numbers contradict each other.
     """
-    runs = [Path(each) for each in runs]
     lines = ["# Leaderboard", "", "Made by `refsam-zoo leaderboard`; edit the table of published results instead.", ""]
     lines += ["## Measured with this zoo on RefShapes", "", *_measured_table(runs), ""]
     lines += ["## Published by others", "", "In points, as printed; none was reproduced here.", ""]
@@ -109,7 +108,6 @@ def leaderboard_command(published: str | Path, output: str | Path, *, runs: Sequ
     """
     published = Path(published)
     output = Path(output)
-    runs = [Path(each) for each in runs]
     write_whole(output, leaderboard(read_published(published), runs).encode())
 
 
@@ -132,12 +130,12 @@ def _published_line(row: PublishedResult) -> str:
     return f"| {row.system} | {parts} | {row.source} |"
 
 
-def _measured_table(runs: Sequence[Path]) -> list[str]:
+def _measured_table(runs: Sequence[str | Path]) -> list[str]:
     if not runs:
         return ["No run was given."]
     lines = ["| run | subset | expressions | J&F | J | F |", "|---|---|---:|---:|---:|---:|"]
     for run in runs:
-        for subset, scores in _read_summary(run / "evaluation" / "summary.json").items():
+        for subset, scores in _read_summary(Path(run) / "evaluation" / "summary.json").items():
             points = " | ".join(f"{100 * scores[name]:.1f}" for name in ("jf", "j", "f"))
             lines.append(f"| {run.name} | {subset} | {scores['expressions']} | {points} |")
     return lines
