@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from jsonargparse import ArgumentParser
+from lightning.pytorch import Trainer
+from lightning.pytorch.plugins import MixedPrecision
+from torch.utils.data import DataLoader
 
 from refsam_zoo.ablation import BASES, read_table
+from refsam_zoo.data_modules.clips import collate
 from refsam_zoo.training.module import ReferringSegmentation
-from refsam_zoo.types import ClipBatch
+from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -27,6 +32,10 @@ PARTS = ("image_encoder", "text_encoder", "cross_modal", "sparse_prompt", "dense
 
 # Lightning would rather not have modules among the hyper-parameters; the command line puts plain values there
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute .* is an instance of `nn.Module`")
+
+
+BASE = CONFIGS / "vit_b.yaml"
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +83,15 @@ def small_base(path: Path) -> list[Path | dict[str, Any]]:
     return [ROOT / base for base in BASES[:2]]  # without pretrained encoders
 
 
+def moving_box(seed: int) -> ClipBatch:
+    """A clip of two frames with a sentence, as a loader gives it."""
+    masks = np.zeros((1, 2, 32, 48), bool)
+    masks[0, 0, 8:20, 8:20] = masks[0, 1, 8:20, 12:24] = True
+    frames = np.random.default_rng(seed).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    referral = Referral(f"video {seed}", "0", "the red circle", (1,), ("0", "1"), VideoSource(Path("video.mp4")))
+    return collate([Clip(frames, referral.frames, (referral,), (referral.expression,), masks)])
+
+
 def unused_in_one_frame(module: ReferringSegmentation) -> list[str]:
     """Names of the trained parameters that a clip of one frame leaves without a gradient, at which DDP would stop."""
     batch = ClipBatch(
@@ -109,6 +127,54 @@ def test_large_compositions_are_built(path: Path, parser: ArgumentParser) -> Non
     files = [path] if path.parent == CONFIGS else [CONFIGS / "vit_b.yaml", path]
     model = build(parser, *files, device="meta").model
     assert {part: type(getattr(model, part)).__name__ for part in named(path)} == named(path)
+
+
+def train(module: ReferringSegmentation, precision: Any, algorithm: str, folder: Path) -> None:
+    """Takes two steps of two batches each, and looks at a batch more."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+    # Lightning has float16 on processors only as a plug-in
+    plugins = [MixedPrecision("16-mixed", "cpu", scaler)] if precision == "16-mixed" else None
+    trainer = Trainer(
+        accelerator="cpu",
+        precision=None if plugins else precision,
+        plugins=plugins,
+        max_steps=2,
+        accumulate_grad_batches=2,
+        gradient_clip_val=0.5,
+        gradient_clip_algorithm=algorithm,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )
+    batches: list[Any] = [moving_box(number) for number in range(4)]
+    trainer.fit(module, DataLoader(batches, batch_size=None), DataLoader(batches[:1], batch_size=None))
+    assert trainer.global_step == 2
+
+
+def changes_the_base(variant: Path) -> bool:
+    return any(model_of(BASE)["model"].get(part) != value for part, value in model_of(variant)["model"].items())
+
+
+# vit_l and vit_h differ from vit_b in nothing but the encoder, which is replaced here
+TRAINED = [*filter(changes_the_base, sorted(CONFIGS.glob("variants/*.yaml"))), *PRESETS, BASE, CONFIGS / "demo.yaml"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_compositions_train_in_every_precision(path: Path, parser: ArgumentParser, tmp_path: Path) -> None:
+    files = [BASE, path] if path.parent.name == "variants" else [path]
+    small = {"image_encoder": {"class_path": "vit_tiny", "init_args": {"image_size": 32}}, "text_encoder": "clip_tiny"}
+    module = build(parser, *files, {"model": small})
+    for number, precision in enumerate(PRECISIONS):
+        # those that change the weights' own precision come last
+        before = {name: part.detach().clone() for name, part in module.named_parameters() if part.requires_grad}
+        train(module, precision, ("norm", "value")[number % 2], tmp_path)
+        after = {name: module.get_parameter(name).detach().to(part) for name, part in before.items()}
+        assert all(part.isfinite().all() for part in after.values()), precision
+        assert any(not part.equal(before[name]) for name, part in after.items()), precision
 
 
 def test_tuners_train_what_they_say(parser: ArgumentParser) -> None:

@@ -219,7 +219,7 @@ def _log(pl_module: LightningModule, prefix: str, table: list[ExpressionResult])
 
 
 def log_global(pl_module: LightningModule, name: str, value: float) -> None:
-    """Logs what is the same in every process: their largest value is the value, and Lightning asks for no other mean."""
+    """Logs what is the same in every process: the largest is the value, so Lightning need not ask for a mean."""
     pl_module.log(name, value, sync_dist=True, reduce_fx="max")
 
 

@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import ActionConfigFile
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
@@ -34,6 +33,7 @@ from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.output_files import require_empty
 from refsam_zoo.parser import ROLES, OneLineErrors
 from refsam_zoo.training.module import ReferringSegmentation
+from refsam_zoo.training.precision import default_precision
 from refsam_zoo.training.protocol_callback import ProtocolCallback, own_protocol
 
 ROLES.update(
@@ -145,8 +145,8 @@ class RefSAMCLI(LightningCLI):
             _refuse_earlier_run(folder, self._get(self.config_init, "ckpt_path"))
         if options["logger"] in (None, True):
             kwargs["logger"] = CSVLogger(folder, name="", version="") if self.subcommand == "fit" else False
-        if options["precision"] is None:
-            kwargs["precision"] = "bf16-mixed" if _has_bfloat16() else "32-true"
+        if options["precision"] is None and not options["plugins"]:  # a plugin may be the precision
+            kwargs["precision"] = default_precision(options["accelerator"])
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks += self._evaluation_callbacks(folder)  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
@@ -187,13 +187,6 @@ class RefSAMCLI(LightningCLI):
         if writers:
             self.trainer.callbacks += writers  # type: ignore[attr-defined]
             self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
-
-
-def _has_bfloat16() -> bool:
-    """Whether bfloat16 is computed by the hardware: a recent GPU, or a CPU with AMX."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_amx_tile_supported()
 
 
 def _refuse_earlier_run(folder: Path, checkpoint: str | None) -> None:

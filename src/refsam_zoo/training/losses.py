@@ -44,7 +44,7 @@ def focal_loss(logits: Tensor, masks: Tensor, alpha: float = 0.25, gamma: float 
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """Gives half precision as float32: sums over the pixels of a frame lose small terms in bfloat16, overflow float16."""
+    """Gives half precision as float32: sums over a frame lose small terms in bfloat16 and overflow float16."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
