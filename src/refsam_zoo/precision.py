@@ -36,9 +36,12 @@ def default_precision(device_type: str) -> Precision:
         device_type: "cuda", "cpu", ...
     """
     if device_type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)  # older releases of PyTorch cannot tell
-    return "bf16-mixed" if device_type == "cpu" and amx() else "32-true"
+        # looked at first, since the question for bfloat16 fails without a GPU
+        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # older releases of PyTorch cannot tell
+        fast = device_type == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    return "bf16-mixed" if fast else "32-true"
 
 
 def computing_in(device: torch.device, precision: Precision | None = None) -> AbstractContextManager[object]:

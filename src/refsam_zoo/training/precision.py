@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from lightning.pytorch.accelerators import Accelerator
 
+from refsam_zoo import precision
 
-def default_precision(accelerator: str | Accelerator) -> Literal["bf16-mixed", "32-true"]:
+
+def default_precision(accelerator: str | Accelerator) -> precision.Precision:
     """Chooses bfloat16 where the device that computes has it in hardware: a recent GPU, or a CPU with AMX.
 
     Args:
         accelerator: The trainer's `accelerator`; what `auto` and `gpu` stand for is looked up on this machine.
     """
-    device = _device(accelerator if isinstance(accelerator, str) else accelerator.name())
-    if device == "cuda":
-        # looked at first, since the question for bfloat16 fails without a GPU; the trainer then says what is wrong
-        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = device == "cpu" and torch.cpu._is_amx_tile_supported()
-    return "bf16-mixed" if fast else "32-true"
+    name = accelerator if isinstance(accelerator, str) else accelerator.name()
+    return precision.default_precision(_device(name))
 
 
 def _device(accelerator: str) -> str:
