@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from refsam_zoo.errors import InputError
 
 T = TypeVar("T")
+_NOTHING = object()
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -58,13 +59,14 @@ def recipe(value: Any) -> Any:
 
 def recipes(values: Mapping[str, Any]) -> dict[str, Any]:
     """Describes values by name, without those that only a program can make."""
-    described = {}
-    for name, value in values.items():
-        try:
-            described[name] = recipe(value)
-        except InputError:
-            continue
-    return described
+    return {name: made for name, value in values.items() if (made := _recipe_or_nothing(value)) is not _NOTHING}
+
+
+def _recipe_or_nothing(value: Any) -> Any:
+    try:
+        return recipe(value)
+    except InputError:
+        return _NOTHING
 
 
 def _call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
