@@ -25,8 +25,15 @@ class OneLineErrors(ArgumentParser):
     """Raises `InputError` instead of printing usage and leaving."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Turns a parsing error into an `InputError`."""
-        raise InputError(self._explain(" ".join(message.split()))) from ex
+        """Turns a parsing error into an `InputError`; one that was its cause says it better."""
+        raise _own_words(ex) or InputError(self._explain(" ".join(message.split()))) from ex
+
+    def instantiate(self, *args: Any, **kwargs: Any) -> Any:
+        """Makes the objects; what their constructors find wrong comes through as it is, also out of a union's types."""
+        try:
+            return super().instantiate(*args, **kwargs)
+        except ValueError as error:
+            raise _own_words(error) or error from error
 
     def _explain(self, message: str) -> str:
         wrong_name = re.search(
@@ -86,6 +93,13 @@ class OneLineParser(OneLineErrors):
             default = inspect.signature(function).parameters[name].default
             self.add_argument(f"--{name}", action=ActionYesNo, nargs="?", default=default, help=help_texts.get(name))
         return set(names)
+
+
+def _own_words(error: BaseException | None) -> InputError | None:
+    """Finds the `InputError` that an error of jsonargparse, which catches every `ValueError`, was made of."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _keys(message: str) -> list[str]:
