@@ -57,12 +57,13 @@ class A2DSentences(HoldoutDataModule):
         return self.train_share(found) if role == "train" else self.held_out_share(found)
 
 
-def parse_a2d_sentences(root: Path, split: str) -> list[Referral]:
+def parse_a2d_sentences(root: str | Path, split: str) -> list[Referral]:
     """Reads the sentences of `train` or `test`; opens every mask file of the split to see which instances it has.
 
     Raises:
         InputError: A file is missing or wrong, or an instance exists in no frame.
     """
+    root = Path(root)
     texts = root / "text_annotations"
     unusable = {line.string() for line in read_lines(texts / "a2d_missed_videos.txt")}
     videos = read_table(root / "Release" / "videoset.csv", VIDEO_COLUMNS, header=False)

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 from typing_extensions import Self
 
 from refsam_zoo.data_modules.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
-from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
+from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader, feeds_gpu
 from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
 from refsam_zoo.data_modules.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
@@ -61,7 +61,7 @@ class ReferringDataModule(LightningDataModule):
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         clip_frames: ClipLength | list[ClipLength] = 3,
         expressions_per_clip: PositiveInt = 1,
         batch_size: PositiveInt = 1,
@@ -174,7 +174,7 @@ class ReferringDataModule(LightningDataModule):
         """Random clips."""
         clips = self.training_clips()
         sampler = TrainingSampler(len(clips), self.epoch_length or len(clips), self.seed, *self.process())
-        return TrainingLoader(clips, sampler, self.batch_size, self.workers, self.feeds_gpu())
+        return TrainingLoader(clips, sampler, self.batch_size, self.workers, feeds_gpu(self.trainer))
 
     def training_clips(self) -> TrainingClips:
         """What the training loader draws from, after `setup("fit")`."""
@@ -224,11 +224,7 @@ class ReferringDataModule(LightningDataModule):
     def _evaluation_loader(self, role: str) -> ClipLoader:
         dataset = EvaluationWindows(group_by_video(self._referrals[role]), self.opener, self.window)
         sampler = VideoSampler(dataset.windows_per_video, *self.process())
-        return ClipLoader(dataset, sampler, workers=self.workers, pinned=self.feeds_gpu())
-
-    def feeds_gpu(self) -> bool:
-        """Whether batches go to an NVIDIA GPU, which fetches them by itself from pinned memory."""
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return ClipLoader(dataset, sampler, workers=self.workers, pinned=feeds_gpu(self.trainer))
 
     def process(self) -> tuple[int, int]:
         """Number of this process and of all processes."""

@@ -49,7 +49,9 @@ class VideoFinding:
     faults: tuple[Fault | None, ...]
 
 
-def inspect(root: Path, contact_sheet: Path = Path("contact_sheet.png"), workers: Workers | None = None) -> None:
+def inspect(
+    root: str | Path, contact_sheet: str | Path = Path("contact_sheet.png"), workers: Workers | None = None
+) -> None:
     """Checks a data set: counts, statistics, a contact sheet, and every broken or missing file.
 
     The data set is recognised from the tree. Every annotated frame and mask is decoded, by the code that trains. What

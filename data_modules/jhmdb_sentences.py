@@ -52,12 +52,13 @@ class JHMDBSentences(ReferringDataModule):
         return parse_jhmdb_sentences(self.root)
 
 
-def parse_jhmdb_sentences(root: Path) -> list[Referral]:
+def parse_jhmdb_sentences(root: str | Path) -> list[Referral]:
     """Reads the samples `[video, path of frame, path of masks, number of frames, sentence]`, one referral per video.
 
     Raises:
         InputError: The list is missing or wrong, or a frame or mask file is missing.
     """
+    root = Path(root)
     samples: dict[tuple[str, str, str], list[tuple[int, Entry]]] = {}
     for sample in read_json(root / SAMPLES).list():
         with separately():

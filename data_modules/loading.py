@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 from refsam_zoo.data_modules.clips import Clips, Sample, collate
@@ -147,6 +148,11 @@ def _end_workers() -> None:
     for process in multiprocessing.active_children():
         if process.daemon:
             process.kill()
+
+
+def feeds_gpu(trainer: Trainer | None) -> bool:
+    """Whether batches go to an NVIDIA GPU, which fetches them by itself from pinned memory."""
+    return trainer is not None and trainer.strategy.root_device.type == "cuda"
 
 
 def _start_worker(worker: int) -> None:

@@ -48,12 +48,13 @@ def mevis_splits(root: Path, names: Sequence[str]) -> dict[str, Callable[[], lis
     return {name: partial(parse_mevis, root, name) for name in there}
 
 
-def parse_mevis(root: Path, split: str) -> list[Referral]:
+def parse_mevis(root: str | Path, split: str) -> list[Referral]:
     """Reads the sentences of a split, with masks where the split has a `mask_dict.json`.
 
     Raises:
         InputError: An annotation file is missing or wrong, or a video or frame it names is missing.
     """
+    root = Path(root)
     folder = root / split
     masks = folder / "mask_dict.json"
     objects = MaskDict(masks) if masks.is_file() else None

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.clips import MixedClips
-from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader
+from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader, feeds_gpu
 from refsam_zoo.data_modules.samplers import MixingSampler
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import PositiveFloat, PositiveInt, Seed, Workers
@@ -101,7 +101,7 @@ class Mixture(LightningDataModule):
         sizes = [len(part) for part in clips.parts]
         length = self.epoch_length or len(clips)
         sampler = MixingSampler(sizes, self.weights or sizes, length, self.seed, *self.parts[0].process())
-        return TrainingLoader(clips, sampler, self.batch_size, self.workers, self.parts[0].feeds_gpu())
+        return TrainingLoader(clips, sampler, self.batch_size, self.workers, feeds_gpu(self.trainer))
 
     def val_dataloader(self) -> ClipLoader:
         """Windows of the first part's validation videos."""

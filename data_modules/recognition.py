@@ -52,12 +52,13 @@ class RecognisedDataSet:
     splits: Mapping[str, Callable[[], list[Referral]]]
 
 
-def recognise(root: Path) -> RecognisedDataSet:
+def recognise(root: str | Path) -> RecognisedDataSet:
     """Says which data set a folder holds, from the names of its files alone.
 
     Raises:
         InputError: The folder is missing or its tree is that of no data set.
     """
+    root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
     for data_module in DATA_SETS:

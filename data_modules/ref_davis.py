@@ -67,7 +67,7 @@ class RefDAVIS17(ReferringDataModule):
         return parse_ref_davis(self.root, "train" if role == "train" else "val")
 
 
-def parse_ref_davis(root: Path, split: str) -> list[Referral]:
+def parse_ref_davis(root: str | Path, split: str) -> list[Referral]:
     """Reads a split of the converted or of the original data set.
 
     Args:
@@ -77,6 +77,7 @@ def parse_ref_davis(root: Path, split: str) -> list[Referral]:
     Raises:
         InputError: A file is missing or wrong, or the annotations disagree about the objects of a video.
     """
+    root = Path(root)
     if expressions_file(root, _CONVERTED[split]).is_file():
         return [_tag(referral) for referral in parse_refer_youtube_vos(root, _CONVERTED[split])]
     return _parse_original(root, split)

@@ -45,12 +45,13 @@ class RefSAV(ReferringDataModule):
         return parse_ref_sav(self.root)
 
 
-def parse_ref_sav(root: Path) -> list[Referral]:
+def parse_ref_sav(root: str | Path) -> list[Referral]:
     """Reads the evaluation set.
 
     Raises:
         InputError: An annotation file or video is missing or wrong.
     """
+    root = Path(root)
     return parse_expressions(root / EXPRESSIONS, MaskDict(root / "mask_dict.json"), VideoFiles(root / "videos"))
 
 

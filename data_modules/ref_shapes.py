@@ -35,12 +35,13 @@ class RefShapes(ReferringDataModule):
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         synthesis: SynthesisOptions | None = None,
         kinds: list[str] | None = None,
         frames_from: Literal["jpeg", "mp4"] = "jpeg",
         **kwargs: Any,
     ) -> None:
+        root = Path(root)
         super().__init__(root, **kwargs)
         self.synthesis = synthesis
         self.kinds = kinds

@@ -50,8 +50,12 @@ class RefCOCO(ReferringDataModule):
     protocols = ("refcoco", "refcoco_cris", "grefcoco")
 
     def __init__(
-        self, root: Path, dataset: Literal["refcoco", "refcoco+", "refcocog", "grefcoco"] = "refcoco", **kwargs: Any
+        self,
+        root: str | Path,
+        dataset: Literal["refcoco", "refcoco+", "refcocog", "grefcoco"] = "refcoco",
+        **kwargs: Any,
     ) -> None:
+        root = Path(root)
         super().__init__(root, **kwargs)
         self.dataset = dataset
 
@@ -92,7 +96,7 @@ class RefCOCO(ReferringDataModule):
         return parse_refcoco(self.root, self.dataset, role)
 
 
-def parse_refcoco(root: Path, dataset: str, split: str) -> list[Referral]:
+def parse_refcoco(root: str | Path, dataset: str, split: str) -> list[Referral]:
     """Reads the sentences of a split.
 
     Args:
@@ -103,6 +107,7 @@ def parse_refcoco(root: Path, dataset: str, split: str) -> list[Referral]:
     Raises:
         InputError: A file is missing or wrong, or an image is missing.
     """
+    root = Path(root)
     file = root / dataset / FILES[dataset]
     instances = _Instances(root / dataset / "instances.json", root / "train2014")
     found: list[Referral] = []

@@ -66,7 +66,7 @@ def layout_splits(root: Path, names: Sequence[str]) -> dict[str, Callable[[], li
     return {name: partial(parse_refer_youtube_vos, root, name) for name in there}
 
 
-def parse_refer_youtube_vos(root: Path, split: str) -> list[Referral]:
+def parse_refer_youtube_vos(root: str | Path, split: str) -> list[Referral]:
     """Reads the sentences of a split.
 
     Besides the official keys, an expression may have `obj_ids`, a list of object ids (empty for an absent target), in
@@ -83,6 +83,7 @@ def parse_refer_youtube_vos(root: Path, split: str) -> list[Referral]:
     Raises:
         InputError: The file is missing or wrong, or a video or frame it names is missing.
     """
+    root = Path(root)
     found: list[Referral] = []
     for video_id, video in read_json(expressions_file(root, split))["videos"].items():
         with separately():

@@ -57,12 +57,13 @@ class ReferringFolder(HoldoutDataModule):
         return self.train_share(found) if role == "train" else self.held_out_share(found)
 
 
-def parse_referring_folder(root: Path) -> list[Referral]:
+def parse_referring_folder(root: str | Path) -> list[Referral]:
     """Reads the table.
 
     Raises:
         InputError: The table is missing or wrong, names a path outside the folder, or a video or mask is missing.
     """
+    root = Path(root)
     table, csv_table = (root / name for name in TABLES)
     rows = read_json(table).list() if table.is_file() else read_table(csv_table, ("video", "expression"))
     known: dict[Path, tuple[str, ...]] = {}

@@ -33,12 +33,13 @@ class ReVOS(ReferringDataModule):
         return parse_revos(self.root, "train" if role == "train" else "valid")
 
 
-def parse_revos(root: Path, split: str) -> list[Referral]:
+def parse_revos(root: str | Path, split: str) -> list[Referral]:
     """Reads the sentences of `train` or `valid`.
 
     Raises:
         InputError: An annotation file is missing or wrong, or a video or frame it names is missing.
     """
+    root = Path(root)
     objects, pictures = MaskDict(root / "mask_dict.json"), FrameFolders(root / "JPEGImages")
     return parse_expressions(_expressions_file(root, split), objects, pictures)
 

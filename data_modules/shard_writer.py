@@ -49,7 +49,9 @@ class ShardJob:
     first: int
 
 
-def shard(root: Path, output: Path, videos_per_shard: PositiveInt = 64, workers: Workers | None = None) -> None:
+def shard(
+    root: str | Path, output: str | Path, videos_per_shard: PositiveInt = 64, workers: Workers | None = None
+) -> None:
     """Copies a data set into WebDataset shards, to be read from anywhere by the data module `Shards`.
 
     Args:

@@ -35,14 +35,14 @@ BASES = (
 
 
 def ablate(
-    table: Path,
+    table: str | Path,
     *,
-    bases: Sequence[Path] = BASES,
+    bases: Sequence[str | Path] = BASES,
     rows: Sequence[str] = (),
     seeds: PositiveInt = 3,
     steps: PositiveInt = 800,
-    data: Path = Path("data/ref_shapes_ablations"),
-    output: Path = Path("runs/ablations"),
+    data: str | Path = Path("data/ref_shapes_ablations"),
+    output: str | Path = Path("runs/ablations"),
 ) -> None:
     """Trains and tests every row of a table with every seed and draws the result beside the paper's numbers.
 
@@ -61,6 +61,9 @@ def ablate(
     Raises:
         InputError: The table or a number is wrong, or a run failed.
     """
+    table = Path(table)
+    data = Path(data)
+    output = Path(output)
     if min(seeds, steps) < 1:
         raise InputError(f"seeds and steps must be at least 1, not {seeds} and {steps}")
     listed = read_table(table)
@@ -73,17 +76,18 @@ def ablate(
         for row in chosen:
             run = folder / row.name / f"seed_{seed}"
             if not _is_done(run):
-                _run(run, [*bases, table / f"{row.name}.yaml"], _options(run, seed, steps, data))
+                _run(run, [*map(Path, bases), table / f"{row.name}.yaml"], _options(run, seed, steps, data))
             write_ablation(folder, listed, list(finished_runs(folder, listed)))
     print(folder / "results.md")
 
 
-def read_table(table: Path) -> list[Row]:
+def read_table(table: str | Path) -> list[Row]:
     """Reads the rows of a table in their order.
 
     Raises:
         InputError: The folder or `paper.csv` is not there, or they do not name the same rows.
     """
+    table = Path(table)
     try:
         with (table / TABLE).open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file))
@@ -97,8 +101,9 @@ def read_table(table: Path) -> list[Row]:
     return rows
 
 
-def finished_runs(folder: Path, rows: Sequence[Row]) -> Iterator[Run]:
+def finished_runs(folder: str | Path, rows: Sequence[Row]) -> Iterator[Run]:
     """Reads the results of all runs that are finished."""
+    folder = Path(folder)
     for row in rows:
         for run in sorted((folder / row.name).glob("seed_*")):
             if _is_done(run):

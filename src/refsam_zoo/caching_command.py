@@ -26,9 +26,9 @@ ROLES.update(image_encoder=IMAGE_ENCODERS)
 
 
 def cache(
-    folder: Path,
+    folder: str | Path,
     *,
-    data: Path | None = None,
+    data: str | Path | None = None,
     split: str = "train",
     image_encoder: ImageEncoder | None = None,
     precision: Precision | None = None,
@@ -54,6 +54,8 @@ def cache(
     Raises:
         InputError: The data set, the split or the encoder is not known, or a frame cannot be read.
     """
+    folder = Path(folder)
+    data = None if data is None else Path(data)
     entries = EntryFolder(folder, gigabytes)
     if clear:
         print(f"{entries.clear()} entries deleted")

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def evaluate_command(
-    predictions: Path,
+    predictions: str | Path,
     *,
     protocol: str,
-    data: Path,
+    data: str | Path,
     split: str | None = None,
     on_incomplete: OnIncomplete = "error",
     check_only: bool = False,
-    output: Path | None = None,
+    output: str | Path | None = None,
     threads: PositiveInt = 1,
 ) -> None:
     """Score a folder or zip of masks of any system.
@@ -43,6 +43,9 @@ def evaluate_command(
     Raises:
         InputError: Predictions are incomplete or wrong, or the data set is not there.
     """
+    predictions = Path(predictions)
+    data = Path(data)
+    output = None if output is None else Path(output)
     if check_only:
         _check(predictions, protocol, _referrals(protocol, data, split or "predict"))
         return

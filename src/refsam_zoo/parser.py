@@ -28,10 +28,13 @@ class OneLineErrors(ArgumentParser):
     """Raises `InputError` instead of printing usage and leaving."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Turns a parsing error into an `InputError`; of a parser within another, that one does, with the whole key."""
+        """Turns a parsing error into an `InputError`, or gives the one that was its cause, which says it better.
+
+        Of a parser within another, that one does, with the whole key.
+        """
         if not self.exit_on_error:
             super().error(message, ex)
-        raise InputError(self._explain(" ".join(message.split()))) from ex
+        raise _own_words(ex) or InputError(self._explain(" ".join(message.split()))) from ex
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, *more: Any, **options: Any
@@ -44,10 +47,7 @@ class OneLineErrors(ArgumentParser):
         try:
             return super().instantiate(*args, **options)
         except ValueError as error:
-            found = _input_error_behind(error)
-            if found is None:
-                raise
-            raise found from None
+            raise _own_words(error) or error from error
 
     def _explain(self, message: str) -> str:
         number = re.search(r"Not of type \w+: (must be .+?)(?: - | Given value type|$)", message)
@@ -193,6 +193,13 @@ class OneLineParser(OneLineErrors):
         return set(names)
 
 
+def _own_words(error: BaseException | None) -> InputError | None:
+    """Finds the `InputError` that an error of jsonargparse, which catches every `ValueError`, was made of."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def _keys(message: str) -> list[str]:
     return re.findall(r'key "([\w.]+)"', message)
 
@@ -203,13 +210,6 @@ def _whole_key(message: str) -> str:
     for key in _keys(message):
         whole = key if not whole or key.startswith(f"{whole}.") else f"{whole}.{key}"
     return whole
-
-
-def _input_error_behind(error: BaseException | None) -> InputError | None:
-    """Finds the `InputError` that a union of types has wrapped into a list of what else would have been right."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__
-    return error
 
 
 def _close_to(name: str, valid: Iterable[str]) -> str:

@@ -7,21 +7,21 @@ import functools
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, TypeVar
 
 from refsam_zoo.errors import InputError
 
+T = TypeVar("T")
+_NOTHING = object()
 _PLAIN = (bool, int, float, str, type(None))
 
 
 class Made:
     """Remembers the arguments that an object of a subclass is made with; the object knows nothing of it."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         """Notes the arguments before `__init__` gets them; there are none where an object is copied."""
-        made = super().__new__(cls)
+        made = object.__new__(cls)
         made.__dict__["_made_with"] = (args, kwargs)
         return made
 
@@ -59,15 +59,14 @@ def recipe(value: Any) -> Any:
 
 def recipes(values: Mapping[str, Any]) -> dict[str, Any]:
     """Describes values by name, without those that only a program can make."""
-    described = {name: _recipe_or_none(value) for name, value in values.items()}
-    return {name: made for name, made in described.items() if made is not None or values[name] is None}
+    return {name: made for name, value in values.items() if (made := _recipe_or_nothing(value)) is not _NOTHING}
 
 
-def _recipe_or_none(value: Any) -> Any:
+def _recipe_or_nothing(value: Any) -> Any:
     try:
         return recipe(value)
     except InputError:
-        return None
+        return _NOTHING
 
 
 def _call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import path without registration.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from refsam_zoo.errors import InputError, nearest_name
@@ -91,6 +93,34 @@ class Registry(Generic[T]):
         """Builds an entry, also by its short form; errors of its constructor come through unchanged."""
         entry, chosen = self.spell_out(name)
         return self.get(entry)(**chosen, **options)
+
+    @contextmanager
+    def suggesting(self, option: str, path: str | Path) -> Iterator[None]:
+        """Adds to an `InputError` inside which entries a weights file would have fitted: "this looks like vit_l".
+
+        Args:
+            option: The constructor's option that takes the file.
+            path: The file.
+        """
+        import torch
+
+        try:
+            yield
+        except InputError as error:
+            if torch.get_default_device().type == "meta":  # asked by this very search
+                raise
+            with torch.device("meta"):  # shapes without memory
+                fitting = [name for name in self if self._fits(name, {option: path})]
+            if not fitting:
+                raise
+            raise InputError(f"{error}; this looks like {' or '.join(fitting)}") from error
+
+    def _fits(self, name: str, options: dict[str, Any]) -> bool:
+        try:
+            self.build(name, **options)
+        except (InputError, TypeError):  # the latter of an entry that has no such option or needs others too
+            return False
+        return True
 
     def card(self, name: str) -> ModelCard:
         """Gives the card of a name."""

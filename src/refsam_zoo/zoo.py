@@ -38,8 +38,8 @@ def create_model(
     image_encoder: ImageEncoder | None = None,
     mask_decoder: str | MaskDecoder = "sam_decoder",
     hidden_layers: int = 1,
-    decoder_checkpoint: Path | None = None,
-    weights: Path | None = None,
+    decoder_checkpoint: str | Path | None = None,
+    weights: str | Path | None = None,
 ) -> RefSAM:
     """Composes a RefSAM; every part is a short name, an import path `package.module.Class` or a ready object.
 

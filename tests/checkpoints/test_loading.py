@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import argparse
+import gzip
 import hashlib
 import logging
+import os
+import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from lightning.fabric.utilities.data import AttributeDict
 from safetensors.torch import save_file
 from torch import nn
 
@@ -17,8 +24,10 @@ from refsam_zoo.checkpoints.loading import (
     warn_random_weights,
     weights_follow,
 )
-from refsam_zoo.checkpoints.restoring import read_checkpoint
+from refsam_zoo.checkpoints.restoring import read_checkpoint, require_steps_left
 from refsam_zoo.errors import InputError
+from refsam_zoo.model.image_encoders.efficient_sam import efficient_sam_small, efficient_sam_tiny
+from refsam_zoo.model.text_encoders.hugging_face import roberta_base
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
 
@@ -145,3 +154,123 @@ def test_weights_that_follow_are_not_missed(caplog: pytest.LogCaptureFixture) ->
     assert caplog.messages == []
     warn_random_weights("another component of this test")
     assert len(caplog.messages) == 1
+
+
+WRAPPED = {
+    "data parallel": {f"module.{name}": tensor for name, tensor in STATE.items()},
+    "compiled": {f"_orig_mod.{name}": tensor for name, tensor in STATE.items()},
+    "lightning": {"state_dict": {f"model.{name}": tensor for name, tensor in STATE.items()}, "epoch": 1},
+    "nested": {"model": {"state_dict": STATE, "step": 3}},
+    "all at once": {"model": {"state_dict": {f"module.model._orig_mod.{n}": t for n, t in STATE.items()}}},
+    "average": {"ema": STATE, "epoch": 2},
+}
+
+
+@pytest.mark.parametrize("content", WRAPPED.values(), ids=WRAPPED.keys())
+def test_wrappers_are_taken_away(tmp_path: Path, content: dict[str, object]) -> None:
+    torch.save(content, tmp_path / "a.pth")
+    module = nn.Linear(3, 2)
+    load_into(module, load_state_dict(tmp_path / "a.pth"), "a.pth")
+    assert module.weight.equal(STATE["weight"])
+
+
+def test_a_message_says_what_was_taken_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    torch.save({"model": {"state_dict": WRAPPED["data parallel"]}}, tmp_path / "a.pth")
+    load_state_dict(tmp_path / "a.pth")
+    assert "'model.state_dict', without 'module.'" in caplog.text
+
+
+def test_a_module_whose_own_names_begin_like_a_wrapper(tmp_path: Path) -> None:
+    module = nn.ModuleDict({"model": nn.Linear(3, 2)})
+    torch.save(module.state_dict(), tmp_path / "a.pth")
+    load_into(module, load_state_dict(tmp_path / "a.pth"), "a.pth")
+
+
+HARMLESS = {
+    "arguments": argparse.Namespace(rate=1e-4),
+    "numpy number": np.float64(0.5),
+    "numpy array": np.arange(3),
+    "path": Path("runs/a"),
+    "lightning's": AttributeDict(rate=1e-4),
+}
+
+
+@pytest.mark.parametrize("beside", HARMLESS.values(), ids=HARMLESS.keys())
+def test_harmless_objects_beside_tensors_are_read(tmp_path: Path, beside: object) -> None:
+    torch.save({"model": STATE, "beside": beside}, tmp_path / "a.pth")
+    assert load_state_dict(tmp_path / "a.pth").keys() == STATE.keys()
+
+
+class Unknown:
+    """Stands for whatever a training program may have saved."""
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("true",)
+
+
+@pytest.mark.parametrize("beside", [Unknown(), Harmful(), nn.Linear(1, 1), eval], ids=lambda beside: str(type(beside)))
+def test_other_objects_are_named_without_advice_to_trust_them(tmp_path: Path, beside: object) -> None:
+    torch.save({"model": STATE, "beside": beside}, tmp_path / "a.pth")
+    for read in (load_state_dict, read_checkpoint):
+        with pytest.raises(InputError, match="object of type") as error:
+            read(tmp_path / "a.pth")
+        assert not any(word in str(error.value) for word in ("weights_only", "trust", "PyTorch 2.6"))
+
+
+def test_the_content_counts_and_not_the_suffix(tmp_path: Path) -> None:
+    save_file(STATE, tmp_path / "a.pth")
+    torch.save(STATE, tmp_path / "b.safetensors")
+    torch.save(STATE, tmp_path / "c.bin", _use_new_zipfile_serialization=False)
+    for name in ("a.pth", "b.safetensors", "c.bin"):
+        assert load_state_dict(tmp_path / name)["weight"].equal(STATE["weight"])
+
+
+def test_a_folder_is_refused_with_the_files_to_give(tmp_path: Path) -> None:
+    checkpoints = tmp_path / "run" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    for name in ("best.ckpt", "last.ckpt"):
+        torch.save(STATE, checkpoints / name)
+    for read in (load_state_dict, read_checkpoint):
+        with pytest.raises(InputError, match=r"run/checkpoints/best\.ckpt, .*run/checkpoints/last\.ckpt"):
+            read(tmp_path / "run")
+
+
+def test_other_archives_are_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("weights/model.pth", b"")
+    (tmp_path / "b.pth").write_bytes(gzip.compress(b"weights"))
+    (tmp_path / "c.safetensors").write_text('{"metadata": {}}')
+    torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "d.pt")
+    for name, kind in {"a.pth": "zip archive", "b.pth": "gzip", "c.safetensors": "JSON", "d.pt": "TorchScript"}.items():
+        with pytest.raises(InputError, match=kind):
+            load_state_dict(tmp_path / name)
+
+
+def test_another_encoders_weights_are_recognised(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        shapes = efficient_sam_small().vit.state_dict()
+    zero = torch.zeros(1)  # one number on disk for each tensor
+    torch.save({f"image_encoder.{n}": zero.expand(t.shape) for n, t in shapes.items()}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"this looks like efficient_sam_small$"):
+        efficient_sam_tiny(str(tmp_path / "a.pth"))
+
+
+def test_an_encoder_of_other_sizes_is_for_the_entry_that_takes_any(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "roberta", "hidden_size": 64}')
+    with pytest.raises(InputError, match=r"hidden_size is 64 instead of 768; this looks like .*hugging_face"):
+        roberta_base(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused"), [((20, -1), True), ((31, -1), False), ((-1, 3), True), ((-1, None), False)]
+)
+def test_resuming_at_the_end_is_refused(limits: tuple[int, int | None], refused: bool) -> None:
+    content = {"global_step": 30, "loops": {"fit_loop": {"epoch_progress": {"current": {"processed": 3}}}}}
+    with pytest.raises(InputError, match="nothing to train") if refused else nullcontext():
+        require_steps_left(content, "last.ckpt", *limits)
+
+
+def test_an_input_error_is_a_value_error() -> None:
+    assert issubclass(InputError, ValueError)

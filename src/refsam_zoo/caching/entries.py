@@ -55,7 +55,8 @@ class EntryFolder:
         InputError: The limit is not positive, or the folder is a file.
     """
 
-    def __init__(self, folder: Path, gigabytes: float = 100.0) -> None:
+    def __init__(self, folder: str | Path, gigabytes: float = 100.0) -> None:
+        folder = Path(folder)
         if not gigabytes > 0:
             raise InputError(f"the feature cache needs a limit above 0 gigabytes, not {gigabytes:g}")
         if folder.exists() and not folder.is_dir():

@@ -18,8 +18,8 @@ _NEVER_SAVED = ("text_encoder.", "prompt_encoder.")
 
 
 def convert(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     to: Literal["refsam_zoo", "official"] = "refsam_zoo",
     merge: bool = False,
     text_encoder: str = "t5-3b",
@@ -42,6 +42,7 @@ def convert(
         InputError: A file is missing or no checkpoint, holds names without a counterpart, lacks some or has them in
             another shape, the output exists, or the options do not go together.
     """
+    source, output = Path(source), Path(output)
     if components:
         if merge or to == "official":
             raise InputError("components are copied as they are: leave out --merge and --to official")

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric.utilities.data import AttributeDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -59,8 +58,11 @@ def read_content(path: Path, complaint: str) -> Any:
         _refuse_impostor(path, beginning)
         if beginning[8:9] == b"{":  # after the length of the header
             return load_file(path)
-        with torch.serialization.safe_globals(_harmless_types()):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with (
+            path.open("rb") as file,
+            torch.serialization.safe_globals(_harmless_types()),
+        ):  # a path's suffix would count
+            return torch.load(file, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise InputError(f"{path}: not a complete safetensors file ({error}); download it again") from error
     except InputError:
@@ -117,15 +119,15 @@ def _harmless_types() -> list[Any]:
 
     Those that a reader may not have, or that another release keeps elsewhere, stand for their names.
     """
-    arrays = {"scalar": np._core.multiarray.scalar, "_reconstruct": np._core.multiarray._reconstruct}
+    numpy = np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]  # what makes a number and an array
     return [
         argparse.Namespace,
         types.SimpleNamespace,
         np.dtype,
         np.ndarray,
         *{type(np.dtype(character)) for character in np.typecodes["All"] if character not in "OV"},
-        *((made, f"numpy.{core}.multiarray.{name}") for name, made in arrays.items() for core in ("core", "_core")),
-        *((AttributeDict, f"{module}.AttributeDict") for module in _LIGHTNING),
+        *((made, f"numpy.{core}.multiarray.{made.__name__}") for made in numpy for core in ("core", "_core")),
+        *((dict, f"{module}.AttributeDict") for module in _LIGHTNING),
         *((pathlib.PurePath, f"pathlib.{place}{kind}") for place in ("", "_local.") for kind in _PATHS),
     ]
 

@@ -61,7 +61,8 @@ class EvaluationCallback(Callback):
         output: Folder that gets `evaluation/`; by default the trainer's root, which is the run's folder.
     """
 
-    def __init__(self, output: Path | None = None) -> None:
+    def __init__(self, output: str | Path | None = None) -> None:
+        output = None if output is None else Path(output)
         self.output = output
         self.best = 0.0
         self.metrics: list[RegionContourMetric] = []

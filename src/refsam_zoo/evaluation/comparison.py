@@ -102,7 +102,7 @@ def compare(
 
 
 def compare_command(
-    first: Path, second: Path, unit: Unit = "expression", samples: PositiveInt = 10000, seed: Seed = 0
+    first: str | Path, second: str | Path, unit: Unit = "expression", samples: PositiveInt = 10000, seed: Seed = 0
 ) -> None:
     """Compare two runs: differences in J&F with 95 % confidence intervals.
 
@@ -113,6 +113,7 @@ def compare_command(
         samples: Number of resamples.
         seed: Decides the resamples.
     """
+    first, second = Path(first), Path(second)
     one, two = read_csv(_table_of(first)), read_csv(_table_of(second))
     print(f"first: {first}\nsecond: {second}\n")
     print("| subset | kind | expressions | first | second | difference | 95 % interval | second is |")

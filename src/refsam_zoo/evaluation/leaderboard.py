@@ -48,12 +48,13 @@ class PublishedResult:
         return None
 
 
-def read_published(path: Path) -> list[PublishedResult]:
+def read_published(path: str | Path) -> list[PublishedResult]:
     """Reads a CSV with the columns system, data_set, jf, j, f and source.
 
     Raises:
         InputError: The file is missing, a column is, or a value is no number.
     """
+    path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return [_published(row) for row in csv.DictReader(file)]
@@ -63,7 +64,7 @@ def read_published(path: Path) -> list[PublishedResult]:
         raise InputError(f"'{path}' is no table of published results: {error!r}") from error
 
 
-def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> str:
+def leaderboard(published: Sequence[PublishedResult], runs: Sequence[str | Path]) -> str:
     """Makes the leaderboard as Markdown; published and measured numbers never share a table.
 
     Published results that fail the arithmetic, or that sources disagree about, stand in tables of their own.
@@ -97,7 +98,7 @@ def leaderboard(published: Sequence[PublishedResult], runs: Sequence[Path]) -> s
     return "\n".join(lines)
 
 
-def leaderboard_command(published: Path, output: Path, *, runs: Sequence[Path] = ()) -> None:
+def leaderboard_command(published: str | Path, output: str | Path, *, runs: Sequence[str | Path] = ()) -> None:
     """Write the leaderboard: published results, checked, and runs on RefShapes.
 
     Args:
@@ -105,6 +106,8 @@ def leaderboard_command(published: Path, output: Path, *, runs: Sequence[Path] =
         output: Markdown file, replaced as a whole.
         runs: Run folders to list.
     """
+    published = Path(published)
+    output = Path(output)
     write_whole(output, leaderboard(read_published(published), runs).encode())
 
 
@@ -127,12 +130,12 @@ def _published_line(row: PublishedResult) -> str:
     return f"| {row.system} | {parts} | {row.source} |"
 
 
-def _measured_table(runs: Sequence[Path]) -> list[str]:
+def _measured_table(runs: Sequence[str | Path]) -> list[str]:
     if not runs:
         return ["No run was given."]
     lines = ["| run | subset | expressions | J&F | J | F |", "|---|---|---:|---:|---:|---:|"]
     for run in runs:
-        for subset, scores in _read_summary(newest_folder(run / "evaluation") / "summary.json").items():
+        for subset, scores in _read_summary(newest_folder(Path(run) / "evaluation") / "summary.json").items():
             points = " | ".join(f"{100 * scores[name]:.1f}" for name in ("jf", "j", "f"))
             lines.append(f"| {run.name} | {subset} | {scores['expressions']} | {points} |")
     return lines

@@ -75,12 +75,13 @@ class MaskArchive:
             raise InputError(f"'{label}' cannot be read: {error}") from error
 
 
-def open_masks(path: Path) -> MaskArchive:
+def open_masks(path: str | Path) -> MaskArchive:
     """Opens a folder or a zip of masks; a zip is read in place, nothing is unpacked.
 
     Raises:
         InputError: Neither a folder nor a zip file, or without a single PNG.
     """
+    path = Path(path)
     if path.is_dir():
         archive = _archive(path, _files_below(path), _read_file)
     elif zipfile.is_zipfile(path):

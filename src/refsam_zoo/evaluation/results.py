@@ -82,8 +82,9 @@ def by_tag(results: Iterable[ExpressionResult], tag: str) -> dict[str, list[Expr
     return dict(sorted(_grouped((result.tags[tag], result) for result in results if tag in result.tags).items()))
 
 
-def write_csv(results: Sequence[ExpressionResult], path: Path) -> None:
+def write_csv(results: Sequence[ExpressionResult], path: str | Path) -> None:
     """Writes one line per expression; scores in 0..1, in full precision."""
+    path = Path(path)
     tags = sorted({tag for result in results for tag in result.tags})
     header = ["subset", "video_id", "expression_id", "expression", *tags, "frames", "area", "extent", "j", "f", "jf"]
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -95,12 +96,13 @@ def write_csv(results: Sequence[ExpressionResult], path: Path) -> None:
             writer.writerow([*ids, *(result.tags.get(tag, "") for tag in tags), *scores])
 
 
-def read_csv(path: Path) -> list[ExpressionResult]:
+def read_csv(path: str | Path) -> list[ExpressionResult]:
     """Reads what `write_csv` wrote.
 
     Raises:
         InputError: The file is missing or is no such table.
     """
+    path = Path(path)
     columns = {"subset", "video_id", "expression_id", "expression", "frames", "area", "extent", "j", "f", "jf"}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -147,8 +149,9 @@ def gap_to_control(results: Sequence[ExpressionResult]) -> float | None:
     return MeanScore.of(main).jf - MeanScore.of(groups[CONTROL_SUBSET]).jf
 
 
-def write_json(results: Sequence[ExpressionResult], path: Path) -> None:
+def write_json(results: Sequence[ExpressionResult], path: str | Path) -> None:
     """Writes `summary` as JSON."""
+    path = Path(path)
     path.write_text(json.dumps(summary(results), indent=2) + "\n", encoding="utf-8")
 
 
@@ -157,8 +160,9 @@ def summary_table(results: Sequence[ExpressionResult]) -> list[str]:
     return _markdown_table("subset", by_subset(results))
 
 
-def write_markdown(results: Sequence[ExpressionResult], path: Path) -> None:
+def write_markdown(results: Sequence[ExpressionResult], path: str | Path) -> None:
     """Writes the summary as tables for reading; scores in points of 100, as papers print them."""
+    path = Path(path)
     groups = by_subset(results)
     lines = ["# Evaluation", "", *summary_table(results)]
     gap = gap_to_control(results)

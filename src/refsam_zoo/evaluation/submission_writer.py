@@ -24,7 +24,9 @@ class SubmissionWriter(Callback):
         InputError: There is no such server, or the zip is there already.
     """
 
-    def __init__(self, submission: Path, protocol: str, masks: Path | None = None) -> None:
+    def __init__(self, submission: str | Path, protocol: str, masks: str | Path | None = None) -> None:
+        submission = Path(submission)
+        masks = None if masks is None else Path(masks)
         server_protocol(protocol)
         if submission.exists():
             raise InputError(f"'{submission}' exists; give another name for the submission")

@@ -38,7 +38,7 @@ def server_protocol(name: str) -> ExpressionProtocol:
     return protocol
 
 
-def write_submission(masks: Path, protocol: str, referrals: Sequence[Referral], output: Path) -> None:
+def write_submission(masks: str | Path, protocol: str, referrals: Sequence[Referral], output: str | Path) -> None:
     """Packs a folder of masks as the server asks for it: grey PNG files of 0 and 255 in one zip.
 
     The same masks give the same bytes. The zip appears when it is complete and has passed `check_submission`.
@@ -52,6 +52,7 @@ def write_submission(masks: Path, protocol: str, referrals: Sequence[Referral], 
     Raises:
         InputError: A mask is missing, there is one too many or of a wrong size, or the zip cannot be written.
     """
+    masks, output = Path(masks), Path(output)
     chosen = server_protocol(protocol)
     archive, completeness = chosen.check(masks, referrals)
     completeness.require(archive.label, "error")
@@ -64,7 +65,7 @@ def write_submission(masks: Path, protocol: str, referrals: Sequence[Referral], 
             raise InputError(f"the server would not take '{masks}': {problems[0]} ({len(problems)} problems in all)")
 
 
-def check_submission(path: Path, protocol: str, referrals: Sequence[Referral]) -> list[str]:
+def check_submission(path: str | Path, protocol: str, referrals: Sequence[Referral]) -> list[str]:
     """Looks for everything a server could stumble over.
 
     Args:
@@ -79,6 +80,7 @@ def check_submission(path: Path, protocol: str, referrals: Sequence[Referral]) -
     Raises:
         InputError: The path is no archive of masks, or there is no such server.
     """
+    path = Path(path)
     chosen = server_protocol(protocol)
     opened = open_masks(path)
     archive = chosen.inside(opened)

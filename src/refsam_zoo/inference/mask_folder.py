@@ -24,7 +24,8 @@ class MaskFolder(BackgroundTasks):
         threads: Threads that encode and write. At most 16 masks per thread wait for them.
     """
 
-    def __init__(self, folder: Path, threads: int = 2) -> None:
+    def __init__(self, folder: str | Path, threads: int = 2) -> None:
+        folder = Path(folder)
         super().__init__(threads, 16 * threads)
         self.folder = folder
 

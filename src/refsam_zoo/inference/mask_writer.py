@@ -35,7 +35,8 @@ class MaskWriter(Callback):
         folder: Where the masks go, empty or not there yet; None means `masks` in the run's folder.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None) -> None:
+        folder = None if folder is None else Path(folder)
         self.folder = folder
         self._masks: MaskFolder | None = None
 

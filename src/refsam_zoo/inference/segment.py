@@ -81,7 +81,7 @@ def segment(
     print(summary.encode(errors="backslashreplace").decode())  # names of files may be no text
 
 
-def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: Path) -> None:
+def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: str | Path) -> None:
     """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
 
     Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own. The overlay shows
@@ -96,6 +96,7 @@ def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequen
     Raises:
         InputError: A frame is damaged, or the output cannot be written; what was found up to there is on disk.
     """
+    output = Path(output)
     path, frame_names = Path(os.path.abspath(reader.path)), _frame_names(reader)  # a link keeps its own name
     is_file = path.is_file()
     name = path.stem if is_file else path.name

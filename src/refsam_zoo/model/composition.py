@@ -27,8 +27,8 @@ def compose(
     dense_prompt: DensePrompt,
     mask_decoder: MaskDecoder,
     tracker: Tracker,
-    decoder_checkpoint: Path | None = None,
-    weights: Path | None = None,
+    decoder_checkpoint: str | Path | None = None,
+    weights: str | Path | None = None,
 ) -> RefSAM:
     """Composes a RefSAM of which exactly that is trainable which is to be trained.
 

@@ -162,7 +162,7 @@ def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncode
     return encoder.requires_grad_(False)
 
 
-def load_sam_decoder(prompt_encoder: nn.Module, mask_decoder: MaskDecoder, checkpoint: Path) -> None:
+def load_sam_decoder(prompt_encoder: nn.Module, mask_decoder: MaskDecoder, checkpoint: str | Path) -> None:
     """Loads the prompt encoder and mask decoder of a SAM checkpoint; the decoder's fresh parts stay as they are.
 
     Raises:

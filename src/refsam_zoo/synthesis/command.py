@@ -10,7 +10,7 @@ from refsam_zoo.synthesis.dataset import synthesize
 from refsam_zoo.synthesis.options import SynthesisOptions
 
 
-def synthesize_command(output: Path, workers: Workers = 1, **options: Any) -> None:
+def synthesize_command(output: str | Path, workers: Workers = 1, **options: Any) -> None:
     """Writes the RefShapes data set.
 
     Args:
@@ -21,4 +21,5 @@ def synthesize_command(output: Path, workers: Workers = 1, **options: Any) -> No
     Raises:
         InputError: Impossible options, or a folder that holds something else or cannot be written.
     """
+    output = Path(output)
     synthesize(output, SynthesisOptions(**options), workers)

@@ -31,7 +31,7 @@ PALETTE = bytes.fromhex("000000 e41a1c 4daf4a 377eb8 ffd92f 984ea3 ff7f00 17becf
 """RGB in which viewers show the ids 0 to 8 of a mask."""
 
 
-def synthesize(root: Path, options: SynthesisOptions, workers: int = 1) -> None:
+def synthesize(root: str | Path, options: SynthesisOptions, workers: int = 1) -> None:
     """Generates RefShapes, or returns at once where the same data set is already there.
 
     The layout is that of Ref-YouTube-VOS: `<split>/JPEGImages/<video>/<frame>.jpg`,

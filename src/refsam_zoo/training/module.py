@@ -79,8 +79,8 @@ class ReferringSegmentation(LightningModule):
         tracker: Tracker,
         loss: MaskLoss,
         alignment: AlignmentLoss,
-        decoder_checkpoint: Path | None = None,
-        weights: Path | None = None,
+        decoder_checkpoint: str | Path | None = None,
+        weights: str | Path | None = None,
         learning_rates: LearningRates = LearningRates(),  # noqa: B008  a dataclass default shows in --help
         schedule: Schedule = Schedule(),  # noqa: B008
         weight_decay: NonNegativeFloat = 0.01,

@@ -38,7 +38,8 @@ class ProtocolCallback(Callback):
         InputError: There is no such protocol.
     """
 
-    def __init__(self, protocol: str, output: Path) -> None:
+    def __init__(self, protocol: str, output: str | Path) -> None:
+        output = Path(output)
         self.protocol = get_protocol(protocol)
         self.output = output
         self._folder = Path()

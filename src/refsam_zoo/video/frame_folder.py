@@ -90,12 +90,13 @@ class FrameFolderReader(PictureReader):
         return [read_picture(self.files[position]) for position in positions]
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_picture(path: str | Path) -> np.ndarray:
     """Reads a picture as RGB, uint8 `[H, W, 3]`; see `decode_picture`.
 
     Raises:
         InputError: The file is missing, truncated or damaged.
     """
+    path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:

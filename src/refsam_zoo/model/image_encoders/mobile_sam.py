@@ -43,7 +43,7 @@ class mobile_sam(ImageEncoder):
     width = 320
     intermediate_widths = (64, 128, 160)
 
-    def __init__(self, checkpoint: Path | None = None, image_size: ImageSize = 1024) -> None:
+    def __init__(self, checkpoint: str | Path | None = None, image_size: ImageSize = 1024) -> None:
         super().__init__()
         import timm
 
@@ -64,7 +64,8 @@ class mobile_sam(ImageEncoder):
             warn_random_weights("image encoder mobile_sam")
         else:
             state = _own_names(select_prefix(load_state_dict(checkpoint), "image_encoder."))
-            load_into(self, state, f"{checkpoint} (image_encoder)")
+            with IMAGE_ENCODERS.suggesting("checkpoint", checkpoint):
+                load_into(self, state, f"{checkpoint} (image_encoder)")
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """Encodes frames; see `ImageEncoder.forward`."""

@@ -55,7 +55,7 @@ class SamImageEncoder(ImageEncoder):
     weights: ClassVar[WeightsFile | None] = None
 
     def __init__(
-        self, checkpoint: Path | None = None, image_size: ImageSize = 1024, checkpointing: bool = False
+        self, checkpoint: str | Path | None = None, image_size: ImageSize = 1024, checkpointing: bool = False
     ) -> None:
         super().__init__()
         if image_size % self.stride:
@@ -84,7 +84,8 @@ class SamImageEncoder(ImageEncoder):
             state = load_state_dict(checkpoint) if self.weights is None else self.weights.load(checkpoint)
             state = self.own_names(select_prefix(state, "image_encoder."))
             state = resize_positions(state, self.vit.state_dict())
-            load_into(self.vit, state, f"{checkpoint} (image_encoder)")
+            with IMAGE_ENCODERS.suggesting("checkpoint", checkpoint):
+                load_into(self.vit, state, f"{checkpoint} (image_encoder)")
 
     def prepare(self) -> None:
         """Changes the package's model before weights are loaded; by default not at all."""

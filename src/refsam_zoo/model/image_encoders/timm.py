@@ -40,7 +40,7 @@ class TimmImageEncoder(ImageEncoder):
     stride = 16
     fresh_parts = ("laterals", "neck")
 
-    def __init__(self, backbone: str, checkpoint: Path | None = None, image_size: ImageSize = 512) -> None:
+    def __init__(self, backbone: str, checkpoint: str | Path | None = None, image_size: ImageSize = 512) -> None:
         super().__init__()
         if image_size % self.stride:
             raise InputError(f"image_size {image_size} is no multiple of {self.stride}")
@@ -97,7 +97,7 @@ def _settings(backbone: str) -> PretrainedCfg:
     return settings
 
 
-def _build(backbone: str, settings: PretrainedCfg, image_size: int, checkpoint: Path | None) -> Any:
+def _build(backbone: str, settings: PretrainedCfg, image_size: int, checkpoint: str | Path | None) -> Any:
     import timm
 
     options: dict[str, Any] = {"img_size": image_size} if settings.fixed_input_size else {}

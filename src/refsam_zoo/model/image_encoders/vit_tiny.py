@@ -28,7 +28,7 @@ class vit_tiny(SamImageEncoder):
     window = 6
 
     def __init__(
-        self, checkpoint: Path | None = None, image_size: ImageSize = 96, embedding_width: Width = 256
+        self, checkpoint: str | Path | None = None, image_size: ImageSize = 96, embedding_width: Width = 256
     ) -> None:
         self.embedding_width = embedding_width
         super().__init__(checkpoint, image_size)

@@ -45,14 +45,17 @@ class ClipTextEncoder(TextEncoder):
     depth: int = 12
     heads: int
 
-    def __init__(self, checkpoint: Path | None = None, layers: Depth | None = None, quick_gelu: bool = True) -> None:
+    def __init__(
+        self, checkpoint: str | Path | None = None, layers: Depth | None = None, quick_gelu: bool = True
+    ) -> None:
         super().__init__()
         self.tower = self.build_tower(self.depth if layers is None else layers, quick_gelu)
         if checkpoint is None:
             warn_random_weights(f"text encoder {type(self).__name__}")
         else:
             state = _text_tower(load_state_dict(checkpoint), len(self.tower.transformer.resblocks))
-            load_into(self.tower, state, f"{checkpoint} (text tower)")
+            with TEXT_ENCODERS.suggesting("checkpoint", checkpoint):
+                load_into(self.tower, state, f"{checkpoint} (text tower)")
 
     def build_tower(self, layers: int, quick_gelu: bool) -> TextTransformer:
         """Makes the transformer with random weights."""
@@ -87,7 +90,6 @@ class ClipTextEncoder(TextEncoder):
 
 def _text_tower(state: StateDict, layers: int) -> StateDict:
     """Picks the text tower from a whole CLIP model's state dict, in open_clip's plain or `text.` naming."""
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     state = select_prefix(state, "text.")
     dropped = ("visual.", "logit_scale", "logit_bias", "text_projection", "attn_mask")
     return {
@@ -118,7 +120,7 @@ class clip(ClipTextEncoder):
     def __init__(
         self,
         architecture: str = "ViT-B-32",
-        checkpoint: Path | None = None,
+        checkpoint: str | Path | None = None,
         layers: Depth | None = None,
         quick_gelu: bool = True,
     ) -> None:

@@ -23,7 +23,9 @@ class ClipRobertaTextEncoder(HuggingFaceTextEncoder):
         layers: Keep only the first so many transformer layers; None keeps all.
     """
 
-    def __init__(self, folder: Path | None = None, checkpoint: Path | None = None, layers: Depth | None = None) -> None:
+    def __init__(
+        self, folder: str | Path | None = None, checkpoint: str | Path | None = None, layers: Depth | None = None
+    ) -> None:
         if checkpoint is not None and folder is None:
             raise InputError(f"{checkpoint}: holds no vocabulary; give the plain model's folder too (folder)")
         super().__init__(folder, layers)

@@ -34,7 +34,7 @@ class clip_tiny(ClipTextEncoder):
 
     width, heads, depth = 128, 4, 2
 
-    def __init__(self, checkpoint: Path | None = None, layers: Depth | None = None) -> None:
+    def __init__(self, checkpoint: str | Path | None = None, layers: Depth | None = None) -> None:
         super().__init__(checkpoint, layers, quick_gelu=False)
 
     def build_tower(self, layers: int, quick_gelu: bool) -> TextTransformer:

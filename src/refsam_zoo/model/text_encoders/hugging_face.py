@@ -34,11 +34,13 @@ class HuggingFaceTextEncoder(TextEncoder):
     architecture: ClassVar[str] = "bert"
     sizes: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, folder: Path | None = None, layers: Depth | None = None, mask_padding: bool = True) -> None:
+    def __init__(
+        self, folder: str | Path | None = None, layers: Depth | None = None, mask_padding: bool = True
+    ) -> None:
         super().__init__()
         from transformers import AutoModelForTextEncoding
 
-        folder = None if folder is None else _local_folder(folder)
+        folder = None if folder is None else _local_folder(Path(folder))
         config = self._random_config() if folder is None else self._read_config(folder)
         if layers is not None:
             config.num_hidden_layers = layers
@@ -93,7 +95,19 @@ class HuggingFaceTextEncoder(TextEncoder):
         for key, value in {"model_type": self.architecture, **self.sizes}.items():
             found = getattr(config, key, None)
             if found != value:
-                raise InputError(f"{folder}: not a {type(self).__name__}: {key} is {found} instead of {value}")
+                raise InputError(
+                    f"{folder}: not a {type(self).__name__}: {key} is {found} instead of {value}; this looks like "
+                    f"{_names_of(config)}"
+                )
+
+
+def _names_of(config: PretrainedConfig) -> str:
+    """Names the entries of a model's architecture and sizes; `hugging_face` loads any."""
+    entries = [cls for cls in map(TEXT_ENCODERS.get, TEXT_ENCODERS) if issubclass(cls, HuggingFaceTextEncoder)]
+    wanted = {cls.__name__: {"model_type": cls.architecture, **cls.sizes} for cls in entries if cls.sizes}
+    fitting = [name for name, keys in wanted.items() if all(getattr(config, k, None) == v for k, v in keys.items())]
+    fitting = [name for name in fitting if not name.startswith("clip_")]  # those need another file too
+    return " or ".join([*fitting, "a model for the entry hugging_face, which takes any"])
 
 
 def _local_folder(folder: Path) -> Path:
