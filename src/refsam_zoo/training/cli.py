@@ -53,7 +53,7 @@ ROLES.update(
 class _Parser(OneLineErrors, LightningArgumentParser):
     """LightningCLI's parser with one-line errors, and with options that stay with their class."""
 
-    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
         """As in the base class."""
         with options_stay_with_their_class():
             return super().parse_args(*args, **kwargs)
