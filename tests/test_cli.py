@@ -178,6 +178,9 @@ class TestBadInput:
     ) -> None:
         assert expected in error_of(demo("fit", ref_shapes, tmp_path, flag), capsys)
 
+    def test_what_is_missing_is_named_as_it_is_typed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "missing: --checkpoint, --output;" in error_of(["segment", "v.mp4", "the star"], capsys)
+
     def test_a_configuration_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "nowhere.yaml" in error_of(["fit", "--config=nowhere.yaml"], capsys)
 

@@ -172,6 +172,8 @@ def test_a_warning_does_not_stand_behind_the_progress_bar(
 def test_what_is_wrong_is_said_before_anything_is_loaded(video_file: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a video")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "judo" / "images").mkdir(parents=True)
+    (tmp_path / "judo" / "images" / "0.jpg").touch()
     good = {"video": video_file, "expressions": SENTENCES, "checkpoint": tmp_path / "c.ckpt", "output": tmp_path / "o"}
     for wrong, message in [
         ({"expressions": []}, "no sentence was given"),
@@ -180,6 +182,8 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(video_file: Path, tmp_p
         ({"video": tmp_path / "missing.mp4"}, r"missing\.mp4: no such video"),
         ({"video": tmp_path / "notes.txt"}, r"notes\.txt: not a readable video"),
         ({"video": tmp_path / "empty"}, r"empty: holds no \.jpg"),
+        ({"video": tmp_path / "judo"}, r"judo: holds no .* frames; did you mean .*judo.images\?"),
+        ({"video": Path("https:/host/x.mp4")}, "https://host/x.mp4: a web address is not read from"),
         ({"output": tmp_path}, "is not empty"),
         ({"output": video_file}, "Not a directory"),
         ({"device": "toaster"}, "--device toaster: "),
