@@ -134,8 +134,8 @@ def _measured_table(runs: Sequence[str | Path]) -> list[str]:
     if not runs:
         return ["No run was given."]
     lines = ["| run | subset | expressions | J&F | J | F |", "|---|---|---:|---:|---:|---:|"]
-    for run in runs:
-        for subset, scores in _read_summary(Path(run) / "evaluation" / "summary.json").items():
+    for run in map(Path, runs):
+        for subset, scores in _read_summary(run / "evaluation" / "summary.json").items():
             points = " | ".join(f"{100 * scores[name]:.1f}" for name in ("jf", "j", "f"))
             lines.append(f"| {run.name} | {subset} | {scores['expressions']} | {points} |")
     return lines
