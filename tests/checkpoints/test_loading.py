@@ -274,3 +274,9 @@ def test_resuming_at_the_end_is_refused(limits: tuple[int, int | None], refused:
 
 def test_an_input_error_is_a_value_error() -> None:
     assert issubclass(InputError, ValueError)
+
+
+def test_a_runs_checkpoint_given_to_an_encoder_is_recognised() -> None:
+    state = {"model.image_encoder.weight": STATE["weight"], "alignment.shift": STATE["bias"]}
+    with pytest.raises(InputError, match=r"checkpoint of a run.*--model\.weights"):
+        load_into(nn.Linear(3, 2), state, "last.ckpt")

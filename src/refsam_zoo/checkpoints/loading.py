@@ -38,6 +38,9 @@ _WRAPPERS = (
 _PREFIXES = ("module.", "model.")
 """What wrappers of a model (data parallelism, a LightningModule) put before all of its names."""
 
+_OF_RUN = "model.image_encoder."
+"""How names begin in the checkpoint of a run."""
+
 
 @dataclass(frozen=True)
 class WeightsFile:
@@ -160,7 +163,9 @@ def check_fit(own: StateDict, state_dict: StateDict, complaint: str) -> None:
     }
     complaints = [enumerate_some(group, names) for group, names in groups.items() if names]
     if complaints:
-        raise InputError(f"{complaint}: {'; '.join(complaints)}")
+        of_run = any(name.startswith(_OF_RUN) for name in state_dict) and not any(n.startswith(_OF_RUN) for n in own)
+        hint = "; it is the checkpoint of a run, which a model starts from as --model.weights" if of_run else ""
+        raise InputError(f"{complaint}: {'; '.join(complaints)}{hint}")
 
 
 def enumerate_some(what: str, names: list[str], shown: int = 3) -> str:

@@ -119,7 +119,8 @@ def _harmless_types() -> list[Any]:
 
     Those that a reader may not have, or that another release keeps elsewhere, stand for their names.
     """
-    numpy: list[Any] = [np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]]  # what makes a number and an array
+    # what makes a number and an array
+    numpy: list[Any] = [np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]]
     return [
         argparse.Namespace,
         types.SimpleNamespace,
