@@ -137,7 +137,7 @@ def test_checkpoints_by_name(tmp_path: Path) -> None:
         (["run/hpc_ckpt_1.ckpt"], "", "run/hpc_ckpt_1.ckpt"),
         (["run/checkpoints/last.ckpt", "run/hpc_ckpt_1.ckpt"], "", "run/hpc_ckpt_1.ckpt"),
         (["run/checkpoints/last.ckpt", "run/hpc_ckpt_1.ckpt", "run/hpc_ckpt_2.ckpt"], "2", "run/hpc_ckpt_2.ckpt"),
-        (["run/hpc_ckpt_1.ckpt", "run/checkpoints/last.ckpt"], "", None),
+        (["run/hpc_ckpt_1.ckpt", "run/checkpoints/last.ckpt"], "", "run/checkpoints/last.ckpt"),
         (["run/hpc_ckpt_1.ckpt", "run/checkpoints/last.ckpt"], "1", "run/checkpoints/last.ckpt"),
         (["run/checkpoints/last.ckpt"], "", None),
         (["run/checkpoints/last.ckpt", "run-77/checkpoints/last.ckpt"], "1", "run-77/checkpoints/last.ckpt"),

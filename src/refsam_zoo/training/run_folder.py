@@ -37,8 +37,8 @@ def named_checkpoint(folder: Path, name: str) -> Path:
 def requeued_checkpoint(folder: Path) -> Path | None:
     """Finds where an interrupted SLURM job goes on; None for all other runs.
 
-    That is the newest of Lightning's `hpc_ckpt_N.ckpt` and of `last.ckpt`. A job that SLURM has not queued again goes
-    on only from the former: `last.ckpt` is newer where an earlier job has come to its end since.
+    That is the newest of Lightning's `hpc_ckpt_N.ckpt` and of `last.ckpt`. Where there is only the latter, the job must
+    be one that SLURM says it has queued again: it may also be that of an earlier run.
 
     Args:
         folder: The run's folder as configured; the job may have got one of its own beside it.
@@ -47,11 +47,10 @@ def requeued_checkpoint(folder: Path) -> Path | None:
         return None
     again = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
     for home in (*_own_names(folder), folder):
-        candidates = [named_checkpoint(home, "hpc"), named_checkpoint(home, "last")]
-        found = [path for path in candidates if path.is_file()]
-        newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-        if newest is not None and (again or newest.parent == home):
-            return newest
+        hpc, last = named_checkpoint(home, "hpc"), named_checkpoint(home, "last")
+        found = [path for path in (hpc, last) if path.is_file()]
+        if hpc in found or (again and found):
+            return max(found, key=lambda path: path.stat().st_mtime)
     return None
 
 

@@ -42,7 +42,7 @@ class StopSignals(Callback):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._earlier.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
         if kind is None and self.received is not None:
             _say(f"{signal.Signals(self.received).name} came when everything was done")
             raise SystemExit(_exit_status(self.received))
