@@ -48,3 +48,11 @@ def test_alignment_weighs_the_objects_of_a_clip_as_much_as_all_else() -> None:
 
 def test_alignment_without_weight_learns_nothing() -> None:
     assert not any(parameter.requires_grad for parameter in AlignmentLoss().parameters())
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_frame_is_summed_in_no_less_than_float32(precision: torch.dtype) -> None:
+    masks = torch.zeros(1, 512, 512, dtype=torch.bool)
+    masks[:, :300] = True
+    logits = (masks.double() - 0.5).to(precision)
+    torch.testing.assert_close(MaskLoss()(logits, masks).double(), MaskLoss()(logits.double(), masks))

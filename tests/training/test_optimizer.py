@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.training.losses import AlignmentLoss
-from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer
+from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.zoo import create_model
 
 
@@ -35,6 +36,22 @@ def test_vectors_do_not_decay() -> None:
 def test_schedule(schedule: Schedule, factors: list[float]) -> None:
     found = [schedule.factor(step, total_steps=100) for step in (0, 50, 100)]
     assert found == pytest.approx(factors)
+
+
+def test_the_length_of_a_run_is_not_asked_for_before_its_first_step() -> None:
+    asked: list[int] = []
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=1.0)
+    schedule = build_schedule(optimizer, Schedule("cosine"), lambda: (asked.append(1), 2.0)[1])
+    assert (schedule.get_last_lr(), asked) == ([1.0], [])
+    optimizer.step()
+    schedule.step()
+    assert schedule.get_last_lr() == pytest.approx([0.5])
+
+
+def test_float16_weights_are_refused() -> None:
+    model = create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="frozen").half()
+    with pytest.raises(InputError, match="16-true cannot train"):
+        build_optimizer(model, AlignmentLoss(), LearningRates(), weight_decay=0.01)
 
 
 def test_frozen_parts_keep_no_gradient() -> None:
