@@ -25,8 +25,8 @@ class OneLineErrors(ArgumentParser):
     """Raises `InputError` instead of printing usage and leaving."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Turns a parsing error into an `InputError`; one that was its cause says it better."""
-        raise _own_words(ex) or InputError(self._explain(" ".join(message.split()))) from ex
+        """Turns a parsing error into an `InputError`."""
+        raise InputError(self._explain(" ".join(message.split()))) from ex
 
     def instantiate(self, *args: Any, **kwargs: Any) -> Any:
         """Makes the objects; what their constructors find wrong comes through as it is, also out of a union's types."""
