@@ -70,3 +70,10 @@ def test_mistakes_are_one_line(ref_shapes: Path, tmp_path: Path, capsys: pytest.
     ):
         assert main(["cache", str(tmp_path / "cache"), f"--data={ref_shapes}", *more]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_what_an_encoder_finds_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Although `InputError` is a `ValueError`, which the parser catches to try the other types of a union."""
+    options = ["--image_encoder", "vit_tiny", "--image_encoder.checkpoint", str(tmp_path / "none.pth")]
+    assert main(["cache", str(tmp_path / "cache"), "--data", str(tmp_path), *options]) == 2
+    assert "none.pth: no such weights file" in capsys.readouterr().err

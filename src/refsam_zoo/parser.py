@@ -28,13 +28,10 @@ class OneLineErrors(ArgumentParser):
     """Raises `InputError` instead of printing usage and leaving."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Turns a parsing error into an `InputError`, or gives the one that was its cause, which says it better.
-
-        Of a parser within another, that one does, with the whole key.
-        """
+        """Turns a parsing error into an `InputError`; of a parser within another, that one does, with the whole key."""
         if not self.exit_on_error:
             super().error(message, ex)
-        raise _own_words(ex) or InputError(self._explain(" ".join(message.split()))) from ex
+        raise InputError(self._explain(" ".join(message.split()))) from ex
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, *more: Any, **options: Any
