@@ -222,14 +222,21 @@ class TestBadInput:
         assert (tmp_path / "config.yaml").is_file()
         assert not list(tmp_path.rglob("*.ckpt*"))
 
-    @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"version https://git-lfs"])
+    @pytest.mark.parametrize(
+        ("content", "what"),
+        [
+            (b"", "the file is empty"),
+            (b"no checkpoint", "not a readable checkpoint: "),
+            (b"version https://git-lfs", "not a weights file but a"),
+        ],
+    )
     def test_a_checkpoint_that_is_none(
-        self, content: bytes, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, content: bytes, what: str, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         checkpoint = tmp_path / "model.ckpt"
         checkpoint.write_bytes(content)
         message = error_of(demo("test", ref_shapes, tmp_path, f"--ckpt_path={checkpoint}"), capsys)
-        assert f"{checkpoint}: not a readable checkpoint: " in message
+        assert f"{checkpoint}: {what}" in message
         assert len(message.rpartition(": ")[2]) > len("empty")
 
     def test_an_output_folder_that_cannot_be_made(

@@ -140,6 +140,12 @@ class ClipBatch:
         frames, clip_index = self.frames.pin_memory(), self.clip_index.pin_memory()
         return ClipBatch(frames, self.sizes, self.expressions, clip_index, masks, self.clips)
 
+    def expression_sizes(self) -> list[tuple[int, int]]:
+        """Gives the size of the clip of each of the N expressions, without waiting for a GPU."""
+        if len(set(self.sizes)) == 1:
+            return self.sizes[:1] * len(self.expressions)
+        return [size for clip, size in zip(self.clips, self.sizes, strict=True) for _ in clip.expressions]
+
     def rows(self, position: int) -> slice:
         """Gives the place of a clip's expressions among the N."""
         first = sum(len(clip.expressions) for clip in self.clips[:position])

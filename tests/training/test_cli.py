@@ -126,7 +126,7 @@ def test_checkpoints_in_mid_epoch_in_the_precision_of_a_gpu(
     tiny_command: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     saved = ("--last_checkpoint.every_n_train_steps=3", "--trainer.precision=bf16-mixed")
-    steps = ("--data.clip_frames=1", "--data.batch_size=1", "--trainer.max_epochs=2", "--trainer.max_steps=7")
+    steps = ("--data.epoch_length=4", "--data.batch_size=1", "--trainer.max_epochs=2", "--trainer.max_steps=7")
     assert main(tiny_command("fit", tmp_path, *steps, *saved)) == 0
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert (checkpoint["global_step"], checkpoint["epoch"]) == (6, 1)

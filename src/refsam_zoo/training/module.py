@@ -139,7 +139,7 @@ class ReferringSegmentation(LightningModule):
         if batch.masks is None:
             raise InputError(f"video '{batch.clips[0].referrals[0].video_id}' has no masks to train on")
         segmented = self.model(batch)
-        sizes = [size for clip, size in zip(batch.clips, batch.sizes, strict=True) for _ in clip.expressions]
+        sizes = batch.expression_sizes()
         loss = torch.zeros((), device=self.device)
         for size in sorted(set(sizes)):
             rows = rows_of(size, sizes, self.device)

@@ -82,8 +82,10 @@ def build_optimizer(
     learned = [p for p in alignment.parameters() if p.requires_grad]
     if learned:
         groups.append({"params": learned, "lr": rates.cross_modal, "weight_decay": 0.0, "name": "alignment"})
-    # PyTorch picks the implementation: a fused one unscales gradients in its step, after they should be clipped
-    return torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    # Gradients are unscaled before the step, not in it as a fused one can: Lightning would refuse to clip them.
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, schedule: Schedule, total_steps: Callable[[], float]) -> LambdaLR:

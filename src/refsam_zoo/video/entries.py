@@ -15,6 +15,8 @@ from refsam_zoo.errors import InputError, nearest_name
 
 LONGEST_NAME = 80
 """Characters of a key that messages show."""
+LONGEST_PATH = 1000
+"""Characters of a path in a message, which must name the file as a whole."""
 
 LARGEST = sys.float_info.max
 """No number is larger."""
@@ -113,7 +115,7 @@ class Entry:
             self.fail(f"{_short(self.value)} must be a path inside the folder {root}")
         path = root / inside
         if not os.path.exists(path):
-            self.fail(f"there is no {_short(str(path))}")
+            self.fail(f"there is no {_short(str(path), LONGEST_PATH)}")
         return path
 
     def integer(self, smallest: int = 0, largest: int = 2**31 - 1) -> int:
@@ -226,7 +228,7 @@ def _kind(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-def _short(value: object) -> str:
+def _short(value: object, longest: int = 80) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     text = " ".join(text.split())
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."
