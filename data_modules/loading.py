@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
+import os
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
@@ -89,6 +90,8 @@ class ClipLoader:
 
     def __iter__(self) -> Iterator[ClipBatch]:
         delivery: Delivery
+        if self._loader.num_workers:
+            _end_workers_at_exit()
         try:
             for delivery in self._loader:
                 if delivery.batch is None:
@@ -142,7 +145,16 @@ class TrainingLoader(ClipLoader):
         self._resumed = state
 
 
-@atexit.register
+_ends_workers_of: set[int] = set()
+
+
+def _end_workers_at_exit() -> None:
+    """Once per process; `atexit` would not be asked in one that `multiprocessing` has forked, as DDP's are."""
+    if os.getpid() not in _ends_workers_of:
+        _ends_workers_of.add(os.getpid())
+        Finalize(None, _end_workers, exitpriority=100)
+
+
 def _end_workers() -> None:
     # `multiprocessing`, whose turn is next, asks by a signal that they do not hear, and waits
     for process in multiprocessing.active_children():
