@@ -84,7 +84,7 @@ def build_optimizer(
         groups.append({"params": learned, "lr": rates.cross_modal, "weight_decay": 0.0, "name": "alignment"})
     optimizer = torch.optim.AdamW(groups, fused=True)
     # Gradients are unscaled before the step, not in it as a fused one can: Lightning would refuse to clip them.
-    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    optimizer._step_supports_amp_scaling = False
     return optimizer
 
 
