@@ -31,12 +31,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ColorJitter
 from torchvision.transforms import functional as transforms
 
-from refsam_zoo.data_modules.clips import TrainingClips
-from refsam_zoo.data_modules.loading import TrainingLoader
-from refsam_zoo.data_modules.samplers import TrainingSampler
+from refsam_zoo.clips.augmentation import ClipAugmentation
+from refsam_zoo.clips.clip_sampling import NeighbourSampling
+from refsam_zoo.clips.clips import TrainingClips
+from refsam_zoo.clips.loading import TrainingLoader
+from refsam_zoo.clips.samplers import TrainingSampler
 from refsam_zoo.types import Referral, VideoSource
-from refsam_zoo.video.augmentation import ClipAugmentation
-from refsam_zoo.video.clip_sampling import NeighbourSampling
 from refsam_zoo.video.masks import PaletteMasks
 from refsam_zoo.video.readers import open_video
 from refsam_zoo.video.video_opener import VideoOpener

@@ -20,8 +20,8 @@ import cv2
 import measure
 import numpy as np
 
+from refsam_zoo.clips.clip_sampling import ConsecutiveSampling, NeighbourSampling
 from refsam_zoo.types import VideoSource
-from refsam_zoo.video.clip_sampling import ConsecutiveSampling, NeighbourSampling
 from refsam_zoo.video.packets import read_packets
 from refsam_zoo.video.readers import Backend, open_video
 

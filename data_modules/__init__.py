@@ -4,6 +4,8 @@ Every data set is a parser from its annotation files to `Referral`s and a data m
 decoding, augmentation and collation are shared.
 """
 
+from refsam_zoo.clips.augmentation import ClipAugmentation, PseudoClipAugmentation
+from refsam_zoo.clips.clip_sampling import ConsecutiveSampling, NeighbourSampling, UniformSampling, WholeVideoSampling
 from refsam_zoo.data_modules.a2d_sentences import A2DSentences
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.jhmdb_sentences import JHMDBSentences
@@ -18,8 +20,6 @@ from refsam_zoo.data_modules.refer_youtube_vos import ReferYouTubeVOS
 from refsam_zoo.data_modules.referring_folder import ReferringFolder
 from refsam_zoo.data_modules.revos import ReVOS
 from refsam_zoo.data_modules.shards import Shards
-from refsam_zoo.video.augmentation import ClipAugmentation, PseudoClipAugmentation
-from refsam_zoo.video.clip_sampling import ConsecutiveSampling, NeighbourSampling, UniformSampling, WholeVideoSampling
 
 __all__ = [
     "LVVIS",

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from refsam_zoo.data_modules.annotations import Entry, read_lines, read_table, separately
+from refsam_zoo.annotations.files import Entry, read_lines, read_table, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import find_files

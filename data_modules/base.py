@@ -10,15 +10,15 @@ from typing import ClassVar, Literal
 from lightning.pytorch import LightningDataModule
 from typing_extensions import Self
 
-from refsam_zoo.data_modules.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
-from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader, feeds_gpu
-from refsam_zoo.data_modules.samplers import TrainingSampler, VideoSampler
-from refsam_zoo.data_modules.text_blind import mismatch_expressions
+from refsam_zoo.clips.augmentation import Augmentation
+from refsam_zoo.clips.clip_sampling import ClipSampling, NeighbourSampling
+from refsam_zoo.clips.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
+from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu
+from refsam_zoo.clips.samplers import TrainingSampler, VideoSampler
+from refsam_zoo.clips.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import ClipLength, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral
-from refsam_zoo.video.augmentation import Augmentation
-from refsam_zoo.video.clip_sampling import ClipSampling, NeighbourSampling
 from refsam_zoo.video.readers import Backend
 from refsam_zoo.video.video_opener import VideoOpener
 

@@ -18,9 +18,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
+from refsam_zoo.annotations.files import Entry, Expressions, read_json, separately
+from refsam_zoo.annotations.matlab import read_matlab_array
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.matlab import read_matlab_array
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry, read_json, separately
+from refsam_zoo.annotations.files import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
 from refsam_zoo.file_names import natural_order

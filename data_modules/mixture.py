@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lightning.pytorch import LightningDataModule
 
+from refsam_zoo.clips.clips import MixedClips
+from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu
+from refsam_zoo.clips.samplers import MixingSampler
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.clips import MixedClips
-from refsam_zoo.data_modules.loading import ClipLoader, TrainingLoader, feeds_gpu
-from refsam_zoo.data_modules.samplers import MixingSampler
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import PositiveFloat, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral

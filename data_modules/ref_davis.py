@@ -22,7 +22,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry, Expressions, read_lines, separately
+from refsam_zoo.annotations.files import Entry, Expressions, read_lines, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import LARGEST_OBJECT_ID, expressions_file, parse_refer_youtube_vos
 from refsam_zoo.errors import InputError

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry
+from refsam_zoo.annotations.files import Entry
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.mevis import MaskDict, parse_expressions
 from refsam_zoo.errors import InputError

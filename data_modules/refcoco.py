@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 from typing_extensions import Self
 
-from refsam_zoo.data_modules.annotations import Entry, Expressions, read_json, separately
+from refsam_zoo.annotations.files import Entry, Expressions, read_json, separately
+from refsam_zoo.annotations.restricted_pickle import read_pickle
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.restricted_pickle import read_pickle
 from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import PolygonMasks, Polygons, RunLengths, Segmentation

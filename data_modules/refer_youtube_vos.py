@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.annotations import Entry, read_json, separately
+from refsam_zoo.annotations.files import Entry, read_json, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.file_names import find_files, natural_order
 from refsam_zoo.types import Referral, VideoSource

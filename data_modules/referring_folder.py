@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePath
 
-from refsam_zoo.data_modules.annotations import Entry, is_file_name, read_json, read_table, separately
+from refsam_zoo.annotations.files import Entry, is_file_name, read_json, read_table, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.file_names import FRAMES, MASKS, Spellings, find_files

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from refsam_zoo.data_modules.annotations import Entry, Expressions, parse_json, separately
+from refsam_zoo.annotations.files import Entry, Expressions, parse_json, separately
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import parse_frames
 from refsam_zoo.types import Referral

@@ -110,7 +110,7 @@ class TestRun:
         self, run: Path, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         content = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-        content["hyper_parameters"]["tracker"]["class_path"] = "refsam_zoo.model.tracking.lost_tracker"
+        content["hyper_parameters"]["tracker"]["class_path"] = "refsam_zoo.model.trackers.base.lost_tracker"
         torch.save(content, tmp_path / "old.ckpt")
         video = next((ref_shapes / "test" / "Videos").glob("*.mp4"))
         arguments = ["segment", str(video), "it", f"--checkpoint={tmp_path / 'old.ckpt'}", f"--output={tmp_path / 'o'}"]

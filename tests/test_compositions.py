@@ -14,8 +14,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
-from refsam_zoo.ablation import BASES, read_table
-from refsam_zoo.data_modules.clips import collate
+from refsam_zoo.ablations.runs import BASES, read_table
+from refsam_zoo.clips.clips import collate
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
@@ -48,7 +48,7 @@ def parser() -> ArgumentParser:
         {
             "model.text_tuner": "frozen",
             "model.cross_modal": "CrossModalMLP",
-            "model.mask_decoder": "refsam_zoo.model.mask_decoder.MaskDecoder",
+            "model.mask_decoder": "sam_decoder",
             "model.loss": "MaskLoss",
             "model.alignment": "AlignmentLoss",
         }

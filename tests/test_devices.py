@@ -16,13 +16,16 @@ from refsam_zoo import create_model
 from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import FeatureCache
 from refsam_zoo.inference.predictor import Predictor
-from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP
+from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
-from refsam_zoo.model.mask_decoder import MASK_DECODERS, sam_decoder
+from refsam_zoo.model.mask_decoders import MASK_DECODERS
+from refsam_zoo.model.mask_decoders.sam import sam_decoder
+from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
-from refsam_zoo.model.tracking import TRACKERS, track_mlp
+from refsam_zoo.model.trackers import TRACKERS
+from refsam_zoo.model.trackers.track_mlp import track_mlp
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation

@@ -15,6 +15,8 @@ from lightning.pytorch import LightningDataModule
 
 from refsam_zoo import data_modules, number_types, zoo
 from refsam_zoo.cli import COMMANDS
+from refsam_zoo.clips.augmentation import Augmentation
+from refsam_zoo.clips.clip_sampling import ClipSampling
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.inference.released import ReleasedDavisPredictor, ReleasedPredictor
@@ -25,8 +27,6 @@ from refsam_zoo.synthesis import SynthesisOptions
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.optimizer import LearningRates, Schedule
-from refsam_zoo.video.augmentation import Augmentation
-from refsam_zoo.video.clip_sampling import ClipSampling
 
 BOUNDED = {
     kind for kind in vars(number_types).values() if isinstance(kind, type) and kind.__module__ == PositiveInt.__module__

@@ -20,7 +20,7 @@ def test_info_counts_parameters_without_memory() -> None:
 
 
 def test_a_class_by_import_path_needs_no_registration() -> None:
-    path = "refsam_zoo.model.tracking.no_tracker"
+    path = "refsam_zoo.model.trackers.no_tracker.no_tracker"
     model = refsam_zoo.create_model("refsam_vit_tiny", text_encoder="clip_tiny", tracker=path)
     assert type(model.tracker).__name__ == "no_tracker"
 

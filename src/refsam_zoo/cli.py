@@ -20,20 +20,20 @@ TRAINER_COMMANDS = {
 COMMANDS = {
     "segment": ("refsam_zoo.inference.segment:segment", "segment your own video by sentences"),
     "inspect": (
-        "refsam_zoo.data_modules.inspection:inspect",
+        "refsam_zoo.preparation.inspection:inspect",
         "check a data set: counts, broken files, a contact sheet",
     ),
     "shard": (
-        "refsam_zoo.data_modules.shard_writer:shard",
+        "refsam_zoo.preparation.shard_writer:shard",
         "copy a data set into WebDataset tar files, to be read from anywhere",
     ),
-    "synthesize": ("refsam_zoo.synthesis.command:synthesize_command", "write the RefShapes data set"),
+    "synthesize": ("refsam_zoo.commands.synthesize:synthesize_command", "write the RefShapes data set"),
     "convert": (
-        "refsam_zoo.checkpoints.convert:convert",
+        "refsam_zoo.commands.convert:convert",
         "convert weights of the released RefSAM code to ours and back",
     ),
     "evaluate": (
-        "refsam_zoo.evaluation_command:evaluate_command",
+        "refsam_zoo.commands.evaluate:evaluate_command",
         "score the masks of any system, or check a submission",
     ),
     "compare": ("refsam_zoo.evaluation.comparison:compare_command", "compare two runs with confidence intervals"),
@@ -41,14 +41,17 @@ COMMANDS = {
         "refsam_zoo.evaluation.leaderboard:leaderboard_command",
         "write the table of published and measured results",
     ),
-    "ablate": ("refsam_zoo.ablation:ablate", "train the rows of an ablation table and draw them beside the paper's"),
+    "ablate": (
+        "refsam_zoo.ablations.runs:ablate",
+        "train the rows of an ablation table and draw them beside the paper's",
+    ),
     "cache": (
-        "refsam_zoo.caching_command:cache",
+        "refsam_zoo.commands.cache:cache",
         "compute a data set's image features ahead of training, or clear them",
     ),
     "list": ("refsam_zoo.zoo:print_zoo", "print the zoo as a table"),
     "parameters": (
-        "refsam_zoo.parameter_table:print_parameters",
+        "refsam_zoo.commands.parameters:print_parameters",
         "count what RefSAM's compositions consist of and learn",
     ),
 }

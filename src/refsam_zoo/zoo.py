@@ -14,12 +14,13 @@ import torch
 
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.composition import compose
-from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP, DensePrompt, SparsePrompt
+from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
-from refsam_zoo.model.mask_decoder import MASK_DECODERS, MaskDecoder
+from refsam_zoo.model.mask_decoders import MASK_DECODERS, MaskDecoder
+from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS, DensePrompt, SparsePrompt
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS, TextEncoder
-from refsam_zoo.model.tracking import TRACKERS, Tracker
+from refsam_zoo.model.trackers import TRACKERS, Tracker
 from refsam_zoo.model.tuners import TUNERS, Tuner
 from refsam_zoo.registry import ModelCard, Registry
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from refsam_zoo.clips.clip_sampling import WholeVideoSampling
+from refsam_zoo.clips.clips import collate
 from refsam_zoo.data_modules import ClipAugmentation, ReferYouTubeVOS
-from refsam_zoo.data_modules.clips import collate
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip, ClipBatch
-from refsam_zoo.video.clip_sampling import WholeVideoSampling
 
 TreeWriter = Callable[..., Path]
 

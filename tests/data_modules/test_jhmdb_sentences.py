@@ -10,8 +10,8 @@ import pytest
 from formats.jhmdb_sentences import SAMPLED, first_of_each_video, write_jhmdb_sentences
 from scipy.io import savemat
 
+from refsam_zoo.clips.clips import read_clip
 from refsam_zoo.data_modules import JHMDBSentences
-from refsam_zoo.data_modules.clips import read_clip
 from refsam_zoo.data_modules.jhmdb_sentences import parse_jhmdb_sentences
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from formats.mevis import write_lv_vis, write_mevis, write_ref_sav, write_revos
 
+from refsam_zoo.clips.clips import read_clip
 from refsam_zoo.data_modules import LVVIS, MeViS, RefSAV, ReVOS
-from refsam_zoo.data_modules.clips import read_clip
 from refsam_zoo.data_modules.mevis import parse_mevis
 from refsam_zoo.data_modules.ref_sav import parse_ref_sav
 from refsam_zoo.data_modules.revos import parse_revos

@@ -8,11 +8,11 @@ import pytest
 import torch
 from formats.catalogue import FORMATS
 
+from refsam_zoo.clips.loading import TrainingLoader
+from refsam_zoo.clips.samplers import MixingSampler
 from refsam_zoo.data_modules import MeViS, Mixture, RefCOCO, ReferYouTubeVOS, Shards
-from refsam_zoo.data_modules.loading import TrainingLoader
-from refsam_zoo.data_modules.samplers import MixingSampler
-from refsam_zoo.data_modules.shard_writer import shard
 from refsam_zoo.errors import InputError
+from refsam_zoo.preparation.shard_writer import shard
 from refsam_zoo.types import Referral
 
 TreeWriter = Callable[..., Path]

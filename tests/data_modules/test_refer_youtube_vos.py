@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from refsam_zoo.clips.clips import read_clip
 from refsam_zoo.data_modules import ReferYouTubeVOS
-from refsam_zoo.data_modules.clips import read_clip
 from refsam_zoo.data_modules.holdout import hold_out
 from refsam_zoo.data_modules.refer_youtube_vos import expressions_file, parse_refer_youtube_vos
 from refsam_zoo.errors import InputError

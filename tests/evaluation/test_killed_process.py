@@ -13,7 +13,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from refsam_zoo.evaluation.callback import EvaluationCallback
+from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
 
 

@@ -13,17 +13,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from refsam_zoo.checkpoints.components import load_components
-from refsam_zoo.checkpoints.official import from_official, to_official
-from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP, Language, PixelWordAttention
+from refsam_zoo.model.cross_modal import CrossModalMLP, Language
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
-from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
+from refsam_zoo.model.prompts.dense import PixelWordAttention
 from refsam_zoo.model.refsam import EncodedFrames, RefSAM
 from refsam_zoo.model.text_encoders.hugging_face import HuggingFaceTextEncoder
-from refsam_zoo.model.tracking import TRACKERS, query_interaction
+from refsam_zoo.model.trackers import TRACKERS
+from refsam_zoo.model.trackers.query_interaction import query_interaction
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.training.losses import MaskLoss
 from refsam_zoo.types import ClipBatch
+from refsam_zoo.weights.components import load_components
+from refsam_zoo.weights.official import from_official, to_official
 
 DATA = Path(__file__).parent / "data"
 SENTENCES = ["the brown dog running to the left", "a red ball"]

@@ -8,10 +8,10 @@ from segment_anything.modeling import MaskDecoder as PackageDecoder
 from segment_anything.modeling import TwoWayTransformer
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
-from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.refsam import RefSAM
-from refsam_zoo.model.tracking import TRACKERS
+from refsam_zoo.model.trackers import TRACKERS
 from refsam_zoo.zoo import create_model
 
 SENTENCES = ["the red square", "the very small green circle on the left"]
@@ -88,7 +88,7 @@ def test_the_decoder_is_that_of_the_package(
     ours.load_state_dict(package.state_dict())
     image, position = (torch.randn(1, 256, 6, 7) for _ in range(2))
     dense, sparse = torch.randn(3, 256, 6, 7), torch.randn(3, 5, 256)
-    monkeypatch.setattr("refsam_zoo.model.two_way.PIXELS_PER_THREAD", pixels_per_thread)
+    monkeypatch.setattr("refsam_zoo.model.mask_decoders.two_way.PIXELS_PER_THREAD", pixels_per_thread)
     given = [part.clone() for part in (image, dense, sparse)]
     with torch.set_grad_enabled(training):
         masks, iou = package(image, position, sparse, dense, multimask_output=False)

@@ -13,8 +13,8 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import nn
 
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder, vit_b
-from refsam_zoo.model.mask_decoder import MaskDecoder as OurMaskDecoder
-from refsam_zoo.model.mask_decoder import build_prompt_encoder, load_sam_decoder
+from refsam_zoo.model.mask_decoders import MaskDecoder as OurMaskDecoder
+from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder, load_sam_decoder
 from refsam_zoo.model.preprocessing import preprocess, restore
 
 SIZE = (150, 200)

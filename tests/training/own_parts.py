@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
-from refsam_zoo.model.tracking import track_mlp
+from refsam_zoo.model.trackers.track_mlp import track_mlp
 
 
 class SmallerEncoder(vit_tiny):

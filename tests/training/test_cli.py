@@ -12,8 +12,8 @@ import torch
 import yaml
 from lightning.pytorch import LightningModule, Trainer
 
+from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.cli import main
-from refsam_zoo.evaluation.callback import EvaluationCallback
 
 pytestmark = pytest.mark.slow
 

@@ -15,12 +15,14 @@ from refsam_zoo import load_model
 from refsam_zoo.data_modules import RefShapes
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.released import ReleasedPredictor
-from refsam_zoo.model.cross_modal import CrossModalMLP, hierarchical_dense_attention, word_tokens
+from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
-from refsam_zoo.model.mask_decoder import sam_decoder
+from refsam_zoo.model.mask_decoders.sam import sam_decoder
+from refsam_zoo.model.prompts.dense import hierarchical_dense_attention
+from refsam_zoo.model.prompts.sparse import word_tokens
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
-from refsam_zoo.model.tracking import track_mlp
+from refsam_zoo.model.trackers.track_mlp import track_mlp
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation

@@ -12,13 +12,14 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
+from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.data_modules.ref_shapes import RefShapes
-from refsam_zoo.evaluation.callback import EvaluationCallback
-from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS, CrossModalMLP
+from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
-from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
-from refsam_zoo.model.tracking import TRACKERS
+from refsam_zoo.model.trackers import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.cli import main
-from refsam_zoo.evaluation.callback import EvaluationCallback
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.stop_signals import StopSignals
 

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from refsam_zoo.checkpoints.components import in_held_components
-from refsam_zoo.checkpoints.loading import StateDict, check_fit
-from refsam_zoo.model.cross_modal import CrossModalMLP, dense_attention, word_attention
+from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
-from refsam_zoo.model.mask_decoder import MaskDecoder, build_prompt_encoder
-from refsam_zoo.model.tracking import query_interaction
+from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder
+from refsam_zoo.model.prompts.dense import dense_attention
+from refsam_zoo.model.prompts.sparse import word_attention
+from refsam_zoo.model.trackers.query_interaction import query_interaction
 from refsam_zoo.model.tuners.adapter import adapter
 from refsam_zoo.model.tuners.lora import lora
+from refsam_zoo.weights.components import in_held_components
+from refsam_zoo.weights.files import StateDict, check_fit
 
 _BLOCKS = "vit.blocks."
 _POSITIONS = ("pos_embed", "rel_pos_h", "rel_pos_w")

@@ -6,11 +6,11 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from refsam_zoo.checkpoints.loading import load_into, select_prefix, weights_follow
-from refsam_zoo.checkpoints.reading import read_content
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.weights.files import load_into, select_prefix, weights_follow
+from refsam_zoo.weights.reading import read_content
 
 
 def load_model(checkpoint: Path | str) -> RefSAM:

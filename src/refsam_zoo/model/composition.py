@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import refsam_zoo.model.decoder_variants
-import refsam_zoo.model.fusion  # noqa: F401  both make their short names known
-from refsam_zoo.checkpoints.components import load_components
-from refsam_zoo.checkpoints.loading import load_state_dict, select_prefix
-from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
+from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.model.mask_decoder import MaskDecoder, load_sam_decoder
+from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.mask_decoders.sam import load_sam_decoder
+from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders import TextEncoder
-from refsam_zoo.model.tracking import Tracker
+from refsam_zoo.model.trackers import Tracker
 from refsam_zoo.model.tuners import Tuner
+from refsam_zoo.weights.components import load_components
+from refsam_zoo.weights.files import load_state_dict, select_prefix
 
 
 def compose(

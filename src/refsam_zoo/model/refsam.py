@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, Language, SparsePrompt
+from refsam_zoo.model.cross_modal import CrossModalMLP, Language
 from refsam_zoo.model.feature_source import ComputedFeatures, FeatureSource
 from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.model.mask_decoder import MaskDecoder, build_prompt_encoder
+from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder
 from refsam_zoo.model.preprocessing import restore
+from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.text_encoders.base import known_unpadded
-from refsam_zoo.model.tracking import Tracker
+from refsam_zoo.model.trackers import Tracker
 from refsam_zoo.types import ClipBatch, ImageFeatures, to_device
 
 CELLS_AT_ONCE = 4096

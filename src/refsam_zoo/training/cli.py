@@ -18,18 +18,18 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
-from refsam_zoo.checkpoints.loading import weights_follow
+from refsam_zoo.callbacks.masks import MaskWriter
+from refsam_zoo.callbacks.protocol import ProtocolCallback
+from refsam_zoo.callbacks.scores import EvaluationCallback
+from refsam_zoo.callbacks.submission import SubmissionWriter
 from refsam_zoo.checkpoints.restoring import read_checkpoint, require_steps_left
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.callback import EvaluationCallback
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
-from refsam_zoo.evaluation.submission_writer import SubmissionWriter
-from refsam_zoo.inference.mask_writer import MaskWriter
-from refsam_zoo.model.cross_modal import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
-from refsam_zoo.model.mask_decoder import MASK_DECODERS
+from refsam_zoo.model.mask_decoders import MASK_DECODERS
+from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
-from refsam_zoo.model.tracking import TRACKERS
+from refsam_zoo.model.trackers import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.output_files import require_empty, write_whole
 from refsam_zoo.parser import ROLES, ConfigFile, OneLineErrors
@@ -41,9 +41,9 @@ from refsam_zoo.training.lightning_messages import without_harmless_messages
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.progress_lines import ProgressLines
-from refsam_zoo.training.protocol_callback import ProtocolCallback
 from refsam_zoo.training.run_logger import RunLogger
 from refsam_zoo.training.stop_signals import StopSignals
+from refsam_zoo.weights.files import weights_follow
 
 ROLES.update(
     image_encoder=IMAGE_ENCODERS,
@@ -141,7 +141,7 @@ class RefSAMCLI(LightningCLI):
                 "model.cross_modal": "CrossModalMLP",
                 "model.sparse_prompt": "word_tokens",
                 "model.dense_prompt": "hierarchical_dense_attention",
-                "model.mask_decoder": "refsam_zoo.model.mask_decoder.MaskDecoder",
+                "model.mask_decoder": "sam_decoder",
                 "model.tracker": "track_mlp",
                 "model.loss": "MaskLoss",
                 "model.alignment": "AlignmentLoss",

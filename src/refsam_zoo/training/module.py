@@ -16,23 +16,24 @@ from torch.optim import Optimizer
 import refsam_zoo.inference.released  # noqa: F401  makes its short names known
 from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import CacheOptions, FeatureCache, require_frozen
-from refsam_zoo.checkpoints.loading import check_fit
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.predictor import Predictor, VideoState
 from refsam_zoo.model.composition import compose
-from refsam_zoo.model.cross_modal import CrossModalMLP, DensePrompt, SparsePrompt
+from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.model.mask_decoder import MaskDecoder
+from refsam_zoo.model.mask_decoders import MaskDecoder
 from refsam_zoo.model.preprocessing import pad_to_square, rows_of, shrink_masks
+from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.refsam import RefSAM, SegmentedClips
 from refsam_zoo.model.text_encoders import TextEncoder
-from refsam_zoo.model.tracking import Tracker
+from refsam_zoo.model.trackers import Tracker
 from refsam_zoo.model.tuners import Tuner
 from refsam_zoo.number_types import NonNegativeFloat
 from refsam_zoo.recipes import recipes
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.types import ClipBatch
+from refsam_zoo.weights.files import check_fit
 
 _INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 TRAINING_LOSS = "train/loss"

@@ -16,8 +16,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator, XLAAccelerator
 from lightning.pytorch.callbacks import Timer
 
+from refsam_zoo.callbacks.scores import validation_metrics
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.evaluation.callback import validation_metrics
 from refsam_zoo.training.module import TRAINING_LOSS
 from refsam_zoo.training.optimizer import LearningRates
 

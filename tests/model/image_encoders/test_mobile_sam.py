@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from refsam_zoo.checkpoints.loading import StateDict
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders.mobile_sam import mobile_sam
 from refsam_zoo.model.tuners import TUNERS
+from refsam_zoo.weights.files import StateDict
 
 
 def official(state: StateDict) -> StateDict:

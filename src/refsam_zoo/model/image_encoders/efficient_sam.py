@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from refsam_zoo.checkpoints.loading import StateDict
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
 from refsam_zoo.registry import ModelCard
+from refsam_zoo.weights.files import StateDict
 
 _LAYERS = {".mlp.fc1.": ".mlp.lin1.", ".mlp.fc2.": ".mlp.lin2."}
 

@@ -10,18 +10,12 @@ from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refsam_zoo.checkpoints.loading import (
-    StateDict,
-    load_into,
-    load_state_dict,
-    select_prefix,
-    warn_random_weights,
-)
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.number_types import ImageSize
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
+from refsam_zoo.weights.files import StateDict, load_into, load_state_dict, select_prefix, warn_random_weights
 
 _CONVOLUTIONS = {"seq.0.": "conv1.", "seq.2.": "conv2.", ".c.weight": ".conv.weight"}
 _CLASSIFIER = ("norm_head.", "head.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from refsam_zoo.checkpoints.loading import StateDict
+from refsam_zoo.weights.files import StateDict
 
 
 def resize_positions(state_dict: StateDict, own: StateDict) -> StateDict:

@@ -11,14 +11,6 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from refsam_zoo.checkpoints.loading import (
-    StateDict,
-    WeightsFile,
-    load_into,
-    load_state_dict,
-    select_prefix,
-    warn_random_weights,
-)
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.image_encoders.grid_attention import fuse
@@ -26,6 +18,14 @@ from refsam_zoo.model.image_encoders.positions import resize_positions
 from refsam_zoo.number_types import ImageSize
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
+from refsam_zoo.weights.files import (
+    StateDict,
+    WeightsFile,
+    load_into,
+    load_state_dict,
+    select_prefix,
+    warn_random_weights,
+)
 
 CELLS_AT_ONCE = 4096
 """Grid cells encoded together on a processor where nothing is trained: one image of 1024 x 1024 pixels."""

@@ -10,12 +10,12 @@ from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refsam_zoo.checkpoints.loading import load_state_dict, warn_random_weights
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.number_types import ImageSize
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures
+from refsam_zoo.weights.files import load_state_dict, warn_random_weights
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from refsam_zoo.checkpoints.loading import StateDict, load_into, load_state_dict, select_prefix, warn_random_weights
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
+from refsam_zoo.weights.files import StateDict, load_into, load_state_dict, select_prefix, warn_random_weights
 
 if TYPE_CHECKING:
     from open_clip.tokenizer import SimpleTokenizer

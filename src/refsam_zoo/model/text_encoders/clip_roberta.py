@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from refsam_zoo.checkpoints.loading import load_into, load_state_dict, select_prefix
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS
 from refsam_zoo.model.text_encoders.hugging_face import HuggingFaceTextEncoder, roberta_sizes
 from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
+from refsam_zoo.weights.files import load_into, load_state_dict, select_prefix
 
 _TOWER = "text.transformer."
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from refsam_zoo.checkpoints.loading import warn_random_weights
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
+from refsam_zoo.weights.files import warn_random_weights
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

@@ -1,0 +1,1 @@
+"""Reading annotation files that nobody promises to be right."""

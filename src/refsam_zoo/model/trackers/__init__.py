@@ -1,0 +1,11 @@
+"""Trackers: one file each; every module of this folder is imported, so a new entry is one new file."""
+
+import importlib
+import pkgutil
+
+from refsam_zoo.model.trackers.base import TRACKERS, Tracker
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["TRACKERS", "Tracker"]

@@ -1,0 +1,1 @@
+"""Weights as tensors and files; nothing here knows a model."""
