@@ -114,7 +114,7 @@ def test_a_mask_of_one_bit_has_the_ids_0_and_1(tmp_path: Path) -> None:
 
 
 def test_a_picture_beside_a_mask_is_none(folder: Path, ids: np.ndarray) -> None:
-    Image.new("RGB", (30, 20)).save(folder / "00.jpg")
+    Image.new("RGB", (30, 20)).save(folder / "0.jpg")
     np.testing.assert_array_equal(PaletteMasks(folder, NAMES, (1,)).read([0], (20, 30)), ids[:1] == 1)
 
 
