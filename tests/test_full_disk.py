@@ -1,4 +1,4 @@
-"""Every command that writes, on a disk that is too small: a real one of some kilobytes, mounted for the command alone."""
+"""Commands that write, on a disk that is too small: a real one of some kilobytes, mounted for one command alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from refsam_zoo.cli import main
@@ -104,11 +105,8 @@ def test_tables_and_pictures_of_test(checkpoint: Path, ref_shapes: Path, disk: P
 @pytest.mark.parametrize("size", ["4k", "64k"])
 def test_segment_does_not_claim_what_is_not_there(size: str, checkpoint: Path, ref_shapes: Path, disk: Path) -> None:
     video = next((ref_shapes / "test" / "JPEGImages").iterdir())
-    said = refusal(
-        ["segment", str(video), "a star", f"--checkpoint={checkpoint}", f"--output={disk}/out", "--device=cpu"],
-        disk,
-        size,
-    )
+    options = [f"--checkpoint={checkpoint}", f"--output={disk / 'out'}", "--device=cpu"]
+    said = refusal(["segment", str(video), "a star", *options], disk, size)
     assert "are kept" not in said
     assert "what could be written of the first 6 of 6 frames is in" in said
     assert not (disk / "out" / "still.png").exists()
@@ -129,6 +127,27 @@ def test_a_feature_cache_beside_training_costs_no_run(ref_shapes: Path, disk: Pa
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
     assert done.stderr.count("no more features are kept") == 1
     assert (run / "checkpoints" / "last.ckpt").is_file()
+
+
+TWO_CHECKPOINTS = """
+import sys, torch
+from pathlib import Path
+from refsam_zoo.training.checkpoint_files import WholeCheckpoints
+
+for number in range(2):
+    WholeCheckpoints().save_checkpoint({"number": number, "weights": torch.zeros(20_000)}, Path(sys.argv[1]))
+"""
+
+
+def test_the_earlier_checkpoint(disk: Path) -> None:
+    """There is room for one of 80 kB and not for the next beside it."""
+    path, copy = disk / "last.ckpt", disk.with_name("copy")
+    shell = [*UNSHARE, "sh", "-c", ON_SMALL_DISK, "sh", str(disk), "150k", str(copy)]
+    command = [*shell, sys.executable, "-c", TWO_CHECKPOINTS, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert done.stderr.splitlines()[-1].endswith(f"InputError: {path} cannot be written: No space left on device")
+    assert torch.load(copy / "last.ckpt", weights_only=True)["number"] == 0
+    assert [each.name for each in copy.iterdir()] == ["last.ckpt"]
 
 
 def test_shards(ref_shapes: Path, disk: Path) -> None:
