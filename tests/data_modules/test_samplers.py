@@ -94,3 +94,4 @@ def test_a_process_that_is_done_repeats_its_own_last_window_or_the_first_of_all(
     last = [list(VideoSampler([3, 1], rank, 3))[-1] for rank in range(3)]
     assert last == [Window(2, repeated=False), Window(3, repeated=True), Window(0, repeated=True)]
     assert list(VideoSampler([1], 1, 2)) == [Window(0, repeated=True)]
+    assert list(VideoSampler([3, 2], 1, 2))[1:] == [Window(4, repeated=False), Window(4, repeated=True)]
