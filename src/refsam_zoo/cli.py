@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.output_files import NO_ROOM
 
 TRAINER_COMMANDS = {
     "fit": "train a model",
@@ -84,6 +85,7 @@ def main(args: Sequence[str] | None = None) -> int:
             _run_function(command, arguments[1:])
         else:
             raise InputError(f"unknown command '{command}'{nearest_name(command, {**TRAINER_COMMANDS, **COMMANDS})}")
+        print(end="", flush=True)  # what cannot be written is to be known before the exit code is chosen
     except InputError as error:
         print(f"refsam-zoo: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -91,10 +93,21 @@ def main(args: Sequence[str] | None = None) -> int:
         print("refsam-zoo: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # the reader of our output has gone, as in `refsam-zoo list | head`; Python would complain once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader has gone, as in `refsam-zoo list | head`
         return 0
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"refsam-zoo: error: {error.filename or 'output'} cannot be written: {error.strerror}", file=sys.stderr)
+        if error.filename is None:
+            _drop_output()
+        return 2
     return 0
+
+
+def _drop_output() -> None:
+    """Lets go of what standard output does not take; Python would complain once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help() -> str:

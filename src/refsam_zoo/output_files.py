@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import is_hidden
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where a disk, a share of it or a file may not grow further."""
 
 
 def require_empty(folder: Path) -> None:

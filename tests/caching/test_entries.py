@@ -124,3 +124,31 @@ def test_wrong_options_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="needs a folder, not a file"):
         EntryFolder(tmp_path / "file")
+
+
+def test_whatever_bit_flips_and_wherever_a_file_ends_the_entry_is_missing(tmp_path: Path) -> None:
+    folder = EntryFolder(tmp_path)
+    folder.write(key(1), TENSORS)
+    path = folder.entries()[0].path
+    whole = path.read_bytes()
+    flipped = [whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :] for at in range(len(whole))]
+    damaged = [*flipped, *(whole[:end] for end in range(len(whole))), whole + b"\0", bytes(len(whole)), bytes(4)]
+    for content in damaged:
+        path.write_bytes(content)
+        assert folder.read(key(1)) is None
+        assert not path.exists()
+
+
+def test_a_damaged_entry_that_cannot_be_removed_is_missing_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = EntryFolder(tmp_path)
+    folder.write(key(1), TENSORS)
+    folder.entries()[0].path.write_bytes(b"half")
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)  # of a folder that is only read; whoever runs the tests may write all
+    assert folder.read(key(1)) is None
+    assert "is damaged; its features are computed again" in caplog.text

@@ -143,3 +143,30 @@ def test_a_trained_text_encoder_is_not_cached_but_trained(tmp_path: Path) -> Non
     model(batch()).low_res_logits.sum().backward()
     assert (cache.hits, cache.misses) == (0, 4)
     assert any(parameter.grad is not None for parameter in model.text_encoder.parameters())
+
+
+@torch.no_grad()
+def test_damaged_entries_are_computed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cached(model := build(), tmp_path)
+    expected = model(batch()).low_res_logits
+    paths = [entry.path for entry in EntryFolder(tmp_path).entries()]
+    for number, path in enumerate(paths[1:]):
+        whole = path.read_bytes()
+        path.write_bytes((whole[: len(whole) // 2], b"", whole[:-1] + bytes([whole[-1] ^ 1]), bytes(4))[number % 4])
+    cache = cached(build(), tmp_path)
+    model.features = cache
+    assert model(batch()).low_res_logits.equal(expected)
+    assert (cache.hits, cache.misses) == (1, 5)
+    assert caplog.text.count("is damaged; its features are computed again") == 5
+    assert model(batch()).low_res_logits.equal(expected)
+    assert cache.misses == 5
+
+
+@torch.no_grad()
+def test_features_of_another_release_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached(model := build(), tmp_path)
+    model(batch())
+    monkeypatch.setattr("refsam_zoo.caching.fingerprint.version", lambda name: "0.0.1")
+    cache = cached(model, tmp_path)
+    model(batch())
+    assert (cache.hits, cache.misses) == (0, 6)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from refsam_zoo.evaluation.counts import (
+    COUNTS,
     boundary_radius,
     contour_accuracy,
     count_labels,
@@ -89,3 +90,54 @@ def test_labels_are_counted_each_for_itself() -> None:
     predicted, true = random.integers(0, 4, (2, 5, 30, 70)).astype(np.uint8)
     expected = [count_pixels(predicted == label, true == label).tolist() for label in (3, 1, 9)]
     assert [counts.tolist() for counts in count_labels(predicted, true, (3, 1, 9))] == expected
+
+
+def test_each_count_is_where_its_name_says() -> None:
+    """Counted by hand at a radius of one: a boundary lies half a pixel to the top left of its mask's outline."""
+    predictions, masks = np.zeros((2, 1, 40, 60), bool)
+    masks[0, 15:25, 5:25] = True  # boundary in rows 14 and 24, columns 4 and 24
+    predictions[0, 16, 6] = True  # boundary in rows 15 and 16, columns 5 and 6: inside the corner
+    predictions[0, 2, 40:44] = True  # boundary in rows 1 and 2, columns 39 to 43: far from everything
+    counts = count_pixels(predictions, masks)
+    assert dict(zip(COUNTS, counts[0].tolist(), strict=True)) == {
+        "intersection": 1,
+        "predicted_area": 1 + 4,
+        "true_area": 10 * 20,
+        "predicted_boundary": 4 + 10,
+        "true_boundary": 2 * 21 + 2 * 9,
+        "matched_predicted_boundary": 3,
+        "matched_true_boundary": 4,
+    }
+    assert counts.dtype == count_labels([masks[0].astype(np.uint8)], [masks[0].astype(np.uint8)], [1])[0].dtype
+    assert counts.dtype == np.int64
+
+
+@pytest.mark.parametrize("left", [1, 63, 64, 65, 128])
+def test_a_boundary_may_begin_a_word_before_its_mask(left: int) -> None:
+    predictions, masks = np.zeros((2, 1, 20, 140), bool)
+    predictions[0, 5:15, left : left + 8] = masks[0, 6:15, left : left + 9] = True
+    assert count_pixels(predictions, masks).tolist() == [_reference_counts(predictions[0], masks[0])]
+
+
+def test_empty_frames_count_nothing_and_score_one_without_a_warning() -> None:
+    nothing, something = np.zeros((2, 30, 40), bool), np.zeros((2, 30, 40), bool)
+    something[:, 3:9, 3:9] = True
+    with np.errstate(all="raise"):
+        for predictions, masks, score in ((nothing, nothing, 1), (nothing, something, 0), (something, nothing, 0)):
+            counts = count_pixels(predictions, masks)
+            assert region_similarity(counts).tolist() == contour_accuracy(counts).tolist() == [score] * 2
+    assert not count_pixels(nothing, nothing).any()
+
+
+@pytest.mark.parametrize("size", [(30, 400), (400, 30)])
+def test_the_radius_of_labels_is_that_of_the_whole_frame(size: tuple[int, int]) -> None:
+    predicted, true = np.random.default_rng(2).integers(0, 2, (2, 1, *size), dtype=np.uint8)
+    found = count_labels(predicted, true, (1,))[0]
+    assert found.tolist() == [_reference_counts(predicted[0] == 1, true[0] == 1)]
+
+
+def test_what_is_void_must_have_the_same_shape() -> None:
+    masks = np.zeros((1, 4, 4), bool)
+    message = r"^predictions \(1, 4, 4\) and masks \(1, 4, 4\) must have one shape \[T, H, W\]$"
+    with pytest.raises(ValueError, match=message):
+        count_pixels(masks, masks, masks[:, :1])

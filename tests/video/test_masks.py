@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.video.masks import PaletteMasks, read_masks
+from refsam_zoo.video import masks as masks_module
+from refsam_zoo.video.masks import LARGEST_GREY_ID, PaletteMasks, read_indexed, read_masks
+from refsam_zoo.video.run_lengths import RunLengthMasks, RunLengths
 
 
 def write_mask(path: Path, ids: np.ndarray, mode: str = "P") -> None:
@@ -89,3 +91,74 @@ def test_a_mask_that_loses_its_ids_is_refused(tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "0.png", "JPEG")
     with pytest.raises(InputError, match=r"0\.png: not a readable mask"):
         PaletteMasks(tmp_path, NAMES, (1,)).read([0], (8, 8))
+
+
+def test_a_refusal_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "0.png"
+    Image.new("L", (8, 6)).save(path)
+    with pytest.raises(InputError) as refused:
+        read_indexed(path, (7, 8))
+    assert str(refused.value) == f"{path}: the mask is 6x8 pixels, its frame 7x8"
+    Image.new("RGB", (8, 6)).save(path)
+    with pytest.raises(InputError) as refused:
+        read_indexed(path, (6, 8))
+    assert str(refused.value) == f"{path}: a mask must be an indexed or grey PNG, this one has mode RGB"
+
+
+def test_a_mask_of_one_bit_has_the_ids_0_and_1(tmp_path: Path) -> None:
+    mask = np.random.default_rng(0).random((1, 5, 7)) < 0.5
+    Image.fromarray(mask[0]).save(tmp_path / "0.png")
+    source = PaletteMasks(tmp_path, ("0",), (1,))
+    assert np.issubdtype(source.read_ids([0], (5, 7)).dtype, np.integer)
+    np.testing.assert_array_equal(source.read([0], (5, 7)), mask)
+
+
+def test_a_picture_beside_a_mask_is_none(folder: Path, ids: np.ndarray) -> None:
+    Image.new("RGB", (30, 20)).save(folder / "0.jpg")
+    np.testing.assert_array_equal(PaletteMasks(folder, NAMES, (1,)).read([0], (20, 30)), ids[:1] == 1)
+
+
+def test_without_a_folder_the_mask_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere/0\.png: the mask is missing$"):
+        PaletteMasks(tmp_path / "nowhere", NAMES, (1,)).read([0], (8, 8))
+
+
+def test_sources_of_all_kinds_are_read_together_and_shared_files_once(
+    folder: Path, ids: np.ndarray, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for number, plane in enumerate(ids):
+        write_mask(other / f"{number}.png", 3 - plane)
+    decoded: list[Path] = []
+    read = masks_module.read_indexed
+    monkeypatch.setattr(masks_module, "read_indexed", lambda path, size: (decoded.append(path), read(path, size))[1])
+    box = RunLengthMasks(Path("box.json"), ((RunLengths((20, 30), (0, 20, 580)),) * 5,))
+    sources = [
+        PaletteMasks(folder, NAMES, (1,)),
+        box,
+        PaletteMasks(other, NAMES, (1,)),
+        PaletteMasks(folder, NAMES, (2,)),
+    ]
+    first_column = np.broadcast_to(np.arange(30) == 0, (2, 20, 30))
+    found = read_masks(sources, [3, 1], (20, 30))
+    np.testing.assert_array_equal(found, [ids[[3, 1]] == 1, first_column, ids[[3, 1]] == 2, ids[[3, 1]] == 2])
+    assert sorted(decoded) == sorted(source / name for source in (folder, other) for name in ("1.png", "3.png"))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_masks_lie_in_row_major_order(folder: Path, count: int) -> None:
+    column_major = RunLengthMasks(Path("box.json"), ((RunLengths((20, 30), (0, 20, 580)),) * 5,))
+    for source in (column_major, PaletteMasks(folder, NAMES, (1,))):
+        found = read_masks([source] * count, [3, 1, 0], (20, 30))
+        assert (found.shape, found.dtype, found.flags.c_contiguous) == ((count, 3, 20, 30), bool, True)
+
+
+def test_equal_sources_count_as_one(folder: Path) -> None:
+    """As the shard writer counts them."""
+    assert len({PaletteMasks(folder, NAMES, ids) for ids in [(1,), (1,), (2,)]}) == 2
+
+
+def test_the_largest_id_is_what_a_file_of_16_bits_holds(tmp_path: Path) -> None:
+    Image.fromarray(np.full((2, 2), LARGEST_GREY_ID, np.uint16)).save(tmp_path / "0.png")
+    assert PaletteMasks(tmp_path, ("0",), (LARGEST_GREY_ID,)).read([0], (2, 2)).all()
+    assert np.iinfo(np.uint16).max == LARGEST_GREY_ID

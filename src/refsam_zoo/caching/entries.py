@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isal import isal_zlib
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -51,6 +52,9 @@ class EntryFolder:
         folder: Made with the first entry.
         gigabytes: Limit in 10^9 bytes.
 
+    Attributes:
+        refusal: What the disk said when it refused an entry, after which nothing more is kept; None before.
+
     Raises:
         InputError: The limit is not positive, or the folder is a file.
     """
@@ -65,7 +69,7 @@ class EntryFolder:
         self.limit = int(gigabytes * 1e9)
         self._size = 0
         self._writes = 0
-        self._broken = False
+        self.refusal: str | None = None
 
     def read(self, key: str) -> dict[str, Tensor] | None:
         """Gives the tensors of a key, or None where there are none or damaged ones."""
@@ -77,18 +81,19 @@ class EntryFolder:
         except OSError as error:
             _logger.warning("%s cannot be read, its features are computed again: %s", path, error.strerror)
             return None
-        body = memoryview(content)[CHECKSUM_BYTES:]
-        if _checksum(body) != content[:CHECKSUM_BYTES]:
+        tensors = _unpack(content)
+        if tensors is None:
             _logger.warning("%s is damaged; its features are computed again", path)
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone already, or in a folder that is only read
+                path.unlink()
             return None
         with contextlib.suppress(OSError):  # another process may have evicted it
             os.utime(path)
-        return load(bytes(body))
+        return tensors
 
     def write(self, key: str, tensors: Mapping[str, Tensor]) -> None:
         """Keeps tensors, whole or not at all; where the disk refuses, says so once and keeps nothing from then on."""
-        if self._broken:
+        if self.refusal is not None:
             return
         body = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
         path = self._path(key)
@@ -100,8 +105,8 @@ class EntryFolder:
         except OSError as error:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
-            self._broken = True
-            _logger.warning("%s cannot be written, no more features are kept: %s", path, error.strerror)
+            self.refusal = f"{path} cannot be written: {error.strerror}"
+            _logger.warning("%s; no more features are kept", self.refusal)
             return
         self._keep_to_limit(len(body) + CHECKSUM_BYTES)
 
@@ -148,5 +153,16 @@ class EntryFolder:
             self._size -= entry.size
 
 
-def _checksum(body: bytes | memoryview) -> bytes:
+def _unpack(content: bytes) -> dict[str, Tensor] | None:
+    """Gives the tensors of a file, or None where it is damaged."""
+    body = content[CHECKSUM_BYTES:]
+    if _checksum(body) != content[:CHECKSUM_BYTES]:
+        return None
+    try:
+        return load(body)
+    except SafetensorError:  # four zero bytes are the checksum of nothing
+        return None
+
+
+def _checksum(body: bytes) -> bytes:
     return isal_zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "little")

@@ -213,7 +213,7 @@ def collate(clips: Sequence[Clip]) -> ClipBatch:
         frames=frames.permute(0, 1, 4, 2, 3),  # copying took 4 ms where decoding the pictures took 14
         sizes=[(clip.frames.shape[1], clip.frames.shape[2]) for clip in clips],
         expressions=[sentence for clip in clips for sentence in clip.expressions],
-        clip_index=torch.repeat_interleave(torch.tensor([len(clip.expressions) for clip in clips])),
+        clip_index=torch.repeat_interleave(torch.tensor([len(clip.expressions) for clip in clips], device="cpu")),
         masks=_join(masks, (height, width)) if len(masks) == len(clips) else None,
         clips=[replace(clip, frames=clip.frames[:0, :0, :0], masks=None) for clip in clips],
     )

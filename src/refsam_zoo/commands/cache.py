@@ -52,7 +52,7 @@ def cache(
         clear: Delete all entries first.
 
     Raises:
-        InputError: The data set, the split or the encoder is not known, or a frame cannot be read.
+        InputError: The data set, the split or the encoder is not known, a frame cannot be read, or the disk is full.
     """
     folder = Path(folder)
     data = None if data is None else Path(data)
@@ -73,12 +73,18 @@ def cache(
 
 
 def fill(features: FeatureCache, encoder: ImageEncoder, referrals: list[Referral]) -> None:
-    """Encodes the annotated frames of every video of some referrals."""
+    """Encodes the annotated frames of every video of some referrals.
+
+    Raises:
+        InputError: A frame cannot be read, or the disk is full.
+    """
     for referral, *_ in tqdm(group_by_video(referrals), unit="video"):
         with open_video(referral.source, referral.frames) as reader:
             for batch in reader.stream(FRAMES_AT_ONCE):
                 frames = torch.from_numpy(batch).permute(0, 3, 1, 2)
                 features.images(encoder, frames, [(frames.shape[-2], frames.shape[-1])] * len(frames))
+                if features.entries.refusal is not None:
+                    raise InputError(features.entries.refusal)
 
 
 def describe(entries: list[Entry]) -> str:

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.output_files import NO_ROOM
 
 
 @dataclass
@@ -39,16 +40,18 @@ def say_what_is_kept(output: Path, total: int) -> Iterator[Kept]:
     """
     kept = Kept()
 
-    def summary() -> str:
+    def summary(error: BaseException | None = None) -> str:
         anew = "the same command with --overwrite begins anew"
         if not kept.frames:
             return f"no frame was finished; {anew}"
+        if isinstance(error, OSError) and error.errno in NO_ROOM:  # for some pictures there was room
+            return f"what could be written of the first {kept.frames} of {total} frames is in {output}; {anew}"
         return f"masks, overlay and still of the first {kept.frames} of {total} frames are kept in {output}; {anew}"
 
     try:
         yield kept
     except InputError as error:
-        raise InputError(f"{error}; {summary()}") from error
+        raise InputError(f"{error}; {summary(error.__cause__)}") from error
     except (KeyboardInterrupt, SystemExit):
         print(f"refsam-zoo: stopped: {summary()}", file=sys.stderr)
         raise

@@ -35,7 +35,8 @@ def preprocess(
         float32 `[B, 3, S, S]`, zero where padded.
     """
     # the default dtype is another one where a whole model is in half or double precision
-    mean_, std_ = (to_device(torch.tensor(v, dtype=torch.float32), frames.device).view(3, 1, 1) for v in (mean, std))
+    channels = torch.tensor([mean, std], dtype=torch.float32, device="cpu")
+    mean_, std_ = to_device(channels, frames.device).view(2, 3, 1, 1)
     images = torch.zeros(len(frames), 3, image_size, image_size, dtype=torch.float32, device=frames.device)
     for size in sorted(set(sizes)):
         rows = rows_of(size, sizes, frames.device)
@@ -48,7 +49,7 @@ def preprocess(
 def rows_of(size: tuple[int, int], sizes: Sequence[tuple[int, int]], device: torch.device) -> slice | Tensor:
     """Finds the entries of one size as an index for tensors on a device: mostly all of them, without a copy."""
     rows = [row for row, other in enumerate(sizes) if other == size]
-    return slice(None) if len(rows) == len(sizes) else to_device(torch.tensor(rows), device)
+    return slice(None) if len(rows) == len(sizes) else to_device(torch.tensor(rows, device="cpu"), device)
 
 
 def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int) -> Tensor:

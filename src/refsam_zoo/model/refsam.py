@@ -176,7 +176,8 @@ class RefSAM(nn.Module):
         language = self.cross_modal(self.features.text(self.text_encoder, tokens))
         if len(distinct) == len(expressions):
             return language
-        index = to_device(torch.tensor([distinct.index(expression) for expression in expressions]), self.device)
+        rows = [distinct.index(expression) for expression in expressions]
+        index = to_device(torch.tensor(rows, device="cpu"), self.device)
         return Language(*(part[index] for part in language))
 
     def segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None = None) -> Segmentation:

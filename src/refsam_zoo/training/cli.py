@@ -31,7 +31,7 @@ from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.model.trackers import TRACKERS
 from refsam_zoo.model.tuners import TUNERS
-from refsam_zoo.output_files import require_empty, write_whole
+from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
 from refsam_zoo.parser import ROLES, ConfigFile, OneLineErrors
 from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.training import run_folder
@@ -97,9 +97,14 @@ class RefSAMCLI(LightningCLI):
         try:
             super().__init__(*args, **kwargs)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno not in (*NO_ROOM, errno.EROFS, errno.EACCES):
                 raise
             raise InputError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from error
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):  # torch raises it wherever the run happens to be
+                raise
+            why = "mostly the machine's memory is full, or a file ends its decoder; try fewer --data.workers"
+            raise InputError(f"a data worker was lost, {why} ({str(error).strip()})") from error
         finally:
             if self.claimed:
                 run_folder.release(self.folder)
@@ -268,9 +273,6 @@ class RefSAMCLI(LightningCLI):
 def _listed(value: Any) -> list[Any]:
     """What Lightning takes as None, one or a list."""
     return [] if value is None else value if isinstance(value, list) else [value]
-
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 def run_trainer(arguments: list[str]) -> None:

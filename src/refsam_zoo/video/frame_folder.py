@@ -125,6 +125,8 @@ def decode_picture(data: bytes, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(_eight_bits(image, name).convert("RGB"))
+    except InputError:
+        raise
     except PILLOW_ERRORS as error:
         raise InputError(f"{name}: not a readable picture: {pillow_reason(error)}") from error
 

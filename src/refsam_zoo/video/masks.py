@@ -132,6 +132,8 @@ def decode_indexed(file: Path | BinaryIO, name: str, size: tuple[int, int]) -> n
             ids = np.asarray(image)
     except FileNotFoundError as error:
         raise InputError(f"{name}: the mask is missing") from error
+    except InputError:
+        raise
     except PILLOW_ERRORS as error:
         raise InputError(f"{name}: not a readable mask: {pillow_reason(error)}") from error
     return ids.astype(np.uint8) if ids.dtype == bool else ids

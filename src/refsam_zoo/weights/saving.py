@@ -36,12 +36,13 @@ def save_state_dict(state_dict: StateDict, path: str | Path, facts: Mapping[str,
         with whole_file(path) as unfinished:
             _write(state_dict, unfinished, facts)
     except (RuntimeError, SafetensorError) as error:  # torch and safetensors report a full disk their own way
-        raise InputError(f"{path} cannot be written: {error}") from error
+        raise InputError(f"{path} cannot be written: {error.__context__ or error}") from error
 
 
 def _write(state_dict: StateDict, path: Path, facts: Mapping[str, str] | None) -> None:
     if path.suffix != ".safetensors":
-        torch.save(state_dict, path)
+        with path.open("wb") as file:  # torch's own file would not say that the disk is full
+            torch.save(state_dict, file)
         return
     # safetensors refuses tensors that share memory, as tied weights do
     save_file(

@@ -58,11 +58,11 @@ class TextEncoder(Made, nn.Module):
             InputError: A sentence is empty or no text: it holds what could not be decoded.
         """
         sentences = [self._checked_ids(expression) for expression in expressions]
-        lengths = torch.tensor([len(ids) for ids in sentences])
+        lengths = torch.tensor([len(ids) for ids in sentences], device="cpu")
         ids = nn.utils.rnn.pad_sequence(
-            [torch.tensor(ids) for ids in sentences], batch_first=True, padding_value=self.pad_id
+            [torch.tensor(ids, device="cpu") for ids in sentences], batch_first=True, padding_value=self.pad_id
         )
-        return Tokens(ids, torch.arange(ids.shape[1]) < lengths[:, None])
+        return Tokens(ids, torch.arange(ids.shape[1], device="cpu") < lengths[:, None])
 
     def train(self, mode: bool = True) -> TextEncoder:
         """Switches to training mode, unless nothing in here is trained: a frozen encoder's dropout is only noise."""
