@@ -38,8 +38,7 @@ from refsam_zoo.clips.loading import TrainingLoader
 from refsam_zoo.clips.samplers import TrainingSampler
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.masks import PaletteMasks
-from refsam_zoo.video.readers import open_video
-from refsam_zoo.video.video_opener import VideoOpener
+from refsam_zoo.video.readers import VideoOpener, open_video
 
 HEIGHT, WIDTH, FRAMES, CLIP = 480, 854, 60, 5
 PEERS = {"alone": "the back end alone", "plain": "a plain loader"}

@@ -19,8 +19,7 @@ from refsam_zoo.clips.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import ClipLength, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral
-from refsam_zoo.video.readers import Backend
-from refsam_zoo.video.video_opener import VideoOpener
+from refsam_zoo.video.readers import Backend, VideoOpener
 
 TEXT_BLIND = "text_blind"
 ATTEMPTS = 10

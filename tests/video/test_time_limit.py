@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.video.readers import VideoReader
+from refsam_zoo.video.base import VideoReader
 from refsam_zoo.video.time_limit import TimeLimitError, within
 
 

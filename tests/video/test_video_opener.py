@@ -10,7 +10,7 @@ import simplejpeg
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import VideoSource
-from refsam_zoo.video.video_opener import VideoOpener
+from refsam_zoo.video.readers import VideoOpener
 
 NAMES = ("0", "1", "2")
 

@@ -18,9 +18,9 @@ from refsam_zoo.clips.clip_sampling import ClipSampling
 from refsam_zoo.clips.samplers import Draw, Window
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip, ClipBatch, Referral
+from refsam_zoo.video.base import VideoReader
 from refsam_zoo.video.masks import read_masks
-from refsam_zoo.video.readers import VideoReader, open_video
-from refsam_zoo.video.video_opener import VideoOpener
+from refsam_zoo.video.readers import VideoOpener, open_video
 
 Unit = Literal["video", "expression", "frame"]
 

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.sound import Sound
-from refsam_zoo.video.readers import exact_rate
+from refsam_zoo.video.base import exact_rate
 
 FINEST_UNIT = Fraction(1, 1_000_000)
 """Seconds; players count time in 32 bits."""

@@ -26,8 +26,9 @@ from refsam_zoo.number_types import FiniteFloat
 from refsam_zoo.output_files import output_path, write_whole
 from refsam_zoo.precision import choose_device, computing_in
 from refsam_zoo.types import VideoSource
+from refsam_zoo.video.base import VideoReader
 from refsam_zoo.video.frame_folder import FrameFolderReader
-from refsam_zoo.video.readers import Backend, VideoReader, open_video
+from refsam_zoo.video.readers import Backend, open_video
 
 FRAMES_AT_ONCE = 4
 BATCHES_AHEAD = 2

@@ -20,9 +20,10 @@ from refsam_zoo.output_files import write_whole
 from refsam_zoo.preparation.contact_sheets import Fault, draw_contact_sheet
 from refsam_zoo.preparation.parallel import Processes, progress, workers_that_pay
 from refsam_zoo.types import MaskSource, Referral
+from refsam_zoo.video.base import VideoReader
 from refsam_zoo.video.frame_folder import FrameFolderReader
 from refsam_zoo.video.masks import read_masks
-from refsam_zoo.video.readers import VideoReader, open_video
+from refsam_zoo.video.readers import open_video
 
 Video = tuple[Referral, ...]
 SHOWN = 6

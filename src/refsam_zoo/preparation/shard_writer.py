@@ -30,9 +30,10 @@ from refsam_zoo.number_types import PositiveInt, Workers
 from refsam_zoo.output_files import whole_file
 from refsam_zoo.preparation.parallel import Processes, progress, workers_that_pay
 from refsam_zoo.types import Referral
+from refsam_zoo.video.base import VideoReader
 from refsam_zoo.video.frame_folder import FrameFolderReader
 from refsam_zoo.video.masks import read_masks
-from refsam_zoo.video.readers import VideoReader, open_video
+from refsam_zoo.video.readers import open_video
 
 _COPIED = (".jpg", ".jpeg", ".png")
 """Suffixes of pictures that every reader of shards knows."""

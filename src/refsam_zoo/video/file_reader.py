@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.video.base import VideoReader
 from refsam_zoo.video.packets import Packets
-from refsam_zoo.video.readers import VideoReader
 
 
 class VideoFileReader(VideoReader):

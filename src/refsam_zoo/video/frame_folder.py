@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import FRAMES, find_files, natural_order
-from refsam_zoo.video.readers import VideoReader
+from refsam_zoo.video.base import VideoReader
 
 _BITS_PER_SAMPLE = 258
 """Tag of TIFF."""

@@ -1,162 +1,28 @@
-"""One way to read a video, whatever it is stored as."""
+"""The choice of a reader for what is on disk, and readers kept open from one sample to the next."""
 
 from __future__ import annotations
 
-import math
+import os
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, TypeVar
-
-import numpy as np
-from typing_extensions import Self
+from typing import Any, Literal
 
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.types import VideoSource
-from refsam_zoo.video.time_limit import TimeLimitError, within
+from refsam_zoo.video.base import VideoReader
+from refsam_zoo.video.frame_folder import FrameFolderReader
+from refsam_zoo.video.orientation import UPRIGHT
+from refsam_zoo.video.packed_frames import PackedReader, PackedVideo
+from refsam_zoo.video.packets import read_packets
+from refsam_zoo.video.time_limit import within
 
-T = TypeVar("T")
 Backend = Literal["auto", "decord", "torchcodec", "pyav"]
 BACKENDS = ("auto", "decord", "torchcodec", "pyav")
 INEXACT = {"decord": ("open", "gradual", "counted"), "torchcodec": ("gradual", "counted")}
 """Files (`Packets.order`) of which a back end was found to return other frames than those asked for."""
 TIME_LIMIT = 60.0
 """Seconds without a decoded frame after which a file counts as broken."""
-
-
-class VideoReader(ABC):
-    """Frames of one video by their position.
-
-    A reader belongs to the process that opened it: it is neither pickled nor stored on a data set. Use it as a
-    context manager.
-
-    Attributes:
-        path: Video file or folder of frames.
-        fps: Frames per second; nominal where the source does not say.
-        time_unit: Seconds that times are multiples of; None where the rate says it all.
-        begin: Time of the first frame in seconds, on the clock of the source.
-        pixel_aspect: Width of a pixel as displayed over its height.
-        time_limit: Seconds that a read may take without decoding a frame, None for no limit.
-    """
-
-    path: Path
-    fps: float
-    time_unit: Fraction | None = None
-    begin = Fraction(0)
-    pixel_aspect = Fraction(1)
-    time_limit: float | None = None
-    _size: tuple[int, int] | None = None
-    _frames_decoded = 0
-    _hangs = False
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def _decode(self, positions: list[int]) -> np.ndarray:
-        """Decodes distinct ascending valid positions to uint8 `[N, H, W, 3]`."""
-
-    def close(self) -> None:
-        """Frees decoder and file; the reader is not usable afterwards."""
-        if not self._hangs:  # a decoder that a thread is still inside of must not be taken away from it
-            self._close()
-
-    def _close(self) -> None:  # noqa: B027 - folders hold nothing to close
-        """Frees what the reader holds."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of a frame as displayed."""
-        if self._size is None:
-            self.read([0])
-        assert self._size is not None
-        return self._size
-
-    def time(self, position: int) -> Fraction:
-        """When a frame is shown, in seconds after the first one."""
-        return position / exact_rate(self.fps)
-
-    def read(self, indices: Sequence[int]) -> np.ndarray:
-        """Reads frames in the order asked; each is decoded once, in the order of the file.
-
-        Args:
-            indices: Positions from 0 to `len(self) - 1`, repeats allowed.
-
-        Returns:
-            RGB, uint8 `[N, H, W, 3]`, in an array of their own that the caller may change.
-
-        Raises:
-            InputError: A position is outside the video, a frame is missing or damaged, or the decoder hangs; names
-                file and frame.
-        """
-        for index in indices:
-            if not 0 <= index < len(self):
-                raise InputError(f"{self.path}: no frame {index}, the video has {len(self)} frames")
-        distinct = sorted(set(indices))
-        if not distinct:
-            return np.empty((0, *self.size, 3), np.uint8)
-        frames = self._limited(distinct)
-        if list(indices) == distinct:
-            return frames
-        place = {position: row for row, position in enumerate(distinct)}
-        return frames[[place[index] for index in indices]]
-
-    def stream(self, batch: int = 1) -> Iterator[np.ndarray]:
-        """Reads the whole video from the start in memory independent of its length.
-
-        Args:
-            batch: Frames per step; the last step may hold fewer.
-
-        Yields:
-            RGB, uint8 `[n, H, W, 3]` with `1 <= n <= batch`.
-
-        Raises:
-            InputError: As `read`, after all frames before the one that cannot be had.
-        """
-        for start in range(0, len(self), batch):
-            positions = list(range(start, min(start + batch, len(self))))
-            try:
-                frames: Iterable[np.ndarray] = [self._limited(positions)]
-            except InputError:
-                if self._hangs:
-                    raise
-                frames = map(self._limited, ([position] for position in positions))  # up to the frame that is damaged
-            yield from frames
-
-    def _limited(self, positions: list[int]) -> np.ndarray:
-        frames = self._within_limit(
-            lambda: self._decode(positions), f"{self.path}: frames {positions[0]} to {positions[-1]}"
-        )
-        size = (frames.shape[1], frames.shape[2])
-        if self._size not in (None, size):
-            raise InputError(f"{self.path}: frames {positions[0]} to {positions[-1]} are of another size than others")
-        self._size = size
-        return frames
-
-    def _within_limit(self, action: Callable[[], T], what: str) -> T:
-        if self._hangs:
-            raise InputError(f"{self.path}: made its decoder hang before")
-        try:
-            return within(self.time_limit, action, what, lambda: self._frames_decoded)
-        except TimeLimitError:
-            self._hangs = True
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def exact_rate(fps: float) -> Fraction:
-    """Makes a fraction such as 30000/1001 of a rate; what is no positive number becomes 25."""
-    return Fraction(fps).limit_denominator(1001) if math.isfinite(fps) and fps > 0 else Fraction(25)
 
 
 def open_video(
@@ -180,9 +46,6 @@ def open_video(
     Raises:
         InputError: Nothing is there, it is not a whole video, it has too few frames, or the back end cannot read it.
     """
-    from refsam_zoo.video.frame_folder import FrameFolderReader
-    from refsam_zoo.video.packed_frames import PackedReader, PackedVideo
-
     if isinstance(source, PackedVideo):
         reader: VideoReader = PackedReader(source)
     elif source.path.is_dir():
@@ -202,9 +65,6 @@ def open_video(
 
 
 def _open_file(path: Path, indices: Sequence[int] | None, backend: str) -> VideoReader:
-    from refsam_zoo.video.orientation import UPRIGHT
-    from refsam_zoo.video.packets import read_packets
-
     if backend not in BACKENDS:
         raise InputError(f"unknown video back end '{backend}'{nearest_name(backend, BACKENDS)}")
     packets = read_packets(path)
@@ -221,3 +81,55 @@ def _open_file(path: Path, indices: Sequence[int] | None, backend: str) -> Video
     from refsam_zoo.video.pyav_reader import PyAVReader
 
     return PyAVReader(packets, indices)
+
+
+class VideoOpener:
+    """Opens videos and keeps the last one open, since consecutive samples often share a video.
+
+    It may be pickled and taken along by a fork; the open video stays with the process that opened it.
+
+    Args:
+        backend: Decoder of video files, see `open_video`.
+        time_limit: Seconds that opening, and each read between two frames, may take; None for no limit.
+    """
+
+    def __init__(self, backend: Backend = "auto", time_limit: float | None = TIME_LIMIT) -> None:
+        self.backend: Backend = backend
+        self.time_limit = time_limit
+        self._reader: VideoReader | None = None
+        self._opened: tuple[VideoSource, tuple[str, ...]] | None = None
+        self._process = os.getpid()
+        self._inherited: list[VideoReader | None] = []
+
+    def open(self, source: VideoSource, frames: Sequence[str]) -> VideoReader:
+        """Gives a reader that is good until the next call; the caller does not close it.
+
+        Args:
+            source: A folder of frames or a video file.
+            frames: Names of the frames that positions count.
+
+        Raises:
+            InputError: As `open_video`.
+        """
+        if self._process != os.getpid():
+            # After a fork the decoder's threads are missing here: even freeing it might wait for them for ever.
+            self._inherited.append(self._reader)
+            self._process, self._reader, self._opened = os.getpid(), None, None
+        wanted = source, tuple(frames)
+        if self._reader is None or wanted != self._opened:
+            self.close()
+            self._reader = open_video(source, frames, self.backend, self.time_limit)
+            self._opened = wanted
+        return self._reader
+
+    def close(self) -> None:
+        """Closes the video that is open, if this process opened it."""
+        if self._reader is not None and self._process == os.getpid():
+            self._reader.close()
+            self._reader = self._opened = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"backend": self.backend, "time_limit": self.time_limit}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]

@@ -1,0 +1,151 @@
+"""The contract of a video reader: frames by their position, whatever the video is stored as."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from typing_extensions import Self
+
+from refsam_zoo.errors import InputError
+from refsam_zoo.video.time_limit import TimeLimitError, within
+
+T = TypeVar("T")
+
+
+class VideoReader(ABC):
+    """Frames of one video by their position.
+
+    A reader belongs to the process that opened it: it is neither pickled nor stored on a data set. Use it as a
+    context manager.
+
+    Attributes:
+        path: Video file or folder of frames.
+        fps: Frames per second; nominal where the source does not say.
+        time_unit: Seconds that times are multiples of; None where the rate says it all.
+        begin: Time of the first frame in seconds, on the clock of the source.
+        pixel_aspect: Width of a pixel as displayed over its height.
+        time_limit: Seconds that a read may take without decoding a frame, None for no limit.
+    """
+
+    path: Path
+    fps: float
+    time_unit: Fraction | None = None
+    begin = Fraction(0)
+    pixel_aspect = Fraction(1)
+    time_limit: float | None = None
+    _size: tuple[int, int] | None = None
+    _frames_decoded = 0
+    _hangs = False
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def _decode(self, positions: list[int]) -> np.ndarray:
+        """Decodes distinct ascending valid positions to uint8 `[N, H, W, 3]`."""
+
+    def close(self) -> None:
+        """Frees decoder and file; the reader is not usable afterwards."""
+        if not self._hangs:  # a decoder that a thread is still inside of must not be taken away from it
+            self._close()
+
+    def _close(self) -> None:  # noqa: B027 - folders hold nothing to close
+        """Frees what the reader holds."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a frame as displayed."""
+        if self._size is None:
+            self.read([0])
+        assert self._size is not None
+        return self._size
+
+    def time(self, position: int) -> Fraction:
+        """When a frame is shown, in seconds after the first one."""
+        return position / exact_rate(self.fps)
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """Reads frames in the order asked; each is decoded once, in the order of the file.
+
+        Args:
+            indices: Positions from 0 to `len(self) - 1`, repeats allowed.
+
+        Returns:
+            RGB, uint8 `[N, H, W, 3]`, in an array of their own that the caller may change.
+
+        Raises:
+            InputError: A position is outside the video, a frame is missing or damaged, or the decoder hangs; names
+                file and frame.
+        """
+        for index in indices:
+            if not 0 <= index < len(self):
+                raise InputError(f"{self.path}: no frame {index}, the video has {len(self)} frames")
+        distinct = sorted(set(indices))
+        if not distinct:
+            return np.empty((0, *self.size, 3), np.uint8)
+        frames = self._limited(distinct)
+        if list(indices) == distinct:
+            return frames
+        place = {position: row for row, position in enumerate(distinct)}
+        return frames[[place[index] for index in indices]]
+
+    def stream(self, batch: int = 1) -> Iterator[np.ndarray]:
+        """Reads the whole video from the start in memory independent of its length.
+
+        Args:
+            batch: Frames per step; the last step may hold fewer.
+
+        Yields:
+            RGB, uint8 `[n, H, W, 3]` with `1 <= n <= batch`.
+
+        Raises:
+            InputError: As `read`, after all frames before the one that cannot be had.
+        """
+        for start in range(0, len(self), batch):
+            positions = list(range(start, min(start + batch, len(self))))
+            try:
+                frames: Iterable[np.ndarray] = [self._limited(positions)]
+            except InputError:
+                if self._hangs:
+                    raise
+                frames = map(self._limited, ([position] for position in positions))  # up to the frame that is damaged
+            yield from frames
+
+    def _limited(self, positions: list[int]) -> np.ndarray:
+        frames = self._within_limit(
+            lambda: self._decode(positions), f"{self.path}: frames {positions[0]} to {positions[-1]}"
+        )
+        size = (frames.shape[1], frames.shape[2])
+        if self._size not in (None, size):
+            raise InputError(f"{self.path}: frames {positions[0]} to {positions[-1]} are of another size than others")
+        self._size = size
+        return frames
+
+    def _within_limit(self, action: Callable[[], T], what: str) -> T:
+        if self._hangs:
+            raise InputError(f"{self.path}: made its decoder hang before")
+        try:
+            return within(self.time_limit, action, what, lambda: self._frames_decoded)
+        except TimeLimitError:
+            self._hangs = True
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Makes a fraction such as 30000/1001 of a rate; what is no positive number becomes 25."""
+    return Fraction(fps).limit_denominator(1001) if math.isfinite(fps) and fps > 0 else Fraction(25)
