@@ -11,7 +11,7 @@ from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.cli import main
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def fit(data: Path, run: Path, *more: str) -> list[float]:

@@ -8,7 +8,7 @@ import pytest
 
 from refsam_zoo.cli import main
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "parameters.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "parameters.md"
 LEARNABLE = {
     "RefSAM ViT-B": 9_905_636,
     "RefSAM ViT-L": 19_165_412,
