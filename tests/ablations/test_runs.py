@@ -14,7 +14,7 @@ from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.weights.saving import save_state_dict
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROWS = [Row("a", "MLP", {"Ref-DAVIS17 J&F": "57.1"}), Row("b", "MLP and HDA", {"Ref-DAVIS17 J&F": ""})]
 RUNS = [
     Run("a", "seed_0", {"test": 0.30, "motion": 0.20}, 1_500_000, 3_000_000, 0.012),
