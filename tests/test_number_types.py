@@ -49,9 +49,7 @@ def offered() -> list[Callable[..., Any]]:
     ]
     others = [CrossModalMLP, MaskLoss, AlignmentLoss, LearningRates, Schedule, SynthesisOptions, ReferringSegmentation]
     predictors = [Predictor, ReleasedPredictor, ReleasedDavisPredictor]
-    commands = [
-        getattr(importlib.import_module(place.split(":")[0]), place.split(":")[1]) for place, _ in COMMANDS.values()
-    ]
+    commands = [getattr(importlib.import_module(f"refsam_zoo.commands.{name}"), name) for name in COMMANDS]
     return [*registered, *sets, *others, *predictors, *below(Augmentation), *below(ClipSampling), *commands]
 
 

@@ -16,7 +16,7 @@ _PUBLIC = {
     "list_models": "refsam_zoo.zoo",
     "model_info": "refsam_zoo.zoo",
     "load_model": "refsam_zoo.checkpoints.restoring",
-    "segment": "refsam_zoo.inference.segment",
+    "segment": "refsam_zoo.commands.segment",
 }
 __all__ = sorted(_PUBLIC)
 

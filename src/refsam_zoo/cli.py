@@ -1,4 +1,4 @@
-"""The command line: the only file that knows every room. Imports nothing heavy before it knows the command."""
+"""The command line: the table of commands. Imports nothing heavy before it knows the command."""
 
 from __future__ import annotations
 
@@ -19,44 +19,20 @@ TRAINER_COMMANDS = {
 """Commands of LightningCLI, configured by `--config` files."""
 
 COMMANDS = {
-    "segment": ("refsam_zoo.inference.segment:segment", "segment your own video by sentences"),
-    "inspect": (
-        "refsam_zoo.preparation.inspection:inspect",
-        "check a data set: counts, broken files, a contact sheet",
-    ),
-    "shard": (
-        "refsam_zoo.preparation.shard_writer:shard",
-        "copy a data set into WebDataset tar files, to be read from anywhere",
-    ),
-    "synthesize": ("refsam_zoo.commands.synthesize:synthesize_command", "write the RefShapes data set"),
-    "convert": (
-        "refsam_zoo.commands.convert:convert",
-        "convert weights of the released RefSAM code to ours and back",
-    ),
-    "evaluate": (
-        "refsam_zoo.commands.evaluate:evaluate_command",
-        "score the masks of any system, or check a submission",
-    ),
-    "compare": ("refsam_zoo.evaluation.comparison:compare_command", "compare two runs with confidence intervals"),
-    "leaderboard": (
-        "refsam_zoo.evaluation.leaderboard:leaderboard_command",
-        "write the table of published and measured results",
-    ),
-    "ablate": (
-        "refsam_zoo.ablations.runs:ablate",
-        "train the rows of an ablation table and draw them beside the paper's",
-    ),
-    "cache": (
-        "refsam_zoo.commands.cache:cache",
-        "compute a data set's image features ahead of training, or clear them",
-    ),
-    "list": ("refsam_zoo.zoo:print_zoo", "print the zoo as a table"),
-    "parameters": (
-        "refsam_zoo.commands.parameters:print_parameters",
-        "count what RefSAM's compositions consist of and learn",
-    ),
+    "segment": "segment your own video by sentences",
+    "inspect": "check a data set: counts, broken files, a contact sheet",
+    "shard": "copy a data set into WebDataset tar files, to be read from anywhere",
+    "synthesize": "write the RefShapes data set",
+    "convert": "convert weights of the released RefSAM code to ours and back",
+    "evaluate": "score the masks of any system, or check a submission",
+    "compare": "compare two runs with confidence intervals",
+    "leaderboard": "write the table of published and measured results",
+    "ablate": "train the rows of an ablation table and draw them beside the paper's",
+    "cache": "compute a data set's image features ahead of training, or clear them",
+    "list": "print the zoo as a table",
+    "parameters": "count what RefSAM's compositions consist of and learn",
 }
-"""Commands that are plain functions: name -> ("module:function", what it does)."""
+"""Name -> what it does. The function is `<name>` in `refsam_zoo.commands.<name>`, its signature the options."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -78,9 +54,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
             print(f"refsam-zoo {__version__}")
         elif command in TRAINER_COMMANDS:
-            from refsam_zoo.training.cli import run_trainer
+            from refsam_zoo.commands.trainer import trainer
 
-            run_trainer(arguments)
+            trainer(arguments)
         elif command in COMMANDS:
             _run_function(command, arguments[1:])
         else:
@@ -114,7 +90,7 @@ def _help() -> str:
     lines = ["usage: refsam-zoo COMMAND [options]", "", "Referring video object segmentation.", ""]
     for title, commands in (
         ("training and evaluation (Lightning):", TRAINER_COMMANDS),
-        ("tools:", {name: text for name, (_, text) in COMMANDS.items()}),
+        ("tools:", COMMANDS),
     ):
         lines += [title, *(f"  {name:<12} {text}" for name, text in commands.items()), ""]
     return "\n".join([*lines, "refsam-zoo COMMAND --help lists a command's options."])
@@ -124,8 +100,7 @@ def _run_function(command: str, arguments: list[str]) -> None:
     """Parses by the signature: parameters before `*` without a default are positional, all others are options."""
     from refsam_zoo.parser import OneLineParser
 
-    module, name = COMMANDS[command][0].split(":")
-    function = getattr(importlib.import_module(module), name)
+    function = getattr(importlib.import_module(f"refsam_zoo.commands.{command}"), command)
     parser = OneLineParser(prog=f"refsam-zoo {command}", description=function.__doc__.splitlines()[0])
     positional = parser.add_positionals(function)
     flags = parser.add_flags(function)

@@ -1,4 +1,4 @@
-"""The zoo from Python and as a table: `create_model`, `list_models`, `model_info`."""
+"""The zoo from Python: `create_model`, `list_models`, `model_info`."""
 
 from __future__ import annotations
 
@@ -141,6 +141,11 @@ def model_info(name: str) -> ModelInfo:
     raise InputError(f"unknown name '{name}'{nearest_name(short, [n for r in _REGISTRIES for n in r])}")
 
 
+def list_entries(pattern: str = "*") -> list[ModelInfo]:
+    """Tells the facts about every entry of every registry whose name matches a shell pattern."""
+    return [_info(registry, name) for registry in _REGISTRIES for name in fnmatch.filter(registry, pattern)]
+
+
 _REGISTRIES: Sequence[Registry[Any]] = (
     IMAGE_ENCODERS,
     TEXT_ENCODERS,
@@ -185,54 +190,3 @@ def _needs_options(cls: type) -> bool:
 
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-
-
-def print_zoo(pattern: str = "*", markdown: bool = False, cards: bool = False) -> None:
-    """Prints the zoo as a table or as model cards.
-
-    Args:
-        pattern: Shell pattern of the names to list.
-        markdown: Print a Markdown table instead of aligned text.
-        cards: Print a Markdown section per entry with all that is known of it.
-    """
-    if cards:
-        infos = [_info(registry, name) for registry in _REGISTRIES for name in fnmatch.filter(registry, pattern)]
-        print("\n\n".join(_card_text(info) for info in infos))
-        return
-    header = ("role", "name", "family", "image size", "parameters", "weights", "licence", "paper")
-    rows = [header]
-    for registry in _REGISTRIES:
-        for name in fnmatch.filter(registry, pattern):
-            info = _info(registry, name)
-            millions = "" if info.parameters is None else f"{info.parameters / 1e6:.1f} M"
-            card = info.card
-            size = str(info.image_size or "")
-            rows.append((info.role, name, card.family, size, millions, card.weights, card.licence, card.paper))
-    print(format_table(rows, markdown))
-
-
-def _card_text(info: ModelInfo) -> str:
-    card = info.card
-    facts = {
-        "family": card.family,
-        "parameters": "" if info.parameters is None else f"{info.parameters:,}".replace(",", " "),
-        "width": str(info.width or ""),
-        "preprocessing": info.preprocessing,
-        "weights": card.weights,
-        "SHA-256": card.sha256,
-        "licence": card.licence,
-        "paper": card.paper if card.paper == "-" else f"arXiv {card.paper}",
-    }
-    known = [f"- {key}: {value}" for key, value in facts.items() if value not in ("", "-", "none")]
-    return "\n".join([f"### {info.name} ({info.role})", "", info.summary, "", *known])
-
-
-def format_table(rows: Sequence[Sequence[str]], markdown: bool) -> str:
-    """Formats rows of equal length, the first of them the header, as Markdown or aligned text."""
-    if markdown:
-        lines = ["| " + " | ".join(row) + " |" for row in rows]
-        return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )

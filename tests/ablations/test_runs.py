@@ -7,7 +7,8 @@ import pytest
 from torch import nn
 
 from refsam_zoo.ablations.report import Row, Run, write_ablation
-from refsam_zoo.ablations.runs import BASES, ablate, read_table
+from refsam_zoo.ablations.runs import BASES, read_table
+from refsam_zoo.commands.ablate import ablate
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS

@@ -13,9 +13,9 @@ from formats.catalogue import FORMATS
 from PIL import Image
 
 from refsam_zoo.cli import main
+from refsam_zoo.commands.shard import shard
 from refsam_zoo.data_modules import JHMDBSentences
 from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
-from refsam_zoo.preparation.shard_writer import shard
 from refsam_zoo.types import Referral
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.yaml"

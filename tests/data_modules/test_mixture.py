@@ -10,9 +10,9 @@ from formats.catalogue import FORMATS
 
 from refsam_zoo.clips.loading import TrainingLoader
 from refsam_zoo.clips.samplers import MixingSampler
+from refsam_zoo.commands.shard import shard
 from refsam_zoo.data_modules import MeViS, Mixture, RefCOCO, ReferYouTubeVOS, Shards
 from refsam_zoo.errors import InputError
-from refsam_zoo.preparation.shard_writer import shard
 from refsam_zoo.types import Referral
 
 TreeWriter = Callable[..., Path]

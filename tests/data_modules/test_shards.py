@@ -21,11 +21,12 @@ from formats.catalogue import FORMATS
 
 from refsam_zoo.cli import main
 from refsam_zoo.clips.clips import group_by_video, read_clip
+from refsam_zoo.commands.shard import shard
 from refsam_zoo.data_modules import ReferYouTubeVOS, Shards
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import INDEX, parse_shards
 from refsam_zoo.errors import InputError
-from refsam_zoo.preparation.shard_writer import group_pixels, shard
+from refsam_zoo.preparation.shard_writer import group_pixels
 from refsam_zoo.types import ClipBatch, Referral
 
 TreeWriter = Callable[..., Path]

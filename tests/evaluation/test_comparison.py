@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refsam_zoo.commands.compare import compare as compare_command
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.comparison import compare, compare_command, paired_bootstrap
+from refsam_zoo.evaluation.comparison import compare, paired_bootstrap
 from refsam_zoo.evaluation.results import ExpressionResult, write_csv
 
 

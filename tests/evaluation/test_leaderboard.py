@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from refsam_zoo.commands.leaderboard import leaderboard as leaderboard_command
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.leaderboard import PublishedResult, leaderboard, leaderboard_command, read_published
+from refsam_zoo.evaluation.leaderboard import PublishedResult, leaderboard, read_published
 from refsam_zoo.evaluation.results import ExpressionResult, write_json
 
 DOCS = Path(__file__).parents[2] / "docs"

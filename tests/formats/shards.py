@@ -8,7 +8,7 @@ from pathlib import Path
 
 from formats.refer_youtube_vos import write_refer_youtube_vos
 
-from refsam_zoo.preparation.shard_writer import shard
+from refsam_zoo.commands.shard import shard
 from refsam_zoo.types import Referral
 
 

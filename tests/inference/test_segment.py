@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 
 from refsam_zoo import create_model
+from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.predictor import FrameMasks, Predictor
-from refsam_zoo.inference.segment import Still, segment, segment_video
+from refsam_zoo.inference.segment import Still, segment_video
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.masks import read_indexed
 from refsam_zoo.video.readers import open_video

@@ -9,10 +9,10 @@ from formats.catalogue import FORMATS
 from PIL import Image
 
 from refsam_zoo.cli import main
+from refsam_zoo.commands.inspect import inspect
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
 from refsam_zoo.preparation.contact_sheets import RED
-from refsam_zoo.preparation.inspection import inspect
 from refsam_zoo.types import Referral
 
 

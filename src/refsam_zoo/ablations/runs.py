@@ -1,4 +1,4 @@
-"""`refsam-zoo ablate`: trains the rows of an ablation table on RefShapes, several seeds each, and draws the result."""
+"""Trains the rows of an ablation table on RefShapes, several seeds each, and draws the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
-from refsam_zoo.number_types import PositiveInt
 from refsam_zoo.output_files import newest_folder, write_whole
 
 TABLE = "paper.csv"
@@ -34,29 +33,28 @@ BASES = (
 )
 
 
-def ablate(
+def run_table(
     table: str | Path,
-    *,
-    bases: Sequence[str | Path] = BASES,
-    rows: Sequence[str] = (),
-    seeds: PositiveInt = 3,
-    steps: PositiveInt = 800,
-    data: str | Path = Path("data/ref_shapes_ablations"),
-    output: str | Path = Path("runs/ablations"),
-) -> None:
-    """Trains and tests every row of a table with every seed and draws the result beside the paper's numbers.
-
-    Stopped at any moment and started again, it goes on where it was: results that are there are kept, a run that was
-    interrupted continues from its last checkpoint. Several may work on different rows at the same time.
+    bases: Sequence[str | Path],
+    rows: Sequence[str],
+    seeds: int,
+    steps: int,
+    data: str | Path,
+    output: str | Path,
+) -> Iterator[str]:
+    """Trains and tests every row of a table with every seed and draws the result, going on where it was.
 
     Args:
         table: Folder of the table: a configuration file per row, and `paper.csv`.
         bases: Configuration files that every row is put behind.
-        rows: Names of the rows to run; all if not given. The result always shows all that are there.
-        seeds: Seeds per row, 0, 1, ...; each decides weights, order and augmentation.
+        rows: Names of the rows to run; all if empty.
+        seeds: Seeds per row, 0, 1, ...
         steps: Optimiser steps per run.
         data: RefShapes; generated if it is not there.
-        output: Folder that gets `<table>/<steps>_steps/`, in it a folder per run and `results.md`, `.csv` and `.png`.
+        output: Folder that gets `<table>/<steps>_steps/`.
+
+    Yields:
+        What begins, as it begins; at last the file of results.
 
     Raises:
         InputError: The table or a number is wrong, or a run failed.
@@ -76,9 +74,9 @@ def ablate(
         for row in chosen:
             run = folder / row.name / f"seed_{seed}"
             if not _is_done(run):
-                _run(run, [*map(Path, bases), table / f"{row.name}.yaml"], _options(run, seed, steps, data))
+                yield from _run(run, [*map(Path, bases), table / f"{row.name}.yaml"], _options(run, seed, steps, data))
             write_ablation(folder, listed, list(finished_runs(folder, listed)))
-    print(folder / "results.md")
+    yield str(folder / "results.md")
 
 
 def read_table(table: str | Path) -> list[Row]:
@@ -160,16 +158,18 @@ def _options(run: Path, seed: int, steps: int, data: Path) -> list[str]:
     ]
 
 
-def _run(run: Path, configs: Sequence[Path], options: Sequence[str]) -> None:
-    """Trains, tests and measures in processes of their own, which leave nothing behind in this one."""
+def _run(run: Path, configs: Sequence[Path], options: Sequence[str]) -> Iterator[str]:
+    """Trains, tests and measures in processes of their own, which leave nothing behind; yields what begins."""
     options = [*(f"--config={config}" for config in configs), *options]
     last = run / "checkpoints" / "last.ckpt"
     resume = [f"--ckpt_path={last}"] if last.is_file() else []
     if not resume:  # what was stopped before its first checkpoint begins anew, in the same folder
         (run / "metrics.csv").unlink(missing_ok=True)
         shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    yield f"{run}: fit"
     _call(run, ["fit", *options, *resume])
     if not _summary(run).is_file():
+        yield f"{run}: test"
         _call(run, ["test", *options, f"--ckpt_path={last}"])
     cost = Cost.of(load_model(last))
     write_whole(run / "cost.json", (json.dumps(cost.__dict__) + "\n").encode())
@@ -178,7 +178,6 @@ def _run(run: Path, configs: Sequence[Path], options: Sequence[str]) -> None:
 def _call(run: Path, arguments: Sequence[str]) -> None:
     run.mkdir(parents=True, exist_ok=True)
     log = run / "log.txt"
-    print(f"{run}: {arguments[0]}", flush=True)
     # forked from a process that has imported everything and done nothing: a command starts at once
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["refsam_zoo.training.cli"])

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
-from refsam_zoo.caching.entries import Entry, EntryFolder
+from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import FeatureCache
-from refsam_zoo.clips.clips import group_by_video
-from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
-from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.number_types import PositiveFloat
 from refsam_zoo.parser import ROLES
-from refsam_zoo.precision import Precision, choose_device, computing_in
-from refsam_zoo.types import Referral
-from refsam_zoo.video.readers import open_video
-
-FRAMES_AT_ONCE = 4
+from refsam_zoo.precision import Precision, choose_device
+from refsam_zoo.preparation.feature_caching import describe, fill
 
 ROLES.update(image_encoder=IMAGE_ENCODERS)
 
@@ -54,9 +45,7 @@ def cache(
     Raises:
         InputError: The data set, the split or the encoder is not known, a frame cannot be read, or the disk is full.
     """
-    folder = Path(folder)
-    data = None if data is None else Path(data)
-    entries = EntryFolder(folder, gigabytes)
+    entries = EntryFolder(Path(folder), gigabytes)
     if clear:
         print(f"{entries.clear()} entries deleted")
     if data is not None:
@@ -65,35 +54,6 @@ def cache(
                 f"--image_encoder is missing; name the one to be trained with{nearest_name('', IMAGE_ENCODERS)}"
             )
         features = FeatureCache(entries)
-        target = choose_device(device)
-        with computing_in(target, precision):
-            fill(features, TUNERS.build("frozen").apply(image_encoder).to(target), _referrals(data, split))
+        fill(features, image_encoder, Path(data), split, choose_device(device), precision)
         print(f"{features.misses} frames encoded, {features.hits} were there")
     print(describe(entries.entries()))
-
-
-def fill(features: FeatureCache, encoder: ImageEncoder, referrals: list[Referral]) -> None:
-    """Encodes the annotated frames of every video of some referrals.
-
-    Raises:
-        InputError: A frame cannot be read, or the disk is full.
-    """
-    for referral, *_ in tqdm(group_by_video(referrals), unit="video"):
-        with open_video(referral.source, referral.frames) as reader:
-            for batch in reader.stream(FRAMES_AT_ONCE):
-                frames = torch.from_numpy(batch).permute(0, 3, 1, 2)
-                features.images(encoder, frames, [(frames.shape[-2], frames.shape[-1])] * len(frames))
-                if features.entries.refusal is not None:
-                    raise InputError(features.entries.refusal)
-
-
-def describe(entries: list[Entry]) -> str:
-    """Says how many entries there are and how large they are together."""
-    return f"{len(entries)} entries, {sum(entry.size for entry in entries) / 1e9:.2f} GB"
-
-
-def _referrals(data: Path, split: str) -> list[Referral]:
-    splits = recognise(data).splits
-    if split not in splits:
-        raise InputError(f"{data}: no split '{split}'{nearest_name(split, splits)}")
-    return splits[split]()

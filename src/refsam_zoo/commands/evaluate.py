@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import IncompleteError, OnIncomplete
 from refsam_zoo.number_types import PositiveInt
 
 if TYPE_CHECKING:
-    from refsam_zoo.data_modules import ReferringDataModule
     from refsam_zoo.types import Referral
 
 
-def evaluate_command(
+def evaluate(
     predictions: str | Path,
     *,
     protocol: str,
@@ -49,11 +48,11 @@ def evaluate_command(
     if check_only:
         _check(predictions, protocol, _referrals(protocol, data, split or "predict"))
         return
+    from refsam_zoo.evaluation import scoring
     from refsam_zoo.evaluation.report import write_folder
-    from refsam_zoo.evaluation.scoring import evaluate
 
     try:
-        found = evaluate(predictions, protocol, _truth(protocol, data, split), on_incomplete, threads)
+        found = scoring.evaluate(predictions, protocol, _truth(protocol, data, split), on_incomplete, threads)
     except IncompleteError as error:
         print("\n".join(error.completeness.lines()))
         raise
@@ -85,29 +84,8 @@ def _truth(protocol: str, data: Path, split: str | None) -> Path | list[Referral
 
 
 def _referrals(protocol: str, data: Path, split: str) -> list[Referral]:
+    from refsam_zoo.data_modules.asked import referrals_asked
     from refsam_zoo.evaluation.protocols import get_protocol
 
     get_protocol(protocol)
-    module = _data_module(protocol, data)
-    splits, roles = module.splits(data), ("test", "val", "predict", *module.hard_tests())
-    if split in roles:
-        return module.referrals(split)
-    if split not in splits:
-        raise InputError(f"'{data}' has no split '{split}'{nearest_name(split, {*roles, *splits})}")
-    return splits[split]()
-
-
-def _data_module(protocol: str, data: Path) -> ReferringDataModule:
-    """Opens the data set of a protocol; the rule of MeViS scores any that has expressions about videos."""
-    from refsam_zoo.data_modules.recognition import DATA_SETS, recognise
-
-    asking = {name: data_set for data_set in DATA_SETS for name in data_set.protocols}
-    if protocol not in asking:
-        raise InputError(f"protocol '{protocol}' does not ask for expressions; those that do: {', '.join(asking)}")
-    if not data.is_dir():
-        raise InputError(f"'{data}': the data root is missing")
-    chosen = asking[protocol]
-    options: dict[str, Any] = {"dataset": "grefcoco"} if protocol == "grefcoco" else {}
-    if protocol == "mevis" and not (data / "valid_u").is_dir() and not (data / "valid").is_dir():
-        chosen = recognise(data).data_module
-    return chosen(data, **options)
+    return referrals_asked(protocol, data, split)

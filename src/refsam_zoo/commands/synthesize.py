@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from refsam_zoo.number_types import Workers
-from refsam_zoo.synthesis.dataset import synthesize
+from refsam_zoo.synthesis import dataset
 from refsam_zoo.synthesis.options import SynthesisOptions
 
 
-def synthesize_command(output: str | Path, workers: Workers = 1, **options: Any) -> None:
+def synthesize(output: str | Path, workers: Workers = 1, **options: Any) -> None:
     """Writes the RefShapes data set.
 
     Args:
@@ -21,5 +21,4 @@ def synthesize_command(output: str | Path, workers: Workers = 1, **options: Any)
     Raises:
         InputError: Impossible options, or a folder that holds something else or cannot be written.
     """
-    output = Path(output)
-    synthesize(output, SynthesisOptions(**options), workers)
+    dataset.synthesize(Path(output), SynthesisOptions(**options), workers)

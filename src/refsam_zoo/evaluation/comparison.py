@@ -11,7 +11,6 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.results import ExpressionResult, read_csv
-from refsam_zoo.number_types import PositiveInt, Seed
 from refsam_zoo.output_files import newest_folder
 
 Unit = Literal["expression", "video"]
@@ -101,27 +100,22 @@ def compare(
     return differences
 
 
-def compare_command(
-    first: str | Path, second: str | Path, unit: Unit = "expression", samples: PositiveInt = 10000, seed: Seed = 0
-) -> None:
-    """Compare two runs: differences in J&F with 95 % confidence intervals.
+def compare_runs(
+    first: str | Path, second: str | Path, unit: Unit = "expression", samples: int = 10000, seed: int = 0
+) -> dict[tuple[str, str], Difference]:
+    """Compares two runs as `compare` does.
 
     Args:
         first: Run folder, its evaluation folder, or a per_expression.csv.
         second: The same of the run that may be better.
-        unit: What is drawn anew: each expression by itself, or all expressions of a video together, which is stricter.
+        unit: What is drawn anew.
         samples: Number of resamples.
         seed: Decides the resamples.
+
+    Raises:
+        InputError: A table cannot be read, or they are not about the same expressions.
     """
-    first, second = Path(first), Path(second)
-    one, two = read_csv(_table_of(first)), read_csv(_table_of(second))
-    print(f"first: {first}\nsecond: {second}\n")
-    print("| subset | kind | expressions | first | second | difference | 95 % interval | second is |")
-    print("|---|---|---:|---:|---:|---:|---:|---|")
-    for (subset, kind), found in compare(one, two, unit, samples, seed).items():
-        points = f"{100 * found.first:.1f} | {100 * found.second:.1f} | {100 * (found.second - found.first):+.1f}"
-        interval = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
-        print(f"| {subset} | {kind} | {found.expressions} | {points} | {interval} | {found.verdict} |")
+    return compare(read_csv(_table_of(Path(first))), read_csv(_table_of(Path(second))), unit, samples, seed)
 
 
 def _key(result: ExpressionResult) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.output_files import newest_folder, write_whole
+from refsam_zoo.output_files import newest_folder
 
 ROUNDING = 0.1
 """How far a published J&F may be from the mean of J and F, in points, when each is rounded to one decimal."""
@@ -96,19 +96,6 @@ def leaderboard(published: Sequence[PublishedResult], runs: Sequence[str | Path]
         lines += ["| system | data set | J&F | fault | source |", "|---|---|---:|---|---|"]
         lines += [f"| {row.system} | {row.data_set} | {row.jf} | {row.fault} | {row.source} |" for row in faulty] + [""]
     return "\n".join(lines)
-
-
-def leaderboard_command(published: str | Path, output: str | Path, *, runs: Sequence[str | Path] = ()) -> None:
-    """Write the leaderboard: published results, checked, and runs on RefShapes.
-
-    Args:
-        published: CSV of published results.
-        output: Markdown file, replaced as a whole.
-        runs: Run folders to list.
-    """
-    published = Path(published)
-    output = Path(output)
-    write_whole(output, leaderboard(read_published(published), runs).encode())
 
 
 def _disputed(rows: Sequence[PublishedResult]) -> list[PublishedResult]:

@@ -1,4 +1,4 @@
-"""`refsam-zoo inspect`: reads every file of a data set once and says what is there and what is wrong."""
+"""Reads every file of a data set once and says what is there and what is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from refsam_zoo.clips.clips import group_by_video
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
-from refsam_zoo.number_types import Workers
 from refsam_zoo.output_files import write_whole
 from refsam_zoo.preparation.contact_sheets import Fault, draw_contact_sheet
 from refsam_zoo.preparation.parallel import Processes, progress, workers_that_pay
@@ -50,25 +49,22 @@ class VideoFinding:
     faults: tuple[Fault | None, ...]
 
 
-def inspect(
-    root: str | Path, contact_sheet: str | Path = Path("contact_sheet.png"), workers: Workers | None = None
-) -> None:
-    """Checks a data set: counts, statistics, a contact sheet, and every broken or missing file.
-
-    The data set is recognised from the tree. Every annotated frame and mask is decoded, by the code that trains. What
-    `fit`, `test` or `predict` would refuse all the same, a split without sentences for instance, is said too.
+def inspect_data_set(root: str | Path, contact_sheet: str | Path, workers: int | None = None) -> Iterator[str]:
+    """Reads every annotated frame and mask of a data set and draws a contact sheet.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the data set, recognised from its tree.
         contact_sheet: The PNG to write, in place of an earlier one.
-        workers: Processes; if not given, one for each processor core where there are enough pictures to read that
-            starting them pays. With 1 everything is read in this process.
+        workers: Processes; None takes one for each processor core where starting them pays.
+
+    Yields:
+        What was found, a paragraph as soon as it is known.
 
     Raises:
         InputError: The data set is not known or anything in it is wrong.
     """
     data_set = recognise(Path(root))
-    print(f"{data_set.data_module.__name__} in {root}")
+    yield f"{data_set.data_module.__name__} in {root}"
     problems: dict[str, None] = {}
     splits = {split: _parse(parse) for split, parse in data_set.splits.items()}
     every_video = [video for videos, _ in splits.values() for video in videos]
@@ -78,16 +74,18 @@ def inspect(
         for split, (videos, wrong) in splits.items():
             findings = list(progress(processes.map(inspect_video, videos, _crash), split, len(videos), "video"))
             found = dict.fromkeys([*wrong, *_found_by_reading(findings, wrong)])
-            print("\n".join([f"\n{split}", *describe(videos, findings), f"  problems     {len(found)}"]))
+            yield "\n".join([f"\n{split}", *describe(videos, findings), f"  problems     {len(found)}"])
             every_finding += findings
             problems |= found
-    _write_contact_sheet(every_video, every_finding, Path(contact_sheet))
+    if every_video:
+        _write_contact_sheet(every_video, every_finding, Path(contact_sheet))
+        yield f"\nwrote {Path(contact_sheet)}"
     if problems:
-        print("\n".join(["", *problems]))
+        yield "\n".join(["", *problems])
         raise InputError(f"{root}: {len(problems)} broken or missing, each named above")
     if not every_video:
         raise InputError(f"{root}: there is not a single expression in it")
-    print("\n".join(["", *_refusals(data_set.data_module, Path(root)), "every file is there and can be read"]))
+    yield "\n".join(["", *_refusals(data_set.data_module, Path(root)), "every file is there and can be read"])
 
 
 def _parse(parse: Callable[[], list[Referral]]) -> tuple[list[Video], list[str]]:
@@ -247,14 +245,11 @@ def _commonest(counts: Counter[str], shown: int) -> str:
 
 
 def _write_contact_sheet(videos: Sequence[Video], findings: Sequence[VideoFinding], file: Path) -> None:
-    if not videos:
-        return
     chosen = _spread_over([any(finding.faults) for finding in findings])
     content = draw_contact_sheet(
         [videos[index] for index in chosen], faults=[findings[index].faults for index in chosen]
     )
     write_whole(file, content)
-    print(f"\nwrote {file}")
 
 
 def _spread_over(faulty: Sequence[bool]) -> list[int]:

@@ -1,4 +1,4 @@
-"""`refsam-zoo shard`: copies a data set into tar files, a few large files instead of very many small ones.
+"""Copies a data set into tar files, a few large files instead of very many small ones.
 
     <output>/<split>/000000.tar ...     WebDataset shards: one sample for each video
     <output>/<split>/index.json         where in them everything is, read by `Shards`
@@ -26,7 +26,6 @@ from refsam_zoo.clips.clips import group_by_video
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import INDEX
 from refsam_zoo.errors import InputError
-from refsam_zoo.number_types import PositiveInt, Workers
 from refsam_zoo.output_files import whole_file
 from refsam_zoo.preparation.parallel import Processes, progress, workers_that_pay
 from refsam_zoo.types import Referral
@@ -50,9 +49,9 @@ class ShardJob:
     first: int
 
 
-def shard(
-    root: str | Path, output: str | Path, videos_per_shard: PositiveInt = 64, workers: Workers | None = None
-) -> None:
+def write_shards(
+    root: str | Path, output: str | Path, videos_per_shard: int = 64, workers: int | None = None
+) -> Iterator[str]:
     """Copies a data set into WebDataset shards, to be read from anywhere by the data module `Shards`.
 
     Args:
@@ -61,6 +60,9 @@ def shard(
         videos_per_shard: Videos (or images) in a tar file; more for images, so that a file has some hundred megabytes.
         workers: Processes; if not given, one for each processor core where there are enough pictures that starting
             them pays.
+
+    Yields:
+        What was written, a line for each split as soon as it is whole.
 
     Raises:
         InputError: The data set is not known, anything in it is wrong, or the output cannot be written.
@@ -88,7 +90,7 @@ def shard(
                 "videos": entries,
             }
             _write(folder / INDEX, [json.dumps(index).encode()])
-            print(f"wrote {len(jobs)} shards with {len(videos)} videos in {folder}")
+            yield f"wrote {len(jobs)} shards with {len(videos)} videos in {folder}"
 
 
 def write_shard(job: ShardJob) -> list[dict[str, Any]]:
