@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import RunningStage, TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
-from refsam_zoo.callbacks.masks import write_batch
+from refsam_zoo.callbacks.base import PredictedClip, PredictionCallback
+from refsam_zoo.callbacks.masks import write_clip
 from refsam_zoo.callbacks.scores import log_global
 from refsam_zoo.data_modules import Mixture, ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, Evaluation, LabelMapProtocol, get_protocol
 from refsam_zoo.evaluation.report import write_folder
 from refsam_zoo.inference.mask_folder import MaskFolder
-from refsam_zoo.types import ClipBatch
 
 
-class ProtocolCallback(Callback):
+class ProtocolCallback(PredictionCallback):
     """Scores whole data sets as `refsam-zoo evaluate` does, by the same object.
 
     What a protocol needs beside the masks of a batch (void pixels, the other expressions, label maps) is in files, so
@@ -37,6 +36,8 @@ class ProtocolCallback(Callback):
     Raises:
         InputError: There is no such protocol.
     """
+
+    stages = (RunningStage.VALIDATING, RunningStage.TESTING)
 
     def __init__(self, protocol: str, output: str | Path) -> None:
         output = Path(output)
@@ -61,59 +62,12 @@ class ProtocolCallback(Callback):
         elif isinstance(self.protocol, LabelMapProtocol):
             self.protocol.open_truth(data.root)
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Makes the folder of masks."""
-        if trainer.state.fn == TrainerFn.VALIDATING:
-            self._open(trainer, ["val"])
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Makes the folder of masks."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        self._open(trainer, [name for name in data.subset_names if name != "text_blind"])
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: ClipBatch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Keeps the masks of a batch, `outputs["predictions"]` bool `[N, T, H, W]`."""
-        self._keep(outputs, batch, dataloader_idx)
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: ClipBatch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Keeps the masks of a batch, as `on_validation_batch_end`."""
-        self._keep(outputs, batch, dataloader_idx)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Scores the masks.
-
-        Raises:
-            InputError: The run was not over the whole data set, or its ground truth cannot be read.
-        """
-        self._score(trainer, pl_module, "val")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Scores the masks, as `on_validation_epoch_end`."""
-        self._score(trainer, pl_module, "test")
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Removes the masks."""
-        self._remove(trainer)
-
-    def _open(self, trainer: Trainer, subsets: Sequence[str]) -> None:
-        if getattr(trainer, "fast_dev_run", False):
+        if trainer.state.fn == TrainerFn.FITTING or getattr(trainer, "fast_dev_run", False):
             return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        subsets = [name for name in data.subset_names if name != "text_blind"] if trainer.testing else ["val"]
         root = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
             root.mkdir(parents=True, exist_ok=True)
@@ -121,11 +75,17 @@ class ProtocolCallback(Callback):
         self._folder = trainer.strategy.broadcast(self._folder)
         self._masks = [MaskFolder(self._folder / subset) for subset in subsets]
 
-    def _keep(self, outputs: Any, batch: ClipBatch, subset: int) -> None:
+    def add(self, trainer: Trainer, predicted: PredictedClip, subset: int) -> None:
+        """Keeps the masks of a clip."""
         if subset < len(self._masks):
-            write_batch(self._masks[subset], outputs["predictions"], batch)
+            write_clip(self._masks[subset], predicted)
 
-    def _score(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> None:
+    def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Scores the masks.
+
+        Raises:
+            InputError: The run was not over the whole data set, or its ground truth cannot be read.
+        """
         if not self._masks:
             return
         for masks in self._masks:
@@ -134,11 +94,16 @@ class ProtocolCallback(Callback):
         scores: dict[str, float] = {}
         if trainer.is_global_zero:
             for position, masks in enumerate(self._masks):
+                prefix = "test" if trainer.testing else "val"
                 name = f"{prefix}/{self.protocol.name}" + (f"/{masks.folder.name}" if position else "")
                 found = self._evaluate(masks.folder, trainer.datamodule)  # type: ignore[attr-defined]
                 scores |= {f"{name}/{score}": value for score, value in found.scores.items()}
         for name, value in trainer.strategy.broadcast(scores).items():
             log_global(pl_module, name, value)
+        self._remove(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Removes the masks."""
         self._remove(trainer)
 
     def _evaluate(self, masks: Path, data: Any) -> Evaluation:

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from refsam_zoo.callbacks.base import PredictedClip, PredictionCallback
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.examples import Example, ExampleKeeper
 from refsam_zoo.evaluation.metric import RegionContourMetric, sample_id
 from refsam_zoo.evaluation.report import write_report
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, summary_table
-from refsam_zoo.types import Clip, ClipBatch
 
 T = TypeVar("T")
 
@@ -40,26 +41,18 @@ class Description(NamedTuple):
     tags: dict[str, str]
 
 
-class ScoredClip(NamedTuple):
-    """A clip with frames uint8 `[T, 3, H, W]` and predictions and masks bool `[E, T, H, W]`, at its own size."""
-
-    clip: Clip
-    frames: Tensor
-    predictions: Tensor
-    masks: Tensor
-
-
-class EvaluationCallback(Callback):
+class EvaluationCallback(PredictionCallback):
     """Measures J, F and J&F per expression, logs their means and, after `test`, writes a report.
 
-    The module's `validation_step` and `test_step` return `{"predictions": bool [N, T, H, W]}` at the size of the
-    batch's masks; the batch is a `ClipBatch`. Each dataloader is a subset, named by the data module's `subset_names`;
-    the first is the main one. Logged, in 0..1: `val/j`, `val/f`, `val/jf` and the highest so far, `val/jf_best`;
-    `test/j`, `test/f`, `test/jf` and the same per further subset, `test/<subset>/jf`.
+    Each dataloader is a subset, named by the data module's `subset_names`; the first is the main one. Logged, in 0..1:
+    `val/j`, `val/f`, `val/jf` and the highest so far, `val/jf_best`; `test/j`, `test/f`, `test/jf` and the same per
+    further subset, `test/<subset>/jf`.
 
     Args:
         output: Folder that gets `evaluation/`; by default the trainer's root, which is the run's folder.
     """
+
+    stages = (RunningStage.SANITY_CHECKING, RunningStage.VALIDATING, RunningStage.TESTING)
 
     def __init__(self, output: str | Path | None = None) -> None:
         output = None if output is None else Path(output)
@@ -77,60 +70,52 @@ class EvaluationCallback(Callback):
         """Takes up the best J&F of the run that is resumed."""
         self.best = state_dict["best"]
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts counting."""
-        batches = trainer.num_sanity_val_batches if trainer.sanity_checking else trainer.num_val_batches
-        self._start(len(batches), pl_module)
+        if trainer.testing:
+            batches = trainer.num_test_batches
+        else:
+            batches = trainer.num_sanity_val_batches if trainer.sanity_checking else trainer.num_val_batches
+        self.metrics = [RegionContourMetric().to(pl_module.device) for _ in batches]
+        self.descriptions = [{} for _ in batches]
+        self.examples = ExampleKeeper()
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts counting."""
-        self._start(len(trainer.num_test_batches), pl_module)
+    def add(self, trainer: Trainer, predicted: PredictedClip, subset: int) -> None:
+        """Counts the pixels of a clip and, in the main subset of `test`, looks for frames worth showing.
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: ClipBatch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Counts the pixels of a batch."""
-        for scored in _scored_clips(outputs["predictions"], batch):
-            self._count(scored, dataloader_idx)
+        Raises:
+            InputError: The clip has no ground truth.
+        """
+        clip, _, predictions, masks = predicted
+        if masks is None:
+            video = clip.referrals[0].video_id
+            raise InputError(
+                f"video '{video}' has no ground truth to be evaluated against; 'predict' only writes masks"
+            )
+        positions = {name: position for position, name in enumerate(clip.referrals[0].frames)}
+        samples = [sample_id(referral.video_id, referral.expression_id) for referral in clip.referrals]
+        self.metrics[subset].update(samples, [positions[name] for name in clip.frame_names], predictions, masks)
+        for sample, referral, expression in zip(samples, clip.referrals, clip.expressions, strict=True):
+            description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
+            self.descriptions[subset][sample] = description
+        if trainer.testing and subset == 0:
+            self.examples.add(_examples(predicted, masks))
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: ClipBatch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Counts the pixels of a batch and looks for frames worth showing, in the main subset."""
-        for scored in _scored_clips(outputs["predictions"], batch):
-            self._count(scored, dataloader_idx)
-            if dataloader_idx == 0:
-                self.examples.add(_examples(scored))
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs the means."""
+    def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the means and, after `test`, writes the report."""
         tables = self._tables(trainer)
         if trainer.sanity_checking:
             return
+        stage = "test" if trainer.testing else "val"
         for position, (subset, table) in enumerate(tables.items()):
-            _log(pl_module, "val" if position == 0 else f"val/{subset}", table)
-        main = MeanScore.of(next(iter(tables.values()))).jf
-        self.best = max(self.best, main)
-        log_global(pl_module, f"val/{_BEST}", self.best)
+            _log(pl_module, stage if position == 0 else f"{stage}/{subset}", table)
+        if trainer.testing:
+            self._report(trainer, [row for table in tables.values() for row in table])
+        else:
+            self.best = max(self.best, MeanScore.of(next(iter(tables.values()))).jf)
+            log_global(pl_module, f"val/{_BEST}", self.best)
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs the means and writes the report."""
-        tables = self._tables(trainer)
-        for position, (subset, table) in enumerate(tables.items()):
-            _log(pl_module, "test" if position == 0 else f"test/{subset}", table)
-        rows = [row for table in tables.values() for row in table]
+    def _report(self, trainer: Trainer, rows: list[ExpressionResult]) -> None:
         if trainer.is_global_zero:
             print("\n".join(summary_table(rows)))
         folder = self.output or Path(trainer.default_root_dir)
@@ -144,21 +129,6 @@ class EvaluationCallback(Callback):
             written = write_report(folder / "evaluation", rows, examples, worst, folder / "metrics.csv")
             rank_zero_info(f"Evaluation written to {written}")
 
-    def _start(self, subsets: int, pl_module: LightningModule) -> None:
-        self.metrics = [RegionContourMetric().to(pl_module.device) for _ in range(subsets)]
-        self.descriptions = [{} for _ in range(subsets)]
-        self.examples = ExampleKeeper()
-
-    def _count(self, scored: ScoredClip, subset: int) -> None:
-        clip = scored.clip
-        positions = {name: position for position, name in enumerate(clip.referrals[0].frames)}
-        samples = [sample_id(referral.video_id, referral.expression_id) for referral in clip.referrals]
-        frames = [positions[name] for name in clip.frame_names]
-        self.metrics[subset].update(samples, frames, scored.predictions, scored.masks)
-        for sample, referral, expression in zip(samples, clip.referrals, clip.expressions, strict=True):
-            description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
-            self.descriptions[subset][sample] = description
-
     def _tables(self, trainer: Trainer) -> dict[str, list[ExpressionResult]]:
         """Gathers what all processes have counted: subset -> its rows, ordered by video and expression."""
         names = getattr(getattr(trainer, "datamodule", None), "subset_names", None) or ["test"]
@@ -171,25 +141,12 @@ class EvaluationCallback(Callback):
         return tables
 
 
-def _scored_clips(predictions: Tensor, batch: ClipBatch) -> Iterator[ScoredClip]:
-    """Takes a batch apart into the clips that count, without their padding."""
-    if batch.masks is None:
-        video = batch.clips[0].referrals[0].video_id
-        raise InputError(f"video '{video}' has no ground truth to be evaluated against; 'predict' only writes masks")
-    for position, (clip, (height, width)) in enumerate(zip(batch.clips, batch.sizes, strict=True)):
-        if not clip.repeated:
-            length, own = len(clip.frame_names), batch.rows(position)
-            frames = batch.frames[position, :length, :, :height, :width]
-            masks = (every[own, :length, :height, :width] for every in (predictions, batch.masks))
-            yield ScoredClip(clip, frames, *masks)
-
-
-def _examples(scored: ScoredClip) -> Iterator[Example]:
-    """Makes an example of the middle frame for each expression."""
-    clip, frames, predictions, masks = scored
+def _examples(predicted: PredictedClip, truth: Tensor) -> Iterator[Example]:
+    """Makes an example of the middle frame for each expression; truth is bool `[E, T, H, W]`."""
+    clip, frames = predicted.clip, predicted.frames
     middle = len(frames) // 2
     frame = frames[middle].permute(1, 2, 0).cpu().numpy()
-    pairs = torch.stack([predictions[:, middle], masks[:, middle]], dim=1).cpu().numpy()
+    pairs = torch.stack([predicted.predictions[:, middle], truth[:, middle]], dim=1).cpu().numpy()
     for referral, expression, (prediction, mask) in zip(clip.referrals, clip.expressions, pairs, strict=True):
         sample = sample_id(referral.video_id, referral.expression_id)
         name = clip.frame_names[middle]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities import rank_zero_info
 
+from refsam_zoo.callbacks.base import PredictionCallback
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.submissions import server_protocol, write_submission
 
 
-class SubmissionWriter(Callback):
+class SubmissionWriter(PredictionCallback):
     """Packs the masks of `predict` for a server, after the callback that writes them.
 
     Args:
@@ -24,6 +26,8 @@ class SubmissionWriter(Callback):
         InputError: There is no such server, or the zip is there already.
     """
 
+    stages = (RunningStage.PREDICTING,)
+
     def __init__(self, submission: str | Path, protocol: str, masks: str | Path | None = None) -> None:
         submission = Path(submission)
         masks = None if masks is None else Path(masks)
@@ -34,7 +38,7 @@ class SubmissionWriter(Callback):
         self.protocol = protocol
         self.masks = masks
 
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Packs the masks of the split without public ground truth.
 
         Raises:

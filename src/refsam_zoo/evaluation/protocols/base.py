@@ -1,17 +1,19 @@
-"""What every protocol gives back."""
+"""How every protocol goes about it, and what it gives back."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
-from refsam_zoo.evaluation.completeness import Completeness
+from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
+from refsam_zoo.types import Referral
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,7 +62,56 @@ class Evaluation:
         return "\n".join(lines + ([] if self.completeness.complete else ["", *self.completeness.lines()]))
 
 
-def each(score: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
+@dataclass(frozen=True)
+class Comparison(Generic[Item, Result]):
+    """Predictions laid beside their ground truth.
+
+    Attributes:
+        label: What the predictions are called in a message.
+        completeness: What was asked for and what was found.
+        items: What is scored one by one, such as videos.
+        score: Scores an item.
+        collect: Makes the result of the scores of all items, in their order.
+    """
+
+    label: str
+    completeness: Completeness
+    items: Sequence[Item]
+    score: Callable[[Item], Result]
+    collect: Callable[[Sequence[Result]], Evaluation]
+
+
+class BaseProtocol(ABC):
+    """Scores predictions against ground truth."""
+
+    def evaluate(
+        self,
+        predictions: Path,
+        data: Path | Sequence[Referral],
+        on_incomplete: OnIncomplete = "error",
+        threads: int = 1,
+    ) -> Evaluation:
+        """Scores a file, folder or zip of predictions.
+
+        Args:
+            predictions: As `compare` of the protocol says.
+            data: As `compare` of the protocol says.
+            on_incomplete: What to do about missing masks.
+            threads: Items scored at a time.
+
+        Raises:
+            InputError: Predictions are incomplete, or what `compare` raises.
+        """
+        comparison = self.compare(predictions, data)
+        comparison.completeness.require(comparison.label, on_incomplete)
+        return comparison.collect(_each(comparison.score, comparison.items, threads))
+
+    @abstractmethod
+    def compare(self, predictions: Path, data: Path | Sequence[Referral]) -> Comparison[Any, Any]:
+        """Opens predictions and ground truth."""
+
+
+def _each(score: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
     """Scores items in order, by several threads where asked: decoding and counting leave Python's lock alone."""
     if threads <= 1:
         return [score(item) for item in items]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
+from refsam_zoo.evaluation.completeness import Completeness
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.expression_masks import LEVELS, expected_masks, group_by_video, mask_name, read_predictions
 from refsam_zoo.evaluation.figures import draw_breakdowns, draw_worst
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.motion import centres, extent
-from refsam_zoo.evaluation.protocols.base import Evaluation, each
+from refsam_zoo.evaluation.protocols.base import BaseProtocol, Comparison, Evaluation
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore
 from refsam_zoo.evaluation.worst_cases import worst_examples
 from refsam_zoo.types import MaskSource, Referral
@@ -26,7 +26,7 @@ _FRAMES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class ExpressionProtocol:
+class ExpressionProtocol(BaseProtocol):
     """Scores `<video>/<expression>/<frame>.png`: every pixel above 0 belongs to the target.
 
     All frames count, both masks empty as J = F = 1; the mean is taken over the frames of an expression and then over
@@ -42,39 +42,39 @@ class ExpressionProtocol:
     folder: str
     description: str
 
-    def evaluate(
-        self,
-        predictions: Path,
-        data: Path | Sequence[Referral],
-        on_incomplete: OnIncomplete = "error",
-        threads: int = 1,
-    ) -> Evaluation:
-        """Scores a folder or zip of predictions.
+    def compare(
+        self, predictions: Path, data: Path | Sequence[Referral]
+    ) -> Comparison[list[Referral], list[tuple[ExpressionResult, int]]]:
+        """Opens predictions, video by video.
 
         Args:
-            predictions: `<video>/<expression>/<frame>.png`.
+            predictions: Folder or zip of `<video>/<expression>/<frame>.png`.
             data: The referrals that were asked about, with ground truth.
-            on_incomplete: What to do about missing masks.
-            threads: Videos scored at a time.
 
         Raises:
-            InputError: Predictions are incomplete or of another size, or there is no ground truth.
+            InputError: The data are a path. Scoring raises it where a mask is of another size or has no ground truth.
         """
         if isinstance(data, Path):
             raise InputError(f"protocol '{self.name}' scores expressions: give the referrals of the data set as data")
         archive, completeness = self.check(predictions, data)
-        completeness.require(archive.label, on_incomplete)
-        parts = each(lambda video: _score_video(self.name, video, archive), group_by_video(data), threads)
-        results = [result for part in parts for result, _ in part]
-        worst_frames = {(result.video_id, result.expression_id): frame for part in parts for result, frame in part}
-        total = MeanScore.of(results)
-        scores = {"jf": total.jf, "j": total.j, "f": total.f}
 
-        def draw(folder: Path) -> None:
-            draw_breakdowns(results, folder / "breakdowns.png")
-            draw_worst(worst_examples(results, worst_frames, data, archive), folder / "worst.png")
+        def collect(parts: Sequence[list[tuple[ExpressionResult, int]]]) -> Evaluation:
+            results = [result for part in parts for result, _ in part]
+            worst_frames = {(result.video_id, result.expression_id): frame for part in parts for result, frame in part}
+            total = MeanScore.of(results)
+            scores = {"jf": total.jf, "j": total.j, "f": total.f}
 
-        return Evaluation(self.name, scores, [_row(result) for result in results], completeness, "expression", draw)
+            def draw(folder: Path) -> None:
+                draw_breakdowns(results, folder / "breakdowns.png")
+                draw_worst(worst_examples(results, worst_frames, data, archive), folder / "worst.png")
+
+            rows = [_row(result) for result in results]
+            return Evaluation(self.name, scores, rows, completeness, "expression", draw)
+
+        def score(video: list[Referral]) -> list[tuple[ExpressionResult, int]]:
+            return _score_video(self.name, video, archive)
+
+        return Comparison(archive.label, completeness, group_by_video(data), score, collect)
 
     def check(self, predictions: Path, referrals: Sequence[Referral]) -> tuple[MaskArchive, Completeness]:
         """Opens predictions and compares the names of their masks with those asked for, without reading any."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.completeness import Completeness, OnIncomplete
+from refsam_zoo.evaluation.completeness import Completeness
 from refsam_zoo.evaluation.expression_masks import LEVELS
 from refsam_zoo.evaluation.label_maps import VOID, LabelVideo, MergedExpressions
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
-from refsam_zoo.evaluation.protocols.base import Evaluation, each
+from refsam_zoo.evaluation.protocols.base import BaseProtocol, Comparison, Evaluation
 from refsam_zoo.evaluation.tracks import Track
 from refsam_zoo.types import Referral
 from refsam_zoo.video.entries import read_text
@@ -22,7 +22,7 @@ ANNOTATORS = ("anno_0", "anno_1", "anno_2", "anno_3")
 
 
 @dataclass(frozen=True)
-class LabelMapProtocol:
+class LabelMapProtocol(BaseProtocol):
     """Scores `<video>/<frame>.png` label maps against those of a DAVIS tree.
 
     Videos, where no list names them, and frames are in the order of their file names as text, as in the official
@@ -40,27 +40,26 @@ class LabelMapProtocol:
     rule: Callable[[LabelVideo], list[Track]]
     description: str
 
-    def evaluate(
-        self,
-        predictions: Path,
-        data: Path | Sequence[Referral],
-        on_incomplete: OnIncomplete = "error",
-        threads: int = 1,
-    ) -> Evaluation:
-        """Scores a folder or zip of predictions.
+    def compare(self, predictions: Path, data: Path | Sequence[Referral]) -> Comparison[LabelVideo, list[Track]]:
+        """Opens predictions and ground truth, video by video.
 
         Args:
-            predictions: `<video>/<frame>.png`.
+            predictions: Folder or zip of `<video>/<frame>.png`.
             data: A DAVIS root (or, for the unsupervised rules, the root of Ref-DAVIS17), as a folder or zip: the folder
                 of annotations and, where only a part of the videos is meant, `ImageSets/2017/val.txt`.
-            on_incomplete: What to do about missing masks.
-            threads: Videos scored at a time.
 
         Raises:
-            InputError: Predictions are incomplete, a file is wrong, or the data are not there.
+            InputError: A file is wrong, or the data are not there.
         """
         truth = self.open_truth(require_root(data, self.name))
-        return self.evaluate_archives(open_masks(predictions).spelled_as(truth.files), truth, on_incomplete, threads)
+        archive = open_masks(predictions).spelled_as(truth.files)
+        completeness = Completeness.of(truth.files, archive.files, ("videos",))
+
+        def collect(parts: Sequence[list[Track]]) -> Evaluation:
+            tracks = [track for part in parts for track in part]
+            return Evaluation(self.name, _totals(tracks), [_row(track) for track in tracks], completeness, "object")
+
+        return Comparison(archive.label, completeness, _label_videos(archive, truth), self.rule, collect)
 
     def open_truth(self, data: Path) -> MaskArchive:
         """Opens the ground truth of the videos that are evaluated."""
@@ -79,23 +78,9 @@ class LabelMapProtocol:
         names = [f"{video}/{frame}" for video in listed for frame in truth.videos[video]]
         return replace(truth, files={name: truth.files[name] for name in names})
 
-    def evaluate_archives(
-        self,
-        predictions: MaskArchive | MergedExpressions,
-        truth: MaskArchive,
-        on_incomplete: OnIncomplete,
-        threads: int,
-    ) -> Evaluation:
-        """Scores opened predictions against opened ground truth; see `evaluate`."""
-        completeness = Completeness.of(truth.files, predictions.files, ("videos",))
-        completeness.require(predictions.label, on_incomplete)
-        videos = [LabelVideo(name, frames, truth, predictions) for name, frames in truth.videos.items()]
-        tracks = [track for part in each(self.rule, videos, threads) for track in part]
-        return Evaluation(self.name, _totals(tracks), [_row(track) for track in tracks], completeness, "object")
-
 
 @dataclass(frozen=True)
-class AnnotatorsProtocol:
+class AnnotatorsProtocol(BaseProtocol):
     """Scores the label maps of the four Ref-DAVIS17 annotators one by one and averages.
 
     Predictions are label maps, `anno_<a>/<video>/<frame>.png`, or a mask for each expression,
@@ -111,30 +96,34 @@ class AnnotatorsProtocol:
     single: LabelMapProtocol
     description: str
 
-    def evaluate(
-        self,
-        predictions: Path,
-        data: Path | Sequence[Referral],
-        on_incomplete: OnIncomplete = "error",
-        threads: int = 1,
-    ) -> Evaluation:
-        """Scores `anno_0` to `anno_3` of a folder or zip; see `LabelMapProtocol.evaluate`.
+    def compare(self, predictions: Path, data: Path | Sequence[Referral]) -> Comparison[LabelVideo, list[Track]]:
+        """Opens `anno_0` to `anno_3` of a folder or zip; see `LabelMapProtocol.compare`.
 
-        Returns:
-            The mean of each score over the annotators, and each annotator's own as `anno_0/jf` and so on.
+        The result has the mean of each score over the annotators, and each annotator's own as `anno_0/jf` and so on.
         """
         truth = self.single.open_truth(require_root(data, self.name))
         maps, completeness = _annotators_maps(open_masks(predictions), truth)
-        completeness.require(str(predictions), on_incomplete)
-        parts = {
-            annotator: self.single.evaluate_archives(part, truth, on_incomplete, threads)
-            for annotator, part in maps.items()
-        }
-        names = next(iter(parts.values())).scores
-        scores = {name: float(np.mean([part.scores[name] for part in parts.values()])) for name in names}
-        scores |= {f"{annotator}/{name}": part.scores[name] for annotator, part in parts.items() for name in names}
-        rows = [{"annotator": annotator, **row} for annotator, part in parts.items() for row in part.rows]
-        return Evaluation(self.name, scores, rows, completeness, "object")
+        videos = [video for archive in maps.values() for video in _label_videos(archive, truth)]
+
+        def collect(parts: Sequence[list[Track]]) -> Evaluation:
+            count = len(parts) // len(maps)
+            tracks = {
+                annotator: [track for part in parts[start * count : (start + 1) * count] for track in part]
+                for start, annotator in enumerate(maps)
+            }
+            totals = {annotator: _totals(own) for annotator, own in tracks.items()}
+            names = next(iter(totals.values()))
+            scores = {name: float(np.mean([own[name] for own in totals.values()])) for name in names}
+            scores |= {f"{annotator}/{name}": own[name] for annotator, own in totals.items() for name in names}
+            rows = [{"annotator": annotator, **_row(track)} for annotator, own in tracks.items() for track in own]
+            return Evaluation(self.name, scores, rows, completeness, "object")
+
+        return Comparison(str(predictions), completeness, videos, self.single.rule, collect)
+
+
+def _label_videos(predictions: MaskArchive | MergedExpressions, truth: MaskArchive) -> list[LabelVideo]:
+    """Lays opened predictions beside opened ground truth, video by video."""
+    return [LabelVideo(name, frames, truth, predictions) for name, frames in truth.videos.items()]
 
 
 def require_root(data: Path | Sequence[Referral], protocol: str) -> Path:
