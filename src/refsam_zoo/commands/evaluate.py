@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from refsam_zoo.number_types import PositiveInt
 
 if TYPE_CHECKING:
     from refsam_zoo.data_modules import ReferringDataModule
+    from refsam_zoo.evaluation.protocols import Evaluation
     from refsam_zoo.types import Referral
 
 
@@ -50,16 +52,49 @@ def evaluate_command(
         _check(predictions, protocol, _referrals(protocol, data, split or "predict"))
         return
     from refsam_zoo.evaluation.report import write_folder
-    from refsam_zoo.evaluation.scoring import evaluate
 
     try:
-        found = evaluate(predictions, protocol, _truth(protocol, data, split), on_incomplete, threads)
+        found = evaluate(predictions, protocol, data, split, on_incomplete, threads)
     except IncompleteError as error:
         print("\n".join(error.completeness.lines()))
         raise
     print(found.markdown())
     if output is not None:
         print(f"\ntables and pictures: {write_folder(output, found.write)}")
+
+
+def evaluate(
+    predictions: str | Path,
+    protocol: str,
+    data: str | Path | Sequence[Referral],
+    split: str | None = None,
+    on_incomplete: OnIncomplete = "error",
+    threads: PositiveInt = 1,
+) -> Evaluation:
+    """Scores a folder or zip of masks of any system.
+
+    Args:
+        predictions: Folder or zip of PNG masks; for images a JSON file of COCO results.
+        protocol: `mevis`, `ref_youtube_vos`, `ref_davis17`, ...: whose rules to score by.
+        data: Root of the data set, or what was asked as referrals; for images also a JSON file of COCO ground truth.
+        split: What part of the data set at `data` was asked about, as in `refsam-zoo evaluate`; None is `test`.
+        on_incomplete: `error` refuses predictions that are not exactly what was asked for; `empty` scores missing
+            masks as empty ones and ignores the others.
+        threads: Videos scored at a time.
+
+    Returns:
+        Totals, one row per expression, object or image, and what was missing; `markdown()` is its table.
+
+    Raises:
+        InputError: A name is unknown, predictions are incomplete or wrong, or the data set is not there.
+    """
+    from refsam_zoo.evaluation import scoring
+
+    if isinstance(data, str | Path):
+        data = _truth(protocol, Path(data), split)
+    elif split is not None:
+        raise InputError(f"split '{split}' goes with the root of a data set; referrals are what was asked already")
+    return scoring.evaluate(predictions, protocol, data, on_incomplete, threads)
 
 
 def _check(predictions: Path, protocol: str, referrals: list[Referral]) -> None:
