@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import html
 import inspect
 import re
@@ -11,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ import pytest
 import refsam_zoo
 import refsam_zoo.data_modules
 from refsam_zoo.errors import InputError
+from refsam_zoo.inference.mask_folder import MaskFolder
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "from_python.py"
@@ -105,8 +108,9 @@ def _callables() -> Iterator[tuple[str, Callable[..., object]]]:
         value = getattr(refsam_zoo, name)
         if inspect.isfunction(value):
             yield name, value
-        elif inspect.isclass(value) and "__dataclass_fields__" not in vars(value):
-            for method in (vars(value).get("__init__"), *_public_methods(value)):
+        elif inspect.isclass(value):
+            constructor = None if dataclasses.is_dataclass(value) else vars(value).get("__init__")
+            for method in (constructor, *_public_methods(value)):
                 if inspect.isfunction(method):
                     yield f"{name}.{method.__name__}", method
 
@@ -150,6 +154,31 @@ def test_missing_files_are_named_however_they_are_given(kind: type[str] | type[P
         refsam_zoo.evaluate(missing, "mevis", missing)
     with pytest.raises(InputError, match="nowhere"):
         refsam_zoo.open_video(missing)
+
+
+def test_data_modules_take_text(ref_shapes: Path) -> None:
+    splits = refsam_zoo.RefShapes.splits(str(ref_shapes))
+    assert splits.keys() == refsam_zoo.RefShapes.splits(ref_shapes).keys() >= {"train", "test"}
+    assert refsam_zoo.RefShapes(str(ref_shapes)).referrals("test") == splits["test"]()
+    for name in refsam_zoo.data_modules.__all__:
+        data_module = getattr(refsam_zoo, name)
+        if issubclass(data_module, refsam_zoo.ReferringDataModule):
+            assert data_module.splits(str(ref_shapes)).keys() == data_module.splits(ref_shapes).keys()
+
+
+def test_evaluate_opens_the_data_set(ref_shapes: Path, tmp_path: Path) -> None:
+    referrals = refsam_zoo.RefShapes(ref_shapes).referrals("test")
+    with MaskFolder(tmp_path) as folder, refsam_zoo.open_video(referrals[0].source) as reader:
+        for position, frame in enumerate(referrals[0].frames):
+            assert referrals[0].masks is not None
+            (mask,) = referrals[0].masks.read([position], reader.size)
+            folder.write(referrals[0].video_id, referrals[0].expression_id, frame, mask)
+    options: Any = {"protocol": "mevis", "on_incomplete": "empty"}
+    opened = refsam_zoo.evaluate(str(tmp_path), data=str(ref_shapes), **options)
+    assert any(score > 0 for score in opened.scores.values())
+    assert opened.markdown() == refsam_zoo.evaluate(tmp_path, data=referrals, **options).markdown()
+    with pytest.raises(InputError, match="missing"):
+        refsam_zoo.evaluate(tmp_path, "mevis", ref_shapes)
 
 
 def test_referrals_have_no_split(tmp_path: Path) -> None:
