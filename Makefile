@@ -58,9 +58,8 @@ typing: setup ## Check types, with data_modules/ where its import name says
 bench: setup ## Measure the claims of the README at a small size
 	$(BIN)/python benchmarks/run_all.py
 
-docs: setup ## Write the API reference into build/docs
-	$(BIN)/pdoc --docformat google --output-directory build/docs $$(find src/refsam_zoo data_modules -name '*.py' \
-		! -name __main__.py | sed 's|^src/||; s|^data|refsam_zoo/data|; s|/__init__.py||; s|\.py$$||' | tr / .)
+docs: setup ## Write the reference of the public interface into build/docs
+	$(BIN)/python scripts/write_docs.py build/docs
 
 clean: ## Remove what builds and checks left; keeps .venv, data/ and runs/
 	rm -rf build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

@@ -44,8 +44,9 @@ class A2DSentences(HoldoutDataModule):
     protocols = ("a2d_sentences",)
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         there = (root / "text_annotations" / ANNOTATIONS).is_file()
         return {split: partial(parse_a2d_sentences, root, split) for split in SUBSETS} if there else {}
 

@@ -105,7 +105,7 @@ class ReferringDataModule(LightningDataModule):
         self._referrals: dict[str, list[Referral]] = {}
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """Tells what a folder holds from the names of its files alone.
 
         Args:
@@ -117,12 +117,12 @@ class ReferringDataModule(LightningDataModule):
         return {}
 
     @classmethod
-    def of_folder(cls, root: Path) -> Self:
+    def of_folder(cls, root: str | Path) -> Self:
         """Makes one with the default options, or those that fit what the folder holds."""
         return cls(root, text_blind=False)
 
     @classmethod
-    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+    def protocol_of(cls, root: str | Path, split: str) -> str | None:
         """Names the protocol that papers report for a split, as `splits` names it; None for one without."""
         return cls.protocols[0] if cls.protocols else None
 

@@ -22,7 +22,7 @@ class HoldoutDataModule(ReferringDataModule):
         **kwargs: See `ReferringDataModule`.
     """
 
-    def __init__(self, root: Path, holdout: Share = 0.05, **kwargs: Any) -> None:
+    def __init__(self, root: str | Path, holdout: Share = 0.05, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
         if not 0 < holdout < 1:
             raise InputError(f"holdout must be between 0 and 1, not {holdout}")

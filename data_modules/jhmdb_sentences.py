@@ -37,8 +37,9 @@ class JHMDBSentences(ReferringDataModule):
     protocols = ("jhmdb_sentences",)
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         return {"test": partial(parse_jhmdb_sentences, root)} if (root / SAMPLES).is_file() else {}
 
     def referrals(self, role: str) -> list[Referral]:

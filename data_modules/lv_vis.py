@@ -21,8 +21,9 @@ class LVVIS(HoldoutDataModule):
     how_to_get = "download LV-VIS (github.com/haochenheheda/LVVIS) and VISA's annotations for it"
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         return mevis_splits(root, ("train",))
 
     def referrals(self, role: str) -> list[Referral]:

@@ -32,8 +32,9 @@ class MeViS(ReferringDataModule):
     protocols = ("mevis",)
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`; a tree with `train` alone counts as LV-VIS, which looks the same."""
+        root = Path(root)
         found = mevis_splits(root, ("train", "valid_u", "valid"))
         return found if set(found) - {"train"} else {}
 

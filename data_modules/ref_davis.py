@@ -55,8 +55,9 @@ class RefDAVIS17(ReferringDataModule):
     protocols = ("ref_davis17", "ref_davis17_expressions")
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`; of the trees with `valid`, only that of DAVIS has masks for it."""
+        root = Path(root)
         splits: tuple[str, ...] = ("train", "val") if (root / "davis_text_annotations").is_dir() else ()
         if (root / "valid" / "Annotations").is_dir():
             splits = tuple(split for split in ("train", "val") if expressions_file(root, _CONVERTED[split]).is_file())

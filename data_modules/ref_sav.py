@@ -30,8 +30,9 @@ class RefSAV(ReferringDataModule):
     how_to_get = "download SA-V and Ref-SAV as github.com/bytedance/Sa2VA says"
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         return {"valid": partial(parse_ref_sav, root)} if (root / EXPRESSIONS).is_file() else {}
 
     def referrals(self, role: str) -> list[Referral]:

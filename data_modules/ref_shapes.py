@@ -54,8 +54,9 @@ class RefShapes(ReferringDataModule):
             synthesize(self.root, self.synthesis or SynthesisOptions(), workers=os.cpu_count() or 1)
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         return layout_splits(root, SPLITS) if (root / RECORD).is_file() else {}
 
     def hard_tests(self) -> Sequence[str]:

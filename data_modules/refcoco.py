@@ -60,8 +60,9 @@ class RefCOCO(ReferringDataModule):
         self.dataset = dataset
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`; the splits of every relative that is there."""
+        root = Path(root)
         return {
             f"{dataset} {split}": partial(parse_refcoco, root, dataset, split)
             for dataset, file in FILES.items()
@@ -70,13 +71,14 @@ class RefCOCO(ReferringDataModule):
         }
 
     @classmethod
-    def of_folder(cls, root: Path) -> Self:
+    def of_folder(cls, root: str | Path) -> Self:
         """See `ReferringDataModule.of_folder`; the first of the relatives that is there."""
+        root = Path(root)
         there: Any = next((dataset for dataset, file in FILES.items() if (root / dataset / file).is_file()), "refcoco")
         return cls(root, dataset=there, text_blind=False)
 
     @classmethod
-    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+    def protocol_of(cls, root: str | Path, split: str) -> str | None:
         """See `ReferringDataModule.protocol_of`; gRefCOCO has its own."""
         return "grefcoco" if split.startswith("grefcoco") else "refcoco"
 

@@ -37,8 +37,9 @@ class ReferYouTubeVOS(HoldoutDataModule):
     protocols = ("ref_youtube_vos",)
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         return layout_splits(root, ("train", "valid", "test"))
 
     def referrals(self, role: str) -> list[Referral]:

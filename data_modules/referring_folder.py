@@ -43,8 +43,9 @@ class ReferringFolder(HoldoutDataModule):
     how_to_get = "make it: a folder of videos with annotations.csv (columns video, expression, mask)"
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`; the whole table."""
+        root = Path(root)
         return {"all": partial(parse_referring_folder, root)} if any((root / name).is_file() for name in TABLES) else {}
 
     def referrals(self, role: str) -> list[Referral]:

@@ -23,8 +23,9 @@ class ReVOS(ReferringDataModule):
     how_to_get = "download ReVOS as github.com/cilinyan/ReVOS-api says"
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         there = [name for name in ("train", "valid") if _expressions_file(root, name).is_file()]
         return {name: partial(parse_revos, root, name) for name in there}
 

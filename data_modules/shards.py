@@ -61,13 +61,14 @@ class Shards(HoldoutDataModule):
         }
 
     @classmethod
-    def splits(cls, root: Path) -> Mapping[str, Callable[[], list[Referral]]]:
+    def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`."""
+        root = Path(root)
         there = sorted(file.parent.name for file in root.glob(f"*/{INDEX}") if any(file.parent.glob("*.tar")))
         return {split: partial(parse_shards, str(root), split) for split in there}
 
     @classmethod
-    def protocol_of(cls, root: Path | str, split: str) -> str | None:
+    def protocol_of(cls, root: str | Path, split: str) -> str | None:
         """See `ReferringDataModule.protocol_of`; that of the data set which the shards were written from."""
         protocol = _read_index(str(root), split).get("protocol")
         return None if protocol is None or protocol.value is None else protocol.string()

@@ -1,27 +1,198 @@
-"""refsam-zoo: referring video object segmentation with every part swappable.
+"""Referring video object segmentation with every part swappable.
 
-Names are imported on first use, so that `import refsam_zoo` and `refsam-zoo --help` stay fast.
+    import numpy as np
+    import refsam_zoo
+
+    model = refsam_zoo.create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="frozen")
+    frames = np.zeros((2, 48, 64, 3), np.uint8)
+    for found in refsam_zoo.Predictor(model).stream(frames, ["the red circle", "the blue star"]):
+        print(found.masks.shape)
+
+- Models: `create_model`, `load_model`, `list_models`, `model_info`, `RefSAM`.
+- Prediction: `Predictor` for frames, `segment` for a video into a folder.
+- Scores: `evaluate` for masks of any system, `EvaluationCallback` while a model is tested.
+- Training: `ReferringSegmentation` with Lightning's `Trainer`.
+- Data: `ReferringDataModule` and one class per data set, `Mixture`, `Shards`; how clips are chosen and augmented;
+  `Referral` and `ClipBatch`, what they give; `open_video` for pixels.
+- Parts of one's own: the registries, `ModelCard`, and the base classes of the seven roles.
+- `InputError`: what is raised where something given is wrong.
+
+These names are the public interface. Everything else is private by its place: a module below `refsam_zoo` may change
+without notice. Paths are given as `str` or `Path`. Names are imported on first use, so `import refsam_zoo` is fast.
 """
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING
+
+from refsam_zoo.errors import InputError as InputError
+
+if TYPE_CHECKING:
+    from refsam_zoo.callbacks.scores import EvaluationCallback as EvaluationCallback
+    from refsam_zoo.checkpoints.restoring import load_model as load_model
+    from refsam_zoo.external_masks import evaluate as evaluate
+    from refsam_zoo.data_modules import (
+        LVVIS as LVVIS,
+        A2DSentences as A2DSentences,
+        ClipAugmentation as ClipAugmentation,
+        ConsecutiveSampling as ConsecutiveSampling,
+        JHMDBSentences as JHMDBSentences,
+        MeViS as MeViS,
+        Mixture as Mixture,
+        NeighbourSampling as NeighbourSampling,
+        PseudoClipAugmentation as PseudoClipAugmentation,
+        RefCOCO as RefCOCO,
+        RefDAVIS17 as RefDAVIS17,
+        ReferringDataModule as ReferringDataModule,
+        ReferringFolder as ReferringFolder,
+        ReferYouTubeVOS as ReferYouTubeVOS,
+        RefSAV as RefSAV,
+        RefShapes as RefShapes,
+        ReVOS as ReVOS,
+        Shards as Shards,
+        UniformSampling as UniformSampling,
+        WholeVideoSampling as WholeVideoSampling,
+    )
+    from refsam_zoo.evaluation.protocols import Evaluation as Evaluation
+    from refsam_zoo.inference.predictor import FrameMasks as FrameMasks, Predictor as Predictor
+    from refsam_zoo.commands.segment import segment as segment
+    from refsam_zoo.model.image_encoders import ImageEncoder as ImageEncoder
+    from refsam_zoo.model.mask_decoders import MaskDecoder as MaskDecoder
+    from refsam_zoo.model.prompts import DensePrompt as DensePrompt, SparsePrompt as SparsePrompt
+    from refsam_zoo.model.refsam import RefSAM as RefSAM
+    from refsam_zoo.model.text_encoders import TextEncoder as TextEncoder
+    from refsam_zoo.model.trackers import Tracker as Tracker
+    from refsam_zoo.model.tuners import Tuner as Tuner
+    from refsam_zoo.registry import ModelCard as ModelCard, Registry as Registry
+    from refsam_zoo.training.module import ReferringSegmentation as ReferringSegmentation
+    from refsam_zoo.types import Clip as Clip, ClipBatch as ClipBatch, Referral as Referral, VideoSource as VideoSource
+    from refsam_zoo.video.base import VideoReader as VideoReader
+    from refsam_zoo.video.readers import open_video as open_video
+    from refsam_zoo.zoo import (
+        ModelInfo as ModelInfo,
+        create_model as create_model,
+        list_models as list_models,
+        model_info as model_info,
+    )
 
 __version__ = version("refsam-zoo")
 
 _PUBLIC = {
-    "create_model": "refsam_zoo.zoo",
-    "list_models": "refsam_zoo.zoo",
-    "model_info": "refsam_zoo.zoo",
-    "load_model": "refsam_zoo.checkpoints.restoring",
-    "segment": "refsam_zoo.commands.segment",
+    "refsam_zoo.callbacks.scores": ("EvaluationCallback",),
+    "refsam_zoo.checkpoints.restoring": ("load_model",),
+    "refsam_zoo.commands.segment": ("segment",),
+    "refsam_zoo.data_modules": (
+        "LVVIS",
+        "A2DSentences",
+        "ClipAugmentation",
+        "ConsecutiveSampling",
+        "JHMDBSentences",
+        "MeViS",
+        "Mixture",
+        "NeighbourSampling",
+        "PseudoClipAugmentation",
+        "RefCOCO",
+        "RefDAVIS17",
+        "ReferringDataModule",
+        "ReferringFolder",
+        "ReferYouTubeVOS",
+        "RefSAV",
+        "RefShapes",
+        "ReVOS",
+        "Shards",
+        "UniformSampling",
+        "WholeVideoSampling",
+    ),
+    "refsam_zoo.evaluation.protocols": ("Evaluation",),
+    "refsam_zoo.external_masks": ("evaluate",),
+    "refsam_zoo.inference.predictor": (
+        "FrameMasks",
+        "Predictor",
+    ),
+    "refsam_zoo.model.image_encoders": (
+        "IMAGE_ENCODERS",
+        "ImageEncoder",
+    ),
+    "refsam_zoo.model.mask_decoders": (
+        "MASK_DECODERS",
+        "MaskDecoder",
+    ),
+    "refsam_zoo.model.prompts": (
+        "DENSE_PROMPTS",
+        "SPARSE_PROMPTS",
+        "DensePrompt",
+        "SparsePrompt",
+    ),
+    "refsam_zoo.model.refsam": ("RefSAM",),
+    "refsam_zoo.model.text_encoders": (
+        "TEXT_ENCODERS",
+        "TextEncoder",
+    ),
+    "refsam_zoo.model.trackers": (
+        "TRACKERS",
+        "Tracker",
+    ),
+    "refsam_zoo.model.tuners": (
+        "TUNERS",
+        "Tuner",
+    ),
+    "refsam_zoo.registry": (
+        "ModelCard",
+        "Registry",
+    ),
+    "refsam_zoo.training.module": ("ReferringSegmentation",),
+    "refsam_zoo.types": (
+        "Clip",
+        "ClipBatch",
+        "Referral",
+        "VideoSource",
+    ),
+    "refsam_zoo.video.base": ("VideoReader",),
+    "refsam_zoo.video.readers": ("open_video",),
+    "refsam_zoo.zoo": (
+        "ModelInfo",
+        "create_model",
+        "list_models",
+        "model_info",
+    ),
 }
-__all__ = sorted(_PUBLIC)
+__all__ = sorted(["InputError", *(name for names in _PUBLIC.values() for name in names)])
+
+IMAGE_ENCODERS: Registry[ImageEncoder]
+"""Image encoders by name."""
+
+TEXT_ENCODERS: Registry[TextEncoder]
+"""Text encoders by name."""
+
+TUNERS: Registry[Tuner]
+"""Tuners by name: what is trained of an encoder."""
+
+SPARSE_PROMPTS: Registry[SparsePrompt]
+"""Sparse prompts by name: tokens made of the words."""
+
+DENSE_PROMPTS: Registry[DensePrompt]
+"""Dense prompts by name: a map made of words and image."""
+
+MASK_DECODERS: Registry[MaskDecoder]
+"""Mask decoders by name."""
+
+TRACKERS: Registry[Tracker]
+"""Trackers by name: what is carried from frame to frame."""
+
+if not TYPE_CHECKING:  # a type checker would take every misspelt name for Any
+
+    def __getattr__(name):
+        for module, names in _PUBLIC.items():
+            if name in names:
+                import importlib
+
+                globals()[name] = found = getattr(importlib.import_module(module), name)
+                return found
+        from refsam_zoo.errors import nearest_name
+
+        raise AttributeError(f"module 'refsam_zoo' has no attribute '{name}'{nearest_name(name, __all__)}")
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'refsam_zoo' has no attribute '{name}'")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

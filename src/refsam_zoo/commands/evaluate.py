@@ -1,16 +1,12 @@
-"""`refsam-zoo evaluate`: joins data sets and protocols, which do not know each other."""
+"""`refsam-zoo evaluate`: scores the masks of any system, or checks a submission."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import IncompleteError, OnIncomplete
 from refsam_zoo.number_types import PositiveInt
-
-if TYPE_CHECKING:
-    from refsam_zoo.types import Referral
 
 
 def evaluate(
@@ -46,13 +42,13 @@ def evaluate(
     data = Path(data)
     output = None if output is None else Path(output)
     if check_only:
-        _check(predictions, protocol, _referrals(protocol, data, split or "predict"))
+        _check(predictions, protocol, data, split or "predict")
         return
-    from refsam_zoo.evaluation import scoring
+    from refsam_zoo import external_masks
     from refsam_zoo.evaluation.report import write_folder
 
     try:
-        found = scoring.evaluate(predictions, protocol, _truth(protocol, data, split), on_incomplete, threads)
+        found = external_masks.evaluate(predictions, protocol, data, split, on_incomplete, threads)
     except IncompleteError as error:
         print("\n".join(error.completeness.lines()))
         raise
@@ -61,31 +57,11 @@ def evaluate(
         print(f"\ntables and pictures: {write_folder(output, found.write)}")
 
 
-def _check(predictions: Path, protocol: str, referrals: list[Referral]) -> None:
+def _check(predictions: Path, protocol: str, data: Path, split: str) -> None:
     from refsam_zoo.evaluation.submissions import check_submission
+    from refsam_zoo.external_masks import referrals_asked
 
-    problems = check_submission(predictions, protocol, referrals)
+    problems = check_submission(predictions, protocol, referrals_asked(protocol, data, split))
     print("\n".join(problems) or f"{predictions}: nothing that the server of {protocol} could stumble over")
     if problems:
         raise InputError(f"'{predictions}' would be refused or scored wrongly: {len(problems)} problems, listed above")
-
-
-def _truth(protocol: str, data: Path, split: str | None) -> Path | list[Referral]:
-    from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, LabelMapProtocol, get_protocol
-
-    by_label = isinstance(get_protocol(protocol), LabelMapProtocol | AnnotatorsProtocol)
-    if not by_label and data.is_dir():
-        return _referrals(protocol, data, split or "test")
-    if split is not None:
-        raise InputError(f"'{data}' has no splits for protocol '{protocol}': leave out split")
-    if not data.exists():
-        raise InputError(f"'{data}': the data root is missing")
-    return data
-
-
-def _referrals(protocol: str, data: Path, split: str) -> list[Referral]:
-    from refsam_zoo.data_modules.asked import referrals_asked
-    from refsam_zoo.evaluation.protocols import get_protocol
-
-    get_protocol(protocol)
-    return referrals_asked(protocol, data, split)

@@ -26,7 +26,7 @@ TIME_LIMIT = 60.0
 
 
 def open_video(
-    source: VideoSource,
+    source: VideoSource | str | Path,
     frames: Sequence[str] | None = None,
     backend: Backend = "auto",
     time_limit: float | None = TIME_LIMIT,
@@ -34,7 +34,7 @@ def open_video(
     """Opens a video for reading.
 
     Args:
-        source: A folder of frames or a video file.
+        source: A folder of frames or a video file, by its path or as a data set names it.
         frames: Names of the frames that positions count (`Referral.frames`); None takes every frame there is.
         backend: Decoder of video files; `auto` is PyAV, by time stamp where what the file holds can be trusted and by
             counting elsewhere. decord and torchcodec refuse the files of which they give wrong frames.
@@ -46,6 +46,8 @@ def open_video(
     Raises:
         InputError: Nothing is there, it is not a whole video, it has too few frames, or the back end cannot read it.
     """
+    if not isinstance(source, VideoSource):
+        source = VideoSource(Path(source))
     if isinstance(source, PackedVideo):
         reader: VideoReader = PackedReader(source)
     elif source.path.is_dir():

@@ -39,8 +39,9 @@ class Evaluation:
     unit: str
     draw: Callable[[Path], None] | None = field(default=None, compare=False)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: str | Path) -> None:
         """Writes `per_<unit>.csv`, `summary.json`, where numbers that are none become null, and `summary.md`."""
+        folder = Path(folder)
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with (folder / f"per_{self.unit}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")

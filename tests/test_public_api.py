@@ -1,0 +1,211 @@
+"""The public interface: what is in it, that it is typed, documented, fast to import, and takes paths as text."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import html
+import inspect
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import refsam_zoo
+import refsam_zoo.data_modules
+from refsam_zoo.errors import InputError
+from refsam_zoo.inference.mask_folder import MaskFolder
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "from_python.py"
+REGISTRIES = {name for name in refsam_zoo.__all__ if name.isupper() and name != "LVVIS"}
+
+
+def test_the_static_names_are_the_lazy_ones() -> None:
+    tree = ast.parse(Path(refsam_zoo.__file__).read_text())
+    static, declared = {}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            static |= {name.name: node.module for name in node.names if name.asname == name.name}
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            declared.add(node.target.id)
+    lazy = {name: module for module, names in refsam_zoo._PUBLIC.items() for name in names}
+    assert declared == REGISTRIES
+    assert static == {name: module for name, module in lazy.items() if name not in declared} | {
+        "InputError": "refsam_zoo.errors"
+    }
+    assert set(lazy) | {"InputError"} == set(refsam_zoo.__all__)
+    assert set(refsam_zoo.data_modules.__all__) == set(refsam_zoo._PUBLIC["refsam_zoo.data_modules"])
+
+
+def test_every_name_is_there_and_hides_no_module() -> None:
+    for name in refsam_zoo.__all__:
+        assert getattr(refsam_zoo, name) is not None
+        assert not inspect.ismodule(getattr(refsam_zoo, name))
+    assert set(refsam_zoo.__all__) < set(dir(refsam_zoo))
+
+
+def test_a_wrong_name_suggests_the_nearest() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'creat_model'; did you mean 'create_model'"):
+        refsam_zoo.creat_model  # noqa: B018
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    code = "import sys, refsam_zoo; dir(refsam_zoo); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"torch", "numpy", "lightning", "jsonargparse", "PIL"} & set(loaded)
+    assert {name for name in loaded if name.startswith("refsam_zoo.")} == {"refsam_zoo.errors"}
+
+
+@pytest.fixture(scope="module")
+def mypy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Runs `mypy --strict` over a user's program; the package lies where its import name says."""
+    folder = tmp_path_factory.mktemp("typing")
+    package = folder / "path" / "refsam_zoo"
+    package.mkdir(parents=True)
+    for part in [*(ROOT / "src" / "refsam_zoo").iterdir(), ROOT / "data_modules"]:
+        (package / part.name).symlink_to(part)
+
+    def check(program: str) -> subprocess.CompletedProcess[str]:
+        (folder / "program.py").write_text(program)
+        options = ["--strict", "--follow-imports=silent", "--ignore-missing-imports", "--config-file="]
+        return subprocess.run(
+            [sys.executable, "-m", "mypy", *options, f"--cache-dir={folder / 'cache'}", folder / "program.py"],
+            env={"MYPYPATH": str(package.parent)},
+            capture_output=True,
+            text=True,
+        )
+
+    return check
+
+
+@pytest.mark.slow
+def test_a_users_program_is_typed(mypy: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    found = mypy(EXAMPLE.read_text())
+    assert found.returncode == 0, found.stdout + found.stderr
+    wrong = mypy(EXAMPLE.read_text().replace("refsam_zoo.create_model", "refsam_zoo.creat_model"))
+    assert wrong.returncode == 1
+    assert 'Module has no attribute "creat_model"' in wrong.stdout
+    names = "\n".join(f"reveal_type(refsam_zoo.{name})" for name in refsam_zoo.__all__)
+    calls = 'reveal_type(refsam_zoo.create_model())\nreveal_type(refsam_zoo.load_model("a"))\n'
+    calls += 'reveal_type(refsam_zoo.evaluate("a", "mevis", "b"))\nreveal_type(refsam_zoo.TUNERS.build("lora"))\n'
+    typed = mypy(f"import refsam_zoo\n{calls}{names}\n")
+    assert typed.returncode == 0, typed.stdout + typed.stderr
+    revealed = re.findall(r'Revealed type is "(.*)"', typed.stdout)
+    assert [name.rpartition(".")[2] for name in revealed[:4]] == ["RefSAM", "RefSAM", "Evaluation", "Tuner"]
+    assert len(revealed) == 4 + len(refsam_zoo.__all__)
+    assert "Any" not in revealed
+
+
+def _callables() -> Iterator[tuple[str, Callable[..., object]]]:
+    for name in refsam_zoo.__all__:
+        value = getattr(refsam_zoo, name)
+        if inspect.isfunction(value):
+            yield name, value
+        elif inspect.isclass(value):
+            constructor = None if dataclasses.is_dataclass(value) else vars(value).get("__init__")
+            for method in (constructor, *_public_methods(value)):
+                if inspect.isfunction(method):
+                    yield f"{name}.{method.__name__}", method
+
+
+def _public_methods(cls: type) -> Iterator[object]:
+    for name, value in vars(cls).items():
+        if not name.startswith("_"):
+            yield getattr(value, "__func__", value)
+
+
+def test_every_path_may_be_text() -> None:
+    paths, refused = 0, []
+    for name, function in _callables():
+        for parameter in inspect.signature(function).parameters.values():
+            words = re.findall(r"\w+", str(parameter.annotation))
+            paths += "Path" in words
+            if "Path" in words and "str" not in words:
+                refused.append(f"{name}({parameter.name}: {parameter.annotation})")
+    assert not refused
+    assert paths > 20
+
+
+def test_every_signature_is_complete() -> None:
+    for name, function in _callables():
+        signature = inspect.signature(function)
+        named = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
+        assert all(parameter.annotation is not parameter.empty for parameter in named), name
+        assert signature.return_annotation is not signature.empty, name
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_missing_files_are_named_however_they_are_given(kind: type[str] | type[Path], tmp_path: Path) -> None:
+    missing = kind(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nowhere"):
+        refsam_zoo.load_model(missing)
+    with pytest.raises(InputError, match="nowhere"):
+        refsam_zoo.create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="frozen", weights=missing)
+    with pytest.raises(InputError, match="nowhere"):
+        refsam_zoo.segment(missing, ["a dog"], checkpoint=missing, output=kind(tmp_path / "out"))
+    with pytest.raises(InputError, match="nowhere"):
+        refsam_zoo.evaluate(missing, "mevis", missing)
+    with pytest.raises(InputError, match="nowhere"):
+        refsam_zoo.open_video(missing)
+
+
+def test_data_modules_take_text(ref_shapes: Path) -> None:
+    splits = refsam_zoo.RefShapes.splits(str(ref_shapes))
+    assert splits.keys() == refsam_zoo.RefShapes.splits(ref_shapes).keys() >= {"train", "test"}
+    assert refsam_zoo.RefShapes(str(ref_shapes)).referrals("test") == splits["test"]()
+    for name in refsam_zoo.data_modules.__all__:
+        data_module = getattr(refsam_zoo, name)
+        if issubclass(data_module, refsam_zoo.ReferringDataModule):
+            assert data_module.splits(str(ref_shapes)).keys() == data_module.splits(ref_shapes).keys()
+
+
+def test_evaluate_opens_the_data_set(ref_shapes: Path, tmp_path: Path) -> None:
+    referrals = refsam_zoo.RefShapes(ref_shapes).referrals("test")
+    with MaskFolder(tmp_path) as folder, refsam_zoo.open_video(referrals[0].source) as reader:
+        for position, frame in enumerate(referrals[0].frames):
+            assert referrals[0].masks is not None
+            (mask,) = referrals[0].masks.read([position], reader.size)
+            folder.write(referrals[0].video_id, referrals[0].expression_id, frame, mask)
+    options: Any = {"protocol": "mevis", "on_incomplete": "empty"}
+    opened = refsam_zoo.evaluate(str(tmp_path), data=str(ref_shapes), **options)
+    assert any(score > 0 for score in opened.scores.values())
+    assert opened.markdown() == refsam_zoo.evaluate(tmp_path, data=referrals, **options).markdown()
+    with pytest.raises(InputError, match="missing"):
+        refsam_zoo.evaluate(tmp_path, "mevis", ref_shapes)
+
+
+def test_referrals_have_no_split(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="split 'val' goes with the root"):
+        refsam_zoo.evaluate(tmp_path, "mevis", [], split="val")
+
+
+def test_the_example_of_the_start_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    code = textwrap.dedent(re.search(r"\n\n((?:    .*\n|\n)+)", refsam_zoo.__doc__ or "")[1])  # type: ignore[index]
+    exec(code, {})
+    assert capsys.readouterr().out == "(2, 48, 64)\n(2, 48, 64)\n"
+
+
+def test_the_example_file_runs() -> None:
+    found = subprocess.run([sys.executable, EXAMPLE], check=True, capture_output=True, text=True)
+    assert np.array(ast.literal_eval(found.stdout)).shape == (2, 2)
+
+
+@pytest.mark.slow
+def test_every_name_is_on_the_page_with_its_documentation(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "scripts" / "write_docs.py", tmp_path], check=True)
+    assert "refsam_zoo.html" in (tmp_path / "index.html").read_text()
+    assert [path.name for path in tmp_path.glob("*.html") if path.name != "index.html"] == ["refsam_zoo.html"]
+    page = (tmp_path / "refsam_zoo.html").read_text()
+    sections = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', page, flags=re.DOTALL))
+    assert "These names are the public interface" in html.unescape(page)
+    for name in refsam_zoo.__all__:
+        text = re.search(r'<div class="docstring">(.*?)</div>', sections[name], flags=re.DOTALL)
+        assert text is not None, name
+        assert len(text[1]) > 20, name
