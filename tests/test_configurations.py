@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -63,3 +65,40 @@ def test_every_value_of_every_sweep_is_parsed(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(SystemExit) as leave:
             main([*arguments, "--print_config"])
         assert leave.value.code == 0, name
+
+
+VALUES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data/configuration_values.json").read_text())
+"""What every file parsed to before files had bases; each by what tells it from another one, its `like`.
+
+Recorded at 188e6c4; only the mask decoder that was called `MaskDecoder` then is called `sam_decoder`."""
+
+
+def named_values(value: Any, key: str = "") -> dict[str, Any]:
+    """Options by their whole names; a class by its own name, for its module may have moved."""
+    if isinstance(value, dict) and value:
+        return {
+            k: v for name, part in value.items() for k, v in named_values(part, f"{key}.{name}".lstrip(".")).items()
+        }
+    if isinstance(value, list):
+        return {key: [named_values(part) if isinstance(part, dict) else part for part in value]}
+    return {key: value.rpartition(".")[2] if key.endswith("class_path") else value}
+
+
+def recorded_values(name: str) -> dict[str, Any]:
+    record = VALUES[name]
+    like = recorded_values(record["like"]) if record["like"] else {}
+    return {key: value for key, value in like.items() if key not in record["without"]} | record["values"]
+
+
+def test_every_file_has_its_values_on_record() -> None:
+    files = {path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml") if path.parent.name != "sweeps"}
+    assert files == set(VALUES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VALUES)
+def test_a_file_parses_to_what_it_did(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [f"--config={CONFIGS / file}" for file in [*VALUES[name]["behind"], name]]
+    with pytest.raises(SystemExit):
+        main(["fit", *arguments, "--print_config"])
+    assert named_values(yaml.safe_load(capsys.readouterr().out)) == recorded_values(name)

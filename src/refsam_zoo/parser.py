@@ -15,6 +15,7 @@ from docstring_parser import parse
 from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser, set_parsing_settings
 
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.options import base_files
 from refsam_zoo.registry import Registry
 
 # the docstrings under the attributes of data classes become the help of their options
@@ -90,9 +91,15 @@ class ConfigFile(ActionConfigFile):
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Reads the file before jsonargparse does, which says neither its name nor how it should be."""
-        options = _read_options(Path(values)) if isinstance(values, str) and Path(values).is_file() else None
-        spelled_out = _spelled_out(options)
-        super().__call__(parser, cfg, values if spelled_out == options else yaml.safe_dump(spelled_out), option_string)
+        if not (isinstance(values, str) and Path(values).is_file()):
+            super().__call__(parser, cfg, values, option_string)
+            return
+        for path, options in base_files.files_in_order(Path(values), _read_options):
+            own = {key: value for key, value in options.items() if key != base_files.KEY}
+            spelled_out = _spelled_out(own)
+            text = str(path) if spelled_out == options else yaml.safe_dump(spelled_out)
+            if own:
+                super().__call__(parser, cfg, text, option_string)
 
 
 def _read_options(path: Path) -> dict[str, Any]:

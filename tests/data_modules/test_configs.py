@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule
 
 import refsam_zoo.data_modules
+from refsam_zoo.parser import ConfigFile
 
 PAGES = Path(__file__).parents[2] / "docs" / "data"
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
@@ -17,7 +18,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml")
 def test_every_data_config_makes_its_data_module(config: Path) -> None:
     parser = ArgumentParser()
     parser.add_subclass_arguments(LightningDataModule, "data")
-    parser.add_argument("--config", action="config")
+    parser.add_argument("--config", action=ConfigFile)
     options = parser.parse_args([f"--config={config}", "--data.init_args.workers=0"])
     data = parser.instantiate(options).data
     assert isinstance(data, refsam_zoo.data_modules.ReferringDataModule | refsam_zoo.data_modules.Mixture)

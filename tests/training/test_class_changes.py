@@ -12,10 +12,11 @@ from lightning.pytorch import LightningDataModule
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
 from refsam_zoo.cli import main
+from refsam_zoo.options.base_files import files_in_order
 from refsam_zoo.training.class_changes import options_stay_with_their_class
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-RECIPES = [path for path in sorted(CONFIGS.glob("*.yaml")) if "data" in yaml.safe_load(path.read_text())]
+RECIPES = sorted(CONFIGS.glob("*.yaml"))
 DATA = sorted((CONFIGS / "data").glob("*.yaml"))
 
 
@@ -28,8 +29,16 @@ def parser() -> ArgumentParser:
 
 
 def section(path: Path) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
+    """The data section of a file behind those of its bases."""
+    data: dict[str, Any] = {}
+    for _, options in files_in_order(path, lambda file: dict(yaml.safe_load(file.read_text(encoding="utf-8")))):
+        data = merged(data, options.get("data", {}))
     return data
+
+
+def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    both = {key: merged(first[key], second[key]) for key in first.keys() & second if isinstance(second[key], dict)}
+    return first | second | both
 
 
 def parse(parser: ArgumentParser, *arguments: Path | str) -> Namespace:

@@ -1,0 +1,1 @@
+"""How configuration files and command lines are read."""
