@@ -13,6 +13,7 @@ from refsam_zoo.clips.clips import group_by_video
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.number_types import PositiveFloat
 from refsam_zoo.parser import ROLES
@@ -22,7 +23,7 @@ from refsam_zoo.video.readers import open_video
 
 FRAMES_AT_ONCE = 4
 
-ROLES.update(image_encoder=IMAGE_ENCODERS)
+ROLES.update(REGISTRIES)
 
 
 def cache(
