@@ -40,6 +40,8 @@ T = TypeVar("T")
 class A2DSentences(HoldoutDataModule):
     """A2D-Sentences; validation uses videos held out from training. Options are those of `HoldoutDataModule`."""
 
+    title = "A2D-Sentences"
+    page = "a2d_sentences.md"
     how_to_get = "download A2D (Release) and the A2D-Sentences text_annotations into this folder"
     protocols = ("a2d_sentences",)
 

@@ -54,9 +54,15 @@ class ReferringDataModule(LightningDataModule):
         subset_names: Name of each test loader: the main subset, hard tests, and `text_blind`.
     """
 
+    title: ClassVar[str]
+    """Its name as papers write it."""
+    page: ClassVar[str]
+    """Its page in `docs/data`."""
     how_to_get: ClassVar[str] = "see the documentation of the data set"
     protocols: ClassVar[tuple[str, ...]] = ()
     """Protocols that ask for its expressions; papers report the first."""
+    contains: ClassVar[tuple[type[ReferringDataModule], ...]] = ()
+    """Data sets whose layout its tree has as well: where both could be meant, it is this one."""
 
     def __init__(
         self,

@@ -33,6 +33,8 @@ ONLY_EXPRESSION = "0"
 class JHMDBSentences(ReferringDataModule):
     """JHMDB-Sentences, for validation, test and prediction; options as in `ReferringDataModule`."""
 
+    title = "JHMDB-Sentences"
+    page = "jhmdb_sentences.md"
     how_to_get = "download JHMDB (Rename_Images, puppet_mask) and jhmdb_sentences_samples_metadata.json"
     protocols = ("jhmdb_sentences",)
 

@@ -11,20 +11,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
-from refsam_zoo.data_modules.mevis import mevis_splits, parse_mevis
+from refsam_zoo.data_modules.mevis import MeViS, mevis_splits, parse_mevis
 from refsam_zoo.types import Referral
 
 
 class LVVIS(HoldoutDataModule):
     """LV-VIS; validation, test and prediction use the holdout. Options are those of `HoldoutDataModule`."""
 
+    title = "LV-VIS"
+    page = "lv_vis.md"
     how_to_get = "download LV-VIS (github.com/haochenheheda/LVVIS) and VISA's annotations for it"
 
     @classmethod
     def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
-        """See `ReferringDataModule.splits`."""
+        """See `ReferringDataModule.splits`; a tree with more of MeViS's splits is not LV-VIS."""
         root = Path(root)
-        return mevis_splits(root, ("train",))
+        return {} if MeViS.splits(root) else mevis_splits(root, ("train",))
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the training videos or the holdout."""

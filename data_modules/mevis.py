@@ -28,6 +28,8 @@ from refsam_zoo.video.segmentations import parse_segmentation
 class MeViS(ReferringDataModule):
     """MeViS; options as in `ReferringDataModule`."""
 
+    title = "MeViS"
+    page = "mevis.md"
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
     protocols = ("mevis",)
 

@@ -33,6 +33,9 @@ class Mixture(LightningDataModule):
         subset_names: Name of each test loader of the first part.
     """
 
+    title = "several at once"
+    page = "mixture.md"
+
     def __init__(
         self,
         parts: list[ReferringDataModule],

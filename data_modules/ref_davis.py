@@ -24,7 +24,12 @@ from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry, Expressions, read_lines, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.refer_youtube_vos import LARGEST_OBJECT_ID, expressions_file, parse_refer_youtube_vos
+from refsam_zoo.data_modules.refer_youtube_vos import (
+    LARGEST_OBJECT_ID,
+    ReferYouTubeVOS,
+    expressions_file,
+    parse_refer_youtube_vos,
+)
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import FRAMES, MASKS, find_files
 from refsam_zoo.types import Referral, VideoSource
@@ -51,8 +56,11 @@ _CONVERTED = {"train": "train", "val": "valid"}
 class RefDAVIS17(ReferringDataModule):
     """Ref-DAVIS17; options as in `ReferringDataModule`. Its val split serves for validation, test and prediction."""
 
+    title = "Ref-DAVIS17"
+    page = "ref_davis17.md"
     how_to_get = "download DAVIS 2017 (unsupervised, 480p) and davis_text_annotations into this folder"
     protocols = ("ref_davis17", "ref_davis17_expressions")
+    contains = (ReferYouTubeVOS,)
 
     @classmethod
     def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:

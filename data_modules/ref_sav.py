@@ -27,6 +27,8 @@ EXPRESSIONS = "meta_expressions_valid.json"
 class RefSAV(ReferringDataModule):
     """Ref-SAV's evaluation set, for validation, test and prediction; options as in `ReferringDataModule`."""
 
+    title = "Ref-SAV"
+    page = "ref_sav.md"
     how_to_get = "download SA-V and Ref-SAV as github.com/bytedance/Sa2VA says"
 
     @classmethod

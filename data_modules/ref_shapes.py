@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.refer_youtube_vos import expressions_file, layout_splits, parse_refer_youtube_vos
+from refsam_zoo.data_modules.refer_youtube_vos import (
+    ReferYouTubeVOS,
+    expressions_file,
+    layout_splits,
+    parse_refer_youtube_vos,
+)
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 from refsam_zoo.synthesis.dataset import RECORD
@@ -30,8 +35,11 @@ class RefShapes(ReferringDataModule):
         **kwargs: See `ReferringDataModule`.
     """
 
+    title = "RefShapes"
+    page = "ref_shapes.md"
     how_to_get = "refsam-zoo synthesize writes it"
     protocols = ("ref_shapes",)
+    contains = (ReferYouTubeVOS,)
 
     def __init__(
         self,

@@ -46,6 +46,8 @@ class RefCOCO(ReferringDataModule):
         **kwargs: See `ReferringDataModule`.
     """
 
+    title = "RefCOCO, RefCOCO+, RefCOCOg, gRefCOCO"
+    page = "refcoco.md"
     how_to_get = "download COCO train2014 and the annotations of the RefCOCO family into this folder"
     protocols = ("refcoco", "refcoco_cris", "grefcoco")
 

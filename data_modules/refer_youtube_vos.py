@@ -33,6 +33,8 @@ class ReferYouTubeVOS(HoldoutDataModule):
     Options are those of `HoldoutDataModule`.
     """
 
+    title = "Ref-YouTube-VOS"
+    page = "refer_youtube_vos.md"
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
     protocols = ("ref_youtube_vos",)
 

@@ -40,6 +40,8 @@ ANY_OBJECT = tuple(range(1, 256))
 class ReferringFolder(HoldoutDataModule):
     """Your own videos and sentences. Options are those of `HoldoutDataModule`; prediction takes every sentence."""
 
+    title = "your own videos"
+    page = "referring_folder.md"
     how_to_get = "make it: a folder of videos with annotations.csv (columns video, expression, mask)"
 
     @classmethod

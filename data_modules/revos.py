@@ -20,6 +20,8 @@ from refsam_zoo.types import Referral
 class ReVOS(ReferringDataModule):
     """ReVOS; options as in `ReferringDataModule`. Validation, test and prediction use its valid split."""
 
+    title = "ReVOS"
+    page = "revos.md"
     how_to_get = "download ReVOS as github.com/cilinyan/ReVOS-api says"
 
     @classmethod

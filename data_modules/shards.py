@@ -39,6 +39,8 @@ class Shards(HoldoutDataModule):
         **kwargs: See `HoldoutDataModule`.
     """
 
+    title = "shards of any of them"
+    page = "shards.md"
     how_to_get = "refsam-zoo shard writes it"
 
     def __init__(

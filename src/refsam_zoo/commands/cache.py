@@ -8,12 +8,13 @@ from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import FeatureCache
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.number_types import PositiveFloat
 from refsam_zoo.parser import ROLES
 from refsam_zoo.precision import Precision, choose_device
 from refsam_zoo.preparation.feature_caching import describe, fill
 
-ROLES.update(image_encoder=IMAGE_ENCODERS)
+ROLES.update(REGISTRIES)
 
 
 def cache(

@@ -25,12 +25,7 @@ from refsam_zoo.callbacks.submission import SubmissionWriter
 from refsam_zoo.checkpoints.restoring import read_checkpoint, require_steps_left
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
-from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
-from refsam_zoo.model.mask_decoders import MASK_DECODERS
-from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
-from refsam_zoo.model.text_encoders import TEXT_ENCODERS
-from refsam_zoo.model.trackers import TRACKERS
-from refsam_zoo.model.tuners import TUNERS
+from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
 from refsam_zoo.parser import ROLES, ConfigFile, OneLineErrors
 from refsam_zoo.precision import accelerator_device, default_precision
@@ -45,16 +40,7 @@ from refsam_zoo.training.run_logger import RunLogger
 from refsam_zoo.training.stop_signals import StopSignals
 from refsam_zoo.weights.files import weights_follow
 
-ROLES.update(
-    image_encoder=IMAGE_ENCODERS,
-    text_encoder=TEXT_ENCODERS,
-    tuner=TUNERS,
-    text_tuner=TUNERS,
-    sparse_prompt=SPARSE_PROMPTS,
-    dense_prompt=DENSE_PROMPTS,
-    mask_decoder=MASK_DECODERS,
-    tracker=TRACKERS,
-)
+ROLES.update(REGISTRIES)
 
 
 class _Parser(OneLineErrors, LightningArgumentParser):
