@@ -22,7 +22,7 @@ from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.inference.released import ReleasedDavisPredictor, ReleasedPredictor
 from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.number_types import PositiveInt, Probability
-from refsam_zoo.parser import OneLineParser
+from refsam_zoo.options.parser import OneLineParser
 from refsam_zoo.synthesis import SynthesisOptions
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation

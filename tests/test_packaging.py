@@ -8,52 +8,49 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from refsam_zoo.data_modules.recognition import DATA_SETS
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-FOUNDATIONS = {
-    "errors", "file_names", "number_types", "output_files", "precision", "recipes", "registry", "types",
+GROUND = ["errors", "number_types", "types", "former_names", "text_tables", "file_names", "output_files", "precision",
+          "recipes", "registry"]  # fmt: skip
+ROOMS: dict[str, set[str]] = {
+    **{room: {"errors", "file_names"} for room in GROUND},
+    "video": set(),
+    "weights": set(),
+    "options": set(),
+    "synthesis": {"video"},
+    "annotations": {"video"},
+    "clips": {"video"},
+    "data_modules": {"annotations", "clips", "synthesis", "video"},
+    "model": {"weights"},
+    "zoo": {"model"},
+    "parameter_counts": {"model", "zoo"},
+    "checkpoints": {"model", "options", "weights"},
+    "caching": {"model"},
+    "preparation": {"annotations", "caching", "clips", "data_modules", "model", "video"},
+    "evaluation": {"video"},
+    "external_masks": {"data_modules", "evaluation"},
+    "inference": {"model", "video"},
+    "callbacks": {"data_modules", "evaluation", "inference"},
+    "training": {"caching", "callbacks", "checkpoints", "data_modules", "evaluation", "inference", "model", "options",
+                 "weights"},
+    "ablations": {"checkpoints", "inference", "model"},
+    "commands": {"ablations", "caching", "checkpoints", "evaluation", "external_masks", "inference", "model", "options",
+                 "parameter_counts", "preparation", "synthesis", "training", "video", "zoo"},
+    "cli": {"commands", "options"},
+    "__init__": {"callbacks", "checkpoints", "commands", "data_modules", "evaluation", "external_masks", "inference",
+                 "model", "training", "video", "zoo"},
+    "__main__": {"cli"},
 }  # fmt: skip
-MAY_IMPORT = {
-    "errors": set(),
-    "number_types": set(),
-    "types": set(),
-    "file_names": {"errors"},
-    "output_files": {"errors", "file_names"},
-    "precision": {"errors"},
-    "recipes": {"errors"},
-    "registry": {"errors"},
-    "parser": {"errors", "registry"},
-    "video": {"errors", "file_names", "number_types", "types"},
-    "synthesis": FOUNDATIONS | {"video"},
-    "data_modules": FOUNDATIONS | {"synthesis", "video"},
-    "checkpoints": FOUNDATIONS,
-    "model": FOUNDATIONS | {"checkpoints"},
-    "zoo": FOUNDATIONS | {"model"},
-    "parameter_table": FOUNDATIONS | {"model", "zoo"},
-    "ablation": FOUNDATIONS | {"ablation_report", "checkpoints", "inference", "model"},
-    "ablation_report": FOUNDATIONS,
-    "evaluation": FOUNDATIONS | {"video"},
-    "caching": FOUNDATIONS | {"model"},
-    "caching_command": FOUNDATIONS | {"caching", "data_modules", "model", "parser", "video"},
-    "evaluation_command": FOUNDATIONS | {"data_modules", "evaluation"},
-    "inference": FOUNDATIONS | {"checkpoints", "model", "video"},
-    "training": FOUNDATIONS
-    | {"caching", "checkpoints", "data_modules", "evaluation", "inference", "model", "parser", "video", "zoo"},
-}
-"""Room -> rooms it may import. `cli`, `__main__` and `__init__` know everything; no room may import them."""
-
-EXCEPTIONS = {
-    ("checkpoints/restoring.py", "model"),
-    ("checkpoints/restoring.py", "parser"),
-    ("checkpoints/reconstruction.py", "model"),
-}
-"""Files that may import more rooms: encoders read weights through `checkpoints`, these two make models."""
+"""Room -> rooms it may import beside the ground: folders and single files of the package, from the ground up."""
 
 
 @pytest.fixture(scope="module")
@@ -111,32 +108,65 @@ def test_every_package_is_listed(setup_cfg: configparser.ConfigParser) -> None:
     assert set(setup_cfg["options"]["packages"].split()) == found
 
 
-def test_data_modules_is_flat() -> None:
+def test_data_modules_holds_data_sets_only() -> None:
     folder = SOURCES["refsam_zoo.data_modules"]
+    shared = {"__init__", "base", "holdout", "mixture", "recognition"}
+    files = {path.stem for path in folder.rglob("*.py")}
+    assert {data_set.__module__.rpartition(".")[2] for data_set in DATA_SETS} == files - shared
     assert [path for path in folder.rglob("*.py") if path.parent != folder] == []
 
 
+def room_of(module: str) -> str:
+    return [*module.split("."), "__init__"][1]
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Every module -> the modules of the package that it imports, wherever in the file, type checking included.
+
+    A name that a folder's `__init__` offers counts as an import of that `__init__`, not of what this imports in turn.
+    """
+    names = {
+        f"refsam_zoo/{place}".removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
+        for place, path in python_files()
+    }
+    graph: dict[str, set[str]] = {}
+    for module, path in names.items():
+        imported = {
+            name if name in names else name.rpartition(".")[0]
+            for name in imported_names(path)
+            if name.split(".")[0] == "refsam_zoo"
+        }
+        graph[module] = {name for name in imported if name in names} - {module}
+    return graph
+
+
 def test_every_room_has_a_place() -> None:
-    rooms = {place.split("/")[0].removesuffix(".py") for place, _ in python_files()}
-    assert rooms - {"cli", "__init__", "__main__"} == set(MAY_IMPORT)
+    assert {room_of(module) for module in import_graph()} == set(ROOMS)
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_rooms_import_downwards() -> None:
+    order = list(ROOMS)
+    upwards = [(room, below) for room in ROOMS for below in ROOMS[room] if order.index(below) >= order.index(room)]
+    assert [(room, below) for room, below in upwards if room not in GROUND] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_imports_point_one_way(room: str) -> None:
-    wrong = []
-    for place, path in python_files():
-        if place.split("/")[0].removesuffix(".py") != room:
-            continue
-        for name in imported_names(path):
-            first, _, rest = name.partition(".")
-            imported = rest.split(".")[0]
-            if (
-                first == "refsam_zoo"
-                and imported not in {room, *MAY_IMPORT[room]}
-                and (place, imported) not in EXCEPTIONS
-            ):
-                wrong.append(f"{place} imports {name}")
+    allowed = {room, *ROOMS[room], *([] if room in GROUND else GROUND), "__init__" if room == "cli" else room}
+    wrong = [
+        f"{module} imports {name}"
+        for module, names in import_graph().items()
+        for name in sorted(names)
+        if room_of(module) == room and room_of(name) not in allowed
+    ]
     assert wrong == []
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    try:
+        TopologicalSorter(import_graph()).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_imports_are_absolute() -> None:

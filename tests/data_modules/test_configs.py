@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 
 from refsam_zoo.data_modules import Mixture, ReferringDataModule
 from refsam_zoo.data_modules.recognition import DATA_SETS
-from refsam_zoo.parser import ConfigFile
+from refsam_zoo.options.parser import ConfigFile
 
 PAGES = Path(__file__).parents[2] / "docs" / "data"
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from refsam_zoo.cli import main
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.parser import ConfigFile, OneLineParser
+from refsam_zoo.options.parser import ConfigFile, OneLineParser
 from refsam_zoo.training.lightning_messages import ADVERTISEMENT, without_harmless_messages
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 

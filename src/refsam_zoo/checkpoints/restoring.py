@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.former_names import with_present_names
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.weights.files import load_into, select_prefix, weights_follow
@@ -82,7 +83,7 @@ def require_steps_left(content: dict[str, Any], checkpoint: str | Path, max_step
 
 
 def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:
-    from refsam_zoo.parser import OneLineErrors
+    from refsam_zoo.options.parser import OneLineErrors
 
     parts = set(inspect.signature(compose).parameters) - {"decoder_checkpoint", "weights"}
     unknown = sorted(parts - set(hyper_parameters))
@@ -91,7 +92,8 @@ def _composed(hyper_parameters: dict[str, Any]) -> RefSAM:
             f"it does not say how its {', '.join(unknown)} was made, of more than plain values; compose the model as "
             "the program did that trained it, with weights=<this file>"
         )
-    options = {name: _without_weights_file(value) for name, value in hyper_parameters.items() if name in parts}
+    given = with_present_names({name: value for name, value in hyper_parameters.items() if name in parts})
+    options = {name: _without_weights_file(value) for name, value in given.items()}
     parser = OneLineErrors()
     parser.add_function_arguments(compose)
     with weights_follow():

@@ -10,7 +10,7 @@ from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.number_types import PositiveFloat
-from refsam_zoo.parser import ROLES
+from refsam_zoo.options.parser import ROLES
 from refsam_zoo.precision import Precision, choose_device
 from refsam_zoo.preparation.feature_caching import describe, fill
 

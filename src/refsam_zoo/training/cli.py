@@ -26,8 +26,8 @@ from refsam_zoo.checkpoints.restoring import read_checkpoint, require_steps_left
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
 from refsam_zoo.model.roles import REGISTRIES
+from refsam_zoo.options.parser import ROLES, ConfigFile, OneLineErrors
 from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
-from refsam_zoo.parser import ROLES, ConfigFile, OneLineErrors
 from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints

@@ -15,6 +15,7 @@ from docstring_parser import parse
 from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser, set_parsing_settings
 
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.former_names import present_name, with_present_names
 from refsam_zoo.options import base_files
 from refsam_zoo.registry import Registry
 
@@ -96,7 +97,7 @@ class ConfigFile(ActionConfigFile):
             return
         for path, options in base_files.files_in_order(Path(values), _read_options):
             own = {key: value for key, value in options.items() if key != base_files.KEY}
-            spelled_out = _spelled_out(own)
+            spelled_out = _spelled_out(with_present_names(own))
             text = str(path) if spelled_out == options else yaml.safe_dump(spelled_out)
             if own:
                 super().__call__(parser, cfg, text, option_string)
@@ -141,7 +142,9 @@ def _part(key: Any, value: Any) -> Any:
 
 def _spelled_out_flags(arguments: Sequence[str]) -> list[str]:
     spelt = list[str]()
-    for argument in arguments:
+    for given in arguments:
+        key, assigns, value = given.rpartition("=")
+        argument = f"{key}{assigns}{present_name(value)}"
         separate = bool(spelt) and "=" not in spelt[-1] and spelt[-1].rsplit(".", 1)[-1].lstrip("-") in ROLES
         option, equals, name = (spelt[-1], "=", argument) if separate else argument.partition("=")
         registry = ROLES.get(option.rsplit(".", 1)[-1].lstrip("-")) if option.startswith("--") and equals else None
