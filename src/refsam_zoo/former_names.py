@@ -16,7 +16,7 @@ _MODULES = {
 }
 """Modules below `refsam_zoo` that moved whole: former name -> present one."""
 
-_CLASSES = {
+_CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
     "model.cross_modal": {
         "model.prompts.sparse": ("no_words", "scaled_word_tokens", "word_attention", "word_tokens"),
         "model.prompts.dense": ("dense_attention", "hierarchical_dense_attention", "no_dense", "sentence_sum"),
