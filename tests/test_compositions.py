@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader
 from refsam_zoo.ablations.runs import BASES, read_table
 from refsam_zoo.clips.clips import collate
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+from refsam_zoo.options.base_files import files_in_order
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
 
@@ -56,15 +58,22 @@ def parser() -> ArgumentParser:
     return parser
 
 
+def models_of(path: Path) -> list[dict[str, Any]]:
+    """The model's options in the files that a file starts from, and its own at last."""
+    files = files_in_order(path, lambda file: dict(yaml.safe_load(file.read_text(encoding="utf-8"))))
+    return [{"model": options.get("model", {})} for _, options in files]
+
+
 def model_of(path: Path) -> dict[str, Any]:
-    return {"model": yaml.safe_load(path.read_text(encoding="utf-8")).get("model", {})}
+    """The model's options in a file itself."""
+    return models_of(path)[-1]
 
 
 def build(parser: ArgumentParser, *parts: Path | dict[str, Any], device: str = "cpu") -> ReferringSegmentation:
     """Merges files as several `--config` are merged."""
     config = None
-    for part in parts:
-        config = parser.parse_object(part if isinstance(part, dict) else model_of(part), config)
+    for part in chain.from_iterable([part] if isinstance(part, dict) else models_of(part) for part in parts):
+        config = parser.parse_object(part, config)
     torch.manual_seed(0)
     with torch.device(device):
         return parser.instantiate(config).model
