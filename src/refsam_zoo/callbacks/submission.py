@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.trainer.states import RunningStage
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
-from refsam_zoo.callbacks.base import PredictionCallback
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.submissions import server_protocol, write_submission
 
 
-class SubmissionWriter(PredictionCallback):
-    """Packs the masks of `predict` for a server, after the callback that writes them.
+class SubmissionWriter(Callback):
+    """Packs the masks of `predict` for a server, once the callback that writes them has finished.
+
+    It looks at no clip, so it needs nothing of `PredictionCallback`.
 
     Args:
         submission: The zip to write.
@@ -25,8 +25,6 @@ class SubmissionWriter(PredictionCallback):
     Raises:
         InputError: There is no such server, or the zip is there already.
     """
-
-    stages = (RunningStage.PREDICTING,)
 
     def __init__(self, submission: str | Path, protocol: str, masks: str | Path | None = None) -> None:
         submission = Path(submission)
@@ -38,7 +36,7 @@ class SubmissionWriter(PredictionCallback):
         self.protocol = protocol
         self.masks = masks
 
-    def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Packs the masks of the split without public ground truth.
 
         Raises:
