@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from lightning.pytorch.cli import LightningArgumentParser
 
 from refsam_zoo.cli import main
+from refsam_zoo.training.cli import RefSAMCLI
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -95,10 +97,31 @@ def test_every_file_has_its_values_on_record() -> None:
     assert files == set(VALUES)
 
 
-@pytest.mark.slow
+class ParserMade(Exception):
+    """Carries the parser of the trainer's commands, which takes longer to make than to use."""
+
+
+class OnlyParser(RefSAMCLI):
+    """The command line up to its parser."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        raise ParserMade(parser)
+
+
+@pytest.fixture(scope="module")
+def parser() -> LightningArgumentParser:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("refsam_zoo.training.cli.RefSAMCLI", OnlyParser)
+        with pytest.raises(ParserMade) as made:
+            main(["fit"])
+    return made.value.args[0]
+
+
 @pytest.mark.parametrize("name", VALUES)
-def test_a_file_parses_to_what_it_did(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_parses_to_what_it_did(
+    name: str, parser: LightningArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = [f"--config={CONFIGS / file}" for file in [*VALUES[name]["behind"], name]]
     with pytest.raises(SystemExit):
-        main(["fit", *arguments, "--print_config"])
+        parser.parse_args(["fit", *arguments, "--print_config"])
     assert named_values(yaml.safe_load(capsys.readouterr().out)) == recorded_values(name)

@@ -89,7 +89,7 @@ def refusal(arguments: list[str], disk: Path, size: str) -> str:
     return errors[0]
 
 
-@pytest.mark.parametrize("size", ["4k", "16k", "64k"])
+@pytest.mark.parametrize("size", ["4k", "64k"])
 def test_masks_of_predict(size: str, checkpoint: Path, ref_shapes: Path, disk: Path) -> None:
     said = refusal(demo("predict", ref_shapes, disk / "run", f"--ckpt_path={checkpoint}"), disk, size)
     assert f"{disk / 'run'}/" in said
@@ -102,7 +102,7 @@ def test_tables_and_pictures_of_test(checkpoint: Path, ref_shapes: Path, disk: P
     assert [path.name for path in (disk / "run").iterdir()] == ["config_test.yaml"]
 
 
-@pytest.mark.parametrize("size", ["4k", "64k"])
+@pytest.mark.parametrize("size", ["64k"])
 def test_segment_does_not_claim_what_is_not_there(size: str, checkpoint: Path, ref_shapes: Path, disk: Path) -> None:
     video = next((ref_shapes / "test" / "JPEGImages").iterdir())
     options = [f"--checkpoint={checkpoint}", f"--output={disk / 'out'}", "--device=cpu"]
@@ -170,7 +170,7 @@ def test_a_data_set(disk: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["list"], ["--help"]], ids=" ".join)
 def test_standard_output_in_a_file(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

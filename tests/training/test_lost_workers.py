@@ -51,7 +51,7 @@ def losing_a_worker(hook: str, call: int, number: int, arguments: list[str]) -> 
     return errors[0]
 
 
-@pytest.mark.parametrize(("number", "name"), [(signal.SIGKILL, "Killed"), (signal.SIGSEGV, "Segmentation fault")])
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGSEGV, "Segmentation fault")])
 def test_training_ends_with_a_line_and_goes_on_from_its_last_checkpoint(
     number: int, name: str, tiny_command: Callable[..., list[str]], tmp_path: Path
 ) -> None:
