@@ -23,6 +23,7 @@ without notice. Paths are given as `str` or `Path`. Names are imported on first 
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -189,9 +190,8 @@ if not TYPE_CHECKING:  # a type checker would take every misspelt name for Any
 
                 globals()[name] = found = getattr(importlib.import_module(module), name)
                 return found
-        from refsam_zoo.errors import nearest_name
-
-        raise AttributeError(f"module 'refsam_zoo' has no attribute '{name}'{nearest_name(name, __all__)}")
+        # Python itself looks for the nearest name, and only where somebody sees it: jsonargparse asks for hundreds
+        raise AttributeError(f"module 'refsam_zoo' has no attribute '{name}'", name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:
