@@ -12,8 +12,8 @@ import torch
 from measure import interleaved, parser, report
 from official import SIZES, OfficialRefSAM, our_model
 
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.systems.predictor import Predictor
 
 SENTENCES = [f"the {colour} {shape}" for colour in ("red", "blue") for shape in ("circle", "star", "square", "ring")]
 

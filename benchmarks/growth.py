@@ -11,8 +11,8 @@ from measure import memory_and_time, parser, report
 from official import SIZES
 
 from refsam_zoo import create_model
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.systems.predictor import Predictor
 
 SERIES = {
     "frames": [("vit_b", 128, frames, 1) for frames in (2, 4, 8)],

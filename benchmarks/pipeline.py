@@ -24,9 +24,10 @@ from refsam_zoo import create_model
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
-from refsam_zoo.inference.predictor import FrameMasks, Predictor, Track
 from refsam_zoo.inference.segment import FRAMES_AT_ONCE, segment_video
 from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.systems.base import FrameMasks
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.readers import open_video
 
@@ -41,7 +42,7 @@ class SolidMasks(Predictor):
 
     def stream(self, frames: Iterable[np.ndarray], expressions: Sequence[str]) -> Iterator[FrameMasks]:
         for found in super().stream(frames, expressions):
-            yield FrameMasks(found.frame, np.stack([MASK] * len(found.masks)))
+            yield FrameMasks(found.frame, np.stack([MASK] * len(found.masks)), found.scores)
 
 
 def write_video(path: Path, frames: int) -> None:
@@ -83,7 +84,7 @@ class Stages:
 
     @torch.inference_mode()
     def mask(self) -> None:
-        track = Track(self.predictor.encode_text(self.sentences))
+        track = self.predictor.start(self.sentences)
         for encoded in self.encoded:
             for row in range(len(encoded.image)):
                 self.predictor.decode(encoded.select(slice(row, row + 1)), (HEIGHT, WIDTH), track)

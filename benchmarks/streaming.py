@@ -23,8 +23,8 @@ import torch
 from matplotlib import pyplot
 
 from refsam_zoo import create_model
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.inference.segment import segment_video
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.readers import open_video
 

@@ -15,8 +15,8 @@ from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import FeatureCache
 from refsam_zoo.clips.loading import Delivery
 from refsam_zoo.data_modules.ref_shapes import RefShapes
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.types import ClipBatch
 

@@ -15,7 +15,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from refsam_zoo import create_model
 from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import FeatureCache
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.mask_decoders import MASK_DECODERS
@@ -27,6 +26,7 @@ from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
 from refsam_zoo.model.trackers import TRACKERS
 from refsam_zoo.model.trackers.track_mlp import track_mlp
 from refsam_zoo.model.tuners import TUNERS
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource

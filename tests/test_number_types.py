@@ -18,12 +18,12 @@ from refsam_zoo.cli import COMMANDS
 from refsam_zoo.clips.augmentation import Augmentation
 from refsam_zoo.clips.clip_sampling import ClipSampling
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.predictor import Predictor
-from refsam_zoo.inference.released import ReleasedDavisPredictor, ReleasedPredictor
 from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.number_types import PositiveInt, Probability
 from refsam_zoo.options.parser import OneLineParser
 from refsam_zoo.synthesis import SynthesisOptions
+from refsam_zoo.systems.predictor import Predictor
+from refsam_zoo.systems.released import ReleasedDavisPredictor, ReleasedPredictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.optimizer import LearningRates, Schedule

@@ -56,7 +56,6 @@ if TYPE_CHECKING:
         WholeVideoSampling as WholeVideoSampling,
     )
     from refsam_zoo.evaluation.protocols import Evaluation as Evaluation
-    from refsam_zoo.inference.predictor import FrameMasks as FrameMasks, Predictor as Predictor
     from refsam_zoo.commands.segment import segment as segment
     from refsam_zoo.model.image_encoders import ImageEncoder as ImageEncoder
     from refsam_zoo.model.mask_decoders import MaskDecoder as MaskDecoder
@@ -66,6 +65,8 @@ if TYPE_CHECKING:
     from refsam_zoo.model.trackers import Tracker as Tracker
     from refsam_zoo.model.tuners import Tuner as Tuner
     from refsam_zoo.registry import ModelCard as ModelCard, Registry as Registry
+    from refsam_zoo.systems.base import FrameMasks as FrameMasks, VideoSegmenter as VideoSegmenter
+    from refsam_zoo.systems.predictor import Predictor as Predictor
     from refsam_zoo.training.module import ReferringSegmentation as ReferringSegmentation
     from refsam_zoo.types import Clip as Clip, ClipBatch as ClipBatch, Referral as Referral, VideoSource as VideoSource
     from refsam_zoo.video.base import VideoReader as VideoReader
@@ -107,10 +108,6 @@ _PUBLIC = {
     ),
     "refsam_zoo.evaluation.protocols": ("Evaluation",),
     "refsam_zoo.external_masks": ("evaluate",),
-    "refsam_zoo.inference.predictor": (
-        "FrameMasks",
-        "Predictor",
-    ),
     "refsam_zoo.model.image_encoders": (
         "IMAGE_ENCODERS",
         "ImageEncoder",
@@ -142,6 +139,11 @@ _PUBLIC = {
         "ModelCard",
         "Registry",
     ),
+    "refsam_zoo.systems.base": (
+        "FrameMasks",
+        "VideoSegmenter",
+    ),
+    "refsam_zoo.systems.predictor": ("Predictor",),
     "refsam_zoo.training.module": ("ReferringSegmentation",),
     "refsam_zoo.types": (
         "Clip",

@@ -8,6 +8,8 @@ _MODULES = {
     "evaluation.callback": "callbacks.scores",
     "evaluation.submission_writer": "callbacks.submission",
     "inference.mask_writer": "callbacks.masks",
+    "inference.predictor": "systems.predictor",
+    "inference.released": "systems.released",
     "model.decoder_variants": "model.mask_decoders.variants",
     "model.fusion": "model.prompts.gated",
     "training.protocol_callback": "callbacks.protocol",

@@ -18,8 +18,9 @@ from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
-from refsam_zoo.inference.predictor import FrameMasks, Predictor
 from refsam_zoo.inference.segment import Still, segment_video
+from refsam_zoo.systems.base import FrameMasks
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.masks import read_indexed
 from refsam_zoo.video.readers import open_video
@@ -201,6 +202,6 @@ def test_still_shows_the_most(frames: np.ndarray) -> None:
     masks[3, :, :2] = True
     still = Still()
     for frame, found in zip(frames, masks, strict=False):
-        still.consider(FrameMasks(frame, found), frame)
+        still.consider(FrameMasks(frame, found, np.ones(len(found), np.float32)), frame)
     with Image.open(io.BytesIO(still.encode())) as picture:
         np.testing.assert_array_equal(np.asarray(picture), frames[2])

@@ -14,7 +14,6 @@ from lightning.pytorch import Trainer
 from refsam_zoo import load_model
 from refsam_zoo.data_modules import RefShapes
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.released import ReleasedPredictor
 from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
@@ -24,6 +23,7 @@ from refsam_zoo.model.prompts.sparse import word_tokens
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
 from refsam_zoo.model.trackers.track_mlp import track_mlp
 from refsam_zoo.model.tuners import TUNERS
+from refsam_zoo.systems.released import ReleasedPredictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.module import ReferringSegmentation
 

@@ -19,9 +19,9 @@ import numpy as np
 from refsam_zoo.ablations.report import Row, Run, write_ablation
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.output_files import newest_folder, write_whole
+from refsam_zoo.systems.predictor import Predictor
 
 TABLE = "paper.csv"
 """File of a table's folder: `row` (name of the configuration file), `title`, and a column per number of the paper."""

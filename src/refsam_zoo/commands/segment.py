@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from refsam_zoo.inference.inputs import checked_sentences
 from refsam_zoo.inference.interruption import leave_on_termination
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.inference.segment import segment_video
 from refsam_zoo.inference.segment_folder import clear, require_free
 from refsam_zoo.number_types import FiniteFloat
 from refsam_zoo.precision import choose_device, computing_in
+from refsam_zoo.systems.inputs import checked_sentences
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.readers import Backend, open_video
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,9 +20,9 @@ from refsam_zoo.inference.interruption import say_what_is_kept
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
-from refsam_zoo.inference.predictor import FrameMasks, Predictor
 from refsam_zoo.inference.segment_folder import LISTING, MASKS, OVERLAY, STILL
 from refsam_zoo.output_files import output_path, write_whole
+from refsam_zoo.systems.base import FrameMasks, VideoSegmenter
 from refsam_zoo.video.base import VideoReader
 from refsam_zoo.video.frame_folder import FrameFolderReader
 
@@ -30,14 +31,16 @@ BATCHES_AHEAD = 2
 """Batches read while an earlier one is segmented."""
 
 
-def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequence[str], output: str | Path) -> None:
+def segment_video(
+    system: VideoSegmenter[Any], reader: VideoReader, expressions: Sequence[str], output: str | Path
+) -> None:
     """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
 
     Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own. The overlay shows
     the frames at the times of the video and with its sound.
 
     Args:
-        predictor: Runs the model.
+        system: Finds the masks.
         reader: The video.
         expressions: N sentences.
         output: Folder for the result.
@@ -69,7 +72,7 @@ def segment_video(predictor: Predictor, reader: VideoReader, expressions: Sequen
         pictures = stack.enter_context(BackgroundTasks(threads=1, most_pending=16))
         frames = stack.enter_context(closing(read_ahead(reader.stream(FRAMES_AT_ONCE), BATCHES_AHEAD)))
         stack.enter_context(logging_redirect_tqdm())  # warnings go above the progress bar
-        found = predictor.stream(frames, expressions)
+        found = system.stream(frames, expressions)
 
         def show(segmented: FrameMasks, position: int) -> None:
             picture = overlay.draw(segmented.frame, segmented.masks)

@@ -13,11 +13,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
 
-import refsam_zoo.inference.released  # noqa: F401  makes its short names known
+import refsam_zoo.systems.released  # noqa: F401  makes its short names known
 from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import CacheOptions, FeatureCache, require_frozen
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.predictor import Predictor, VideoState
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.cross_modal import CrossModalMLP
 from refsam_zoo.model.image_encoders import ImageEncoder
@@ -30,6 +29,7 @@ from refsam_zoo.model.trackers import Tracker
 from refsam_zoo.model.tuners import Tuner
 from refsam_zoo.number_types import NonNegativeFloat
 from refsam_zoo.recipes import recipes
+from refsam_zoo.systems.predictor import Predictor, TokenTrack
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.types import ClipBatch
@@ -114,7 +114,7 @@ class ReferringSegmentation(LightningModule):
         self.schedule = schedule
         self.weight_decay = weight_decay
         self._predictor = predictor(self.model)
-        self._state: VideoState | None = None
+        self._state: dict[str, TokenTrack] | None = None
         self._seed = torch.initial_seed()
         self._gradients_pending = False
         self._resumed_gradients: dict[str, Tensor] = {}

@@ -11,10 +11,10 @@ import torch
 
 from refsam_zoo import create_model
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.predictor import Predictor
-from refsam_zoo.inference.released import ReleasedDavisPredictor, ReleasedPredictor
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders.hugging_face import HuggingFaceTextEncoder
+from refsam_zoo.systems.predictor import Predictor
+from refsam_zoo.systems.released import ReleasedDavisPredictor, ReleasedPredictor
 
 SIZE = (40, 60)
 OBJECTS = 2

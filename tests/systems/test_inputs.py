@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.inputs import checked_sentences, rgb_batches
+from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
 
 VIDEO = np.random.default_rng(0).integers(0, 256, (3, 4, 6, 3)).astype(np.uint8)
 GREY = VIDEO[..., :1]

@@ -10,8 +10,8 @@ import torch
 
 from refsam_zoo import create_model
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.predictor import Predictor
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
 
 SENTENCES = ["the red square", "a small green circle moving to the left", "the star"]

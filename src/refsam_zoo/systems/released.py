@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.predictor import Predictor, Track
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.refsam import EncodedFrames, RefSAM
 from refsam_zoo.number_types import PositiveInt
+from refsam_zoo.systems.base import Found
+from refsam_zoo.systems.predictor import Predictor, TokenTrack, mask_confidence
 
 ANNOTATORS = 4
 """Sentences about each object of Ref-DAVIS17; sentence 4 k + a is annotator a's about the k-th object."""
@@ -61,19 +62,22 @@ class ReleasedDavisPredictor(ReleasedPredictor):
 
     released_threshold = 0.1
 
-    def decode(self, frame: EncodedFrames, size: tuple[int, int], track: Track) -> Tensor:
+    def decode(self, frame: EncodedFrames, size: tuple[int, int], track: TokenTrack) -> Found:
         """Asks the annotators in turn; the track's token is one per object. See `Predictor.decode`."""
         count = len(track.language.mask)
         if count % ANNOTATORS:
             raise InputError(f"{count} sentences about a video are not {ANNOTATORS} for each object, as in Ref-DAVIS17")
         same_frame = frame.repeat(count // ANNOTATORS)
         masks = torch.empty(count, *size, dtype=torch.bool, device=frame.image.device)
+        scores = torch.empty(count, device=frame.image.device)
         for annotator in range(ANNOTATORS):
             language = Language(*(part[annotator::ANNOTATORS] for part in track.language))
             segmentation = self.model.segment(same_frame, language, track.token)
             track.token = segmentation.track_token
-            masks[annotator::ANNOTATORS] = self._compete(self.model.restore(segmentation.low_res_logits, size))
-        return masks
+            logits = self.model.restore(segmentation.low_res_logits, size)
+            masks[annotator::ANNOTATORS] = won = self._compete(logits)
+            scores[annotator::ANNOTATORS] = mask_confidence(logits, won)
+        return Found(masks, scores)
 
     def _compete(self, logits: Tensor) -> Tensor:
         """Gives each pixel to the background or one object, the first of equals; logits float `[K, H, W]`."""

@@ -1,0 +1,148 @@
+"""The seam between systems and all that uses them: frames and sentences in, a mask per sentence and frame out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from refsam_zoo.registry import Registry
+from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
+from refsam_zoo.types import ClipBatch
+
+Track = TypeVar("Track")
+"""What a system knows of a video under way: its sentences, encoded, and what it saw of the frames so far."""
+
+
+@dataclass
+class FrameMasks:
+    """One frame and where its expressions point.
+
+    Attributes:
+        frame: RGB, uint8 `[H, W, 3]`.
+        masks: bool `[N, H, W]`, one per expression.
+        scores: float32 `[N]`, 0..1: how sure the system is of each mask, or where that is empty, the best it found.
+    """
+
+    frame: np.ndarray
+    masks: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def absent(self) -> np.ndarray:
+        """Which expressions point at nothing in this frame, bool `[N]`."""
+        return np.asarray(~self.masks.any(axis=(1, 2)))
+
+
+class Found(NamedTuple):
+    """What a system finds in a frame.
+
+    Attributes:
+        masks: bool `[N, H, W]`, one per sentence; empty where it sees no target.
+        scores: float `[N]`, 0..1.
+    """
+
+    masks: Tensor
+    scores: Tensor
+
+
+class VideoSegmenter(ABC, Generic[Track]):
+    """A system that segments videos by sentences, frame by frame, in memory that does not grow with the video.
+
+    A subclass says how sentences are encoded and how the next frames are segmented; all else, from the command line to
+    evaluation, goes through `stream` and `window`. Several videos may be under way at once, each with a track of its
+    own.
+
+    Args:
+        model: All the system's weights; it is put into evaluation mode.
+
+    Attributes:
+        frames_at_once: Frames that `window` hands over together.
+    """
+
+    frames_at_once: int = 4
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @abstractmethod
+    def start(self, expressions: Sequence[str]) -> Track:
+        """Encodes the N sentences about a video, once for all its frames."""
+
+    @abstractmethod
+    def segment(self, images: Tensor, track: Track) -> Iterator[Found]:
+        """Segments the next frames of a video and takes its track further.
+
+        Args:
+            images: RGB, uint8 `[n, 3, H, W]`, on any device.
+            track: What `start` gave; it is changed in place, and what no later frame reads is dropped from it.
+
+        Yields:
+            What is found in each frame, in order, on any device.
+        """
+
+    @torch.inference_mode()
+    def stream(self, frames: Iterable[Any], expressions: str | Sequence[str]) -> Iterator[FrameMasks]:
+        """Segments a video while it is read.
+
+        Args:
+            frames: Frames or batches of consecutive frames, taken one at a time; the frames of a batch may be encoded
+                together. RGB, uint8 `[n, H, W, 3]`, or what else `inputs.rgb_batches` takes.
+            expressions: N sentences about the video, or a single one.
+
+        Yields:
+            Each frame with its masks, in order.
+
+        Raises:
+            InputError: A sentence is empty, or a frame is of another kind, shape or range.
+        """
+        track = self.start(checked_sentences(expressions))
+        for batch in rgb_batches(frames):
+            # copied where an array is read-only, which PyTorch has no tensors for
+            images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
+            for frame, found in zip(batch, self.segment(images, track), strict=True):
+                yield FrameMasks(frame, found.masks.cpu().numpy(), found.scores.float().cpu().numpy())
+
+    @torch.inference_mode()
+    def window(self, batch: ClipBatch, state: dict[str, Track] | None = None) -> tuple[Tensor, dict[str, Track]]:
+        """Segments the next frames of videos.
+
+        Args:
+            batch: Windows of videos, in order; windows of the same video may be in one batch.
+            state: What the previous call gave: the videos under way, by their id; None at the start.
+
+        Returns:
+            Masks, bool `[N, T, H, W]`, False where a clip is padded, and the state for the next call.
+
+        Raises:
+            ValueError: A window came without the one before it.
+        """
+        steps, height, width = batch.frames[0, :, 0].shape
+        masks = torch.zeros(len(batch.expressions), steps, height, width, dtype=torch.bool, device=self.device)
+        previous, under_way = state or {}, dict[str, Track]()
+        for index, clip in enumerate(batch.clips):
+            video, (height, width) = clip.referrals[0].video_id, batch.sizes[index]
+            track = None if clip.first else (previous | under_way).get(video)
+            # A repeated window only fills up a process's share: it may come alone, and nothing is made of its masks.
+            if track is None and not clip.first and not clip.repeated:
+                raise ValueError(f"video {video}: a later window came without the one before it")
+            under_way[video] = track = track or self.start(clip.expressions)
+            rows = batch.rows(index)
+            for start in range(0, steps, self.frames_at_once):
+                images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
+                for step, found in enumerate(self.segment(images, track), start):
+                    masks[rows, step, :height, :width] = found.masks.to(masks.device)
+        return masks, under_way
+
+
+SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system")

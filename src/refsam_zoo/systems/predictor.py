@@ -1,0 +1,110 @@
+"""RefSAM over videos: each frame encoded once for all sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from refsam_zoo.model.cross_modal import Language
+from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.number_types import FiniteFloat, PositiveInt
+from refsam_zoo.systems.base import Found, VideoSegmenter
+
+
+@dataclass
+class TokenTrack:
+    """A video under way: what is asked about it and what was seen so far.
+
+    Attributes:
+        language: The N sentences, encoded.
+        token: What the tracker carries after the last frame, float `[N, M, C]`; None before the first and without one.
+        positions: The mask decoder's position terms, the same for all frames; None before the first.
+    """
+
+    language: Language
+    token: Tensor | None = None
+    positions: list[Tensor] | None = None
+
+
+class Predictor(VideoSegmenter[TokenTrack]):
+    """Runs RefSAM over videos frame by frame, each frame encoded once for all its expressions.
+
+    The model is used as it is: put it into evaluation mode and onto its device first.
+
+    Args:
+        model: The model.
+        threshold: Logit above which a pixel belongs to the object; RefSAM's released code takes 0.01.
+        frames_at_once: Frames encoded together when a whole window is there.
+        expressions_at_once: Expressions decoded together; bounds memory.
+    """
+
+    model: RefSAM
+
+    def __init__(
+        self,
+        model: RefSAM,
+        threshold: FiniteFloat = 0.0,
+        frames_at_once: PositiveInt = 4,
+        expressions_at_once: PositiveInt = 8,
+    ) -> None:
+        super().__init__(model)
+        self.threshold = threshold
+        self.frames_at_once = frames_at_once
+        self.expressions_at_once = expressions_at_once
+
+    def start(self, expressions: Sequence[str]) -> TokenTrack:
+        """See `VideoSegmenter.start`."""
+        return TokenTrack(self.encode_text(expressions))
+
+    def encode_text(self, expressions: Sequence[str]) -> Language:
+        """Encodes the N sentences about a video, once for all its frames."""
+        return self.model.encode_text(expressions)
+
+    def segment(self, images: Tensor, track: TokenTrack) -> Iterator[Found]:
+        """Encodes all frames at once; see `VideoSegmenter.segment`."""
+        size = (images.shape[-2], images.shape[-1])
+        encoded = self.model.encode_images(images, positions=track.positions)
+        track.positions = encoded.positions
+        for step in range(len(images)):
+            yield self.decode(encoded.select(slice(step, step + 1)), size, track)
+
+    def decode(self, frame: EncodedFrames, size: tuple[int, int], track: TokenTrack) -> Found:
+        """Segments the next frame of a video for all its sentences and takes the track a frame further.
+
+        Args:
+            frame: The one frame.
+            size: Its height and width in pixels.
+            track: The video under way; its token is replaced.
+        """
+        found, tokens = [], []
+        for start in range(0, len(track.language.mask), self.expressions_at_once):
+            rows = slice(start, start + self.expressions_at_once)
+            language = Language(*(part[rows] for part in track.language))
+            token = None if track.token is None else track.token[rows]
+            segmentation = self.model.segment(frame.repeat(len(language.mask)), language, token)
+            logits = self.model.restore(segmentation.low_res_logits, size)
+            masks = logits > self.threshold
+            found.append(Found(masks, mask_confidence(logits, masks)))
+            if segmentation.track_token is not None:
+                tokens.append(segmentation.track_token)
+        track.token = torch.cat(tokens) if tokens else None
+        return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def mask_confidence(logits: Tensor, masks: Tensor) -> Tensor:
+    """Tells how sure a model is of its masks, where it has no score of its own.
+
+    Args:
+        logits: float `[N, H, W]`.
+        masks: What was made of them, bool `[N, H, W]`.
+
+    Returns:
+        Mean probability of a mask's pixels, or where it is empty, the highest probability there is: float `[N]`, 0..1.
+    """
+    probabilities = logits.flatten(1).sigmoid()
+    inside = masks.flatten(1)
+    mean = (probabilities * inside).sum(1) / inside.sum(1).clamp(min=1)
+    return torch.where(inside.any(1), mean, probabilities.amax(1))
