@@ -15,6 +15,7 @@ from PIL import Image
 
 from refsam_zoo.clips.clips import read_clip
 from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
+from refsam_zoo.preparation.shard_writer import write_shards
 from refsam_zoo.synthesis import SynthesisOptions, synthesize
 from refsam_zoo.types import Referral
 
@@ -121,3 +122,11 @@ def make_tree(tmp_path: Path) -> TreeWriter:
         return write_tree(tmp_path / "data", split, **options)
 
     return make
+
+
+@pytest.fixture
+def sharded(make_tree: TreeWriter, tmp_path: Path) -> tuple[Path, Path]:
+    """A folder with nine videos, and its shards of two videos."""
+    root = make_tree(videos={name: 3 for name in "abcdefghi"})
+    list(write_shards(root, tmp_path / "shards", videos_per_shard=2, workers=1))
+    return root, tmp_path / "shards"

@@ -76,10 +76,11 @@ def list() -> None:
     print("a file of its own")
 '''
 LOOK_UP = """
+import refsam_zoo.zoo
 from refsam_zoo.cli import main
-from refsam_zoo.model.roles import REGISTRIES
+from refsam_zoo.registry import ROLES
 
-print(*sorted({name for registry in REGISTRIES.values() for name in registry if name.startswith("new_in_")}))
+print(*sorted({name for registry in ROLES.values() for name in registry if name.startswith("new_in_")}))
 main(["list"])
 """
 

@@ -1,7 +1,10 @@
+from typing import get_type_hints
+
 import pytest
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.registry import ModelCard, Registry
+from refsam_zoo.model.composition import compose
+from refsam_zoo.registry import ROLES, ModelCard, Registry
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
@@ -34,3 +37,11 @@ def test_errors_of_a_constructor_come_through() -> None:
     registry.register(ModelCard("A"))(type("broken", (), {"__init__": fail}))
     with pytest.raises(KeyError, match="inside"):
         registry.build("broken")
+
+
+def test_the_options_of_a_model_take_the_names_of_the_right_registry() -> None:
+    hints = get_type_hints(compose)
+    parts = hints.keys() - {"cross_modal", "decoder_checkpoint", "weights", "return"}
+    assert parts <= ROLES.keys()
+    for part in parts:
+        assert {issubclass(ROLES[part].get(name), hints[part]) for name in ROLES[part]} == {True}

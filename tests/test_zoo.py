@@ -4,7 +4,6 @@ import pytest
 
 import refsam_zoo
 from refsam_zoo import zoo
-from refsam_zoo.cli import main
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 
@@ -39,24 +38,6 @@ def test_unknown_names_are_explained() -> None:
         refsam_zoo.create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="lroa")
     with pytest.raises(InputError, match=r"cannot import the tuner 'nowhere\.Tuner'"):
         refsam_zoo.create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="nowhere.Tuner")
-
-
-def test_the_table_is_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "--pattern=vit_tiny", "--markdown"]) == 0
-    header, rule, row = capsys.readouterr().out.strip().split("\n")
-    assert header.count("|") == rule.count("|") == row.count("|") == 9
-    assert "vit_tiny" in row
-
-
-def test_a_card_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "--pattern=vit_b", "--cards"]) == 0
-    card = capsys.readouterr().out
-    assert "### vit_b (image encoder)" in card
-    assert "- parameters: 89 670 912" in card
-    assert "- SHA-256: ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912" in card
-    assert "- licence: Apache-2.0" in card
-    assert "- paper: arXiv 2304.02643" in card
-    assert "longer side resized to 1024 pixels" in card
 
 
 def test_every_entry_has_a_card_with_its_first_line() -> None:

@@ -7,7 +7,7 @@ import path without registration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from refsam_zoo.errors import InputError, nearest_name
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
+
+ROLES: dict[str, Registry[Any]] = {}
+"""Option name -> the registry whose names it takes; every registry enters itself."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,14 @@ class Registry(Generic[T]):
 
     Args:
         role: What the entries are, as a user reads it: "image encoder".
+        options: Options of configurations and command lines that take its names: "image_encoder".
     """
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, options: Sequence[str] = ()) -> None:
         self.role = role
         self._entries: dict[str, tuple[type[T], ModelCard]] = {}
         self._families: dict[str, str] = {}
+        ROLES.update(dict.fromkeys(options, self))
 
     def register(self, card: ModelCard, member: str | None = None) -> Callable[[C], C]:
         """Makes a class known under its own name.

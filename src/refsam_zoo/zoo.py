@@ -19,7 +19,6 @@ from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.mask_decoders import MASK_DECODERS, MaskDecoder
 from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS, DensePrompt, SparsePrompt
 from refsam_zoo.model.refsam import RefSAM
-from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.model.trackers import TRACKERS, Tracker
 from refsam_zoo.model.tuners import TUNERS, Tuner
@@ -147,7 +146,16 @@ def list_entries(pattern: str = "*") -> list[ModelInfo]:
     return [_info(registry, name) for registry in _REGISTRIES for name in fnmatch.filter(registry, pattern)]
 
 
-_REGISTRIES: Sequence[Registry[Any]] = tuple(dict.fromkeys(REGISTRIES.values()))  # two roles have tuners
+_REGISTRIES: Sequence[Registry[Any]] = (
+    IMAGE_ENCODERS,
+    TEXT_ENCODERS,
+    TUNERS,
+    SPARSE_PROMPTS,
+    DENSE_PROMPTS,
+    MASK_DECODERS,
+    TRACKERS,
+)
+"""In the order of the table."""
 
 
 def _info(registry: Registry[Any], name: str) -> ModelInfo:

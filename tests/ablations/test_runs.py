@@ -7,14 +7,14 @@ import pytest
 from torch import nn
 
 from refsam_zoo.ablations.report import Row, Run, write_ablation
-from refsam_zoo.ablations.runs import BASES, read_table
-from refsam_zoo.commands.ablate import ablate
+from refsam_zoo.ablations.runs import BASES, read_table, run_table
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS
 from refsam_zoo.weights.saving import save_state_dict
 
 ROOT = Path(__file__).parents[2]
+MODULES = ROOT / "configs" / "ablations" / "modules"
 ROWS = [Row("a", "MLP", {"Ref-DAVIS17 J&F": "57.1"}), Row("b", "MLP and HDA", {"Ref-DAVIS17 J&F": ""})]
 RUNS = [
     Run("a", "seed_0", {"test": 0.30, "motion": 0.20}, 1_500_000, 3_000_000, 0.012),
@@ -44,9 +44,9 @@ def test_a_table_names_its_rows(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="do not name the same rows: a, b"):
         read_table(tmp_path)
     with pytest.raises(InputError, match="no row 'mpl'; did you mean 'mlp'"):
-        ablate(ROOT / "configs" / "ablations" / "modules", rows=["mpl"], output=tmp_path)
+        list(run_table(MODULES, BASES, ["mpl"], 3, 800, tmp_path, tmp_path))
     with pytest.raises(InputError, match="at least 1, not 3 and 0"):
-        ablate(ROOT / "configs" / "ablations" / "modules", steps=0, output=tmp_path)
+        list(run_table(MODULES, BASES, [], 3, 0, tmp_path, tmp_path))
 
 
 def small_bases(folder: Path) -> list[Path]:
@@ -60,7 +60,7 @@ def small_bases(folder: Path) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_a_row_is_trained_once(ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_is_trained_once(ref_shapes: Path, tmp_path: Path) -> None:
     bases = small_bases(tmp_path)
     encoders = nn.ModuleDict(
         {
@@ -69,18 +69,11 @@ def test_a_row_is_trained_once(ref_shapes: Path, tmp_path: Path, capsys: pytest.
         }
     )
     save_state_dict(encoders.state_dict(), tmp_path / "encoders.safetensors")
-    for seeds in (1, 1):
-        ablate(
-            ROOT / "configs" / "ablations" / "modules",
-            bases=bases,
-            rows=["mlp"],
-            seeds=seeds,
-            steps=1,
-            data=ref_shapes,
-            output=tmp_path,
-        )
+    said = [
+        line for _ in range(2) for line in run_table(MODULES, bases, ["mlp"], 1, 1, data=ref_shapes, output=tmp_path)
+    ]
     folder = tmp_path / "modules" / "1_steps"
-    assert capsys.readouterr().out.splitlines() == [
+    assert said == [
         f"{folder}/mlp/seed_0: fit",
         f"{folder}/mlp/seed_0: test",
         f"{folder}/results.md",
@@ -94,6 +87,6 @@ def test_a_row_is_trained_once(ref_shapes: Path, tmp_path: Path, capsys: pytest.
 
 @pytest.mark.slow
 def test_why_a_run_failed_is_said(ref_shapes: Path, tmp_path: Path) -> None:
-    table, bases = ROOT / "configs" / "ablations" / "modules", small_bases(tmp_path)
+    bases = small_bases(tmp_path)
     with pytest.raises(InputError, match=r"seed_0: fit failed, see .*log\.txt: .*encoders\.safetensors"):
-        ablate(table, bases=bases, rows=["mlp"], seeds=1, steps=1, data=ref_shapes, output=tmp_path)
+        list(run_table(MODULES, bases, ["mlp"], 1, 1, data=ref_shapes, output=tmp_path))

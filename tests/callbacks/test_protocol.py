@@ -13,9 +13,9 @@ from formats.catalogue import FORMATS
 from PIL import Image
 
 from refsam_zoo.cli import main
-from refsam_zoo.commands.shard import shard
 from refsam_zoo.data_modules import JHMDBSentences
 from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
+from refsam_zoo.preparation.shard_writer import write_shards
 from refsam_zoo.types import Referral
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.yaml"
@@ -106,7 +106,7 @@ class OwnData(JHMDBSentences):
 def test_the_protocol_belongs_to_the_data_set(shapes: list[Referral], tmp_path: Path) -> None:
     """Mixtures, shards and subclasses are scored as the data set that is in them."""
     data = write("jhmdb_sentences", shapes, tmp_path / "data")
-    shard(data, tmp_path / "shards", workers=1)
+    list(write_shards(data, tmp_path / "shards", workers=1))
     alone = {"class_path": "JHMDBSentences", "init_args": {"root": str(data), "workers": 0, "text_blind": False}}
     sharded = {"root": str(tmp_path / "shards"), "workers": 0, "text_blind": False, "holdout": 0.5}
     data_sets = {
@@ -131,7 +131,7 @@ def test_the_protocol_belongs_to_the_data_set(shapes: list[Referral], tmp_path: 
 def test_shards_of_ref_davis_say_that_they_lack_label_maps(
     shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shard(write("ref_davis", shapes, tmp_path / "data"), tmp_path / "shards", workers=1)
+    list(write_shards(write("ref_davis", shapes, tmp_path / "data"), tmp_path / "shards", workers=1))
     options = ["--data.test_split=val", "--data.holdout=0.5"]
     arguments = command("test", "shards", tmp_path / "shards", tmp_path / "run", *options)
     with pytest.warns(UserWarning, match="no scores by the protocol ref_davis17, which papers report: there is no PNG"):

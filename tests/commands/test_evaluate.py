@@ -1,4 +1,4 @@
-"""`refsam-zoo evaluate`, `compare` and `leaderboard` as a user types them."""
+"""`refsam-zoo evaluate` as a user types it, and `compare` of what it writes."""
 
 from __future__ import annotations
 
@@ -264,15 +264,3 @@ def test_runs_are_compared(
     code, _, error = run(["compare", tmp_path / "less", tmp_path / "absent"], capsys)
     assert code == 2
     assert "absent' cannot be read" in error
-
-
-def test_the_leaderboard_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    published = tmp_path / "published.csv"
-    published.write_text("system,data_set,jf,j,f,source\nOne,MeViS val,50.0,49.0,51.0,README\n")
-    code, _, _ = run(["leaderboard", published, tmp_path / "leaderboard.md"], capsys)
-    assert code == 0
-    assert "| One | 50.0 | 49.0 | 51.0 | README |" in (tmp_path / "leaderboard.md").read_text()
-    runs = f"--runs=[{tmp_path / 'absent'}]"
-    code, _, error = run(["leaderboard", published, tmp_path / "leaderboard.md", runs], capsys)
-    assert code == 2
-    assert "cannot be read" in error

@@ -10,9 +10,9 @@ from formats.catalogue import FORMATS
 
 from refsam_zoo.clips.loading import TrainingLoader
 from refsam_zoo.clips.samplers import MixingSampler
-from refsam_zoo.commands.shard import shard
 from refsam_zoo.data_modules import MeViS, Mixture, RefCOCO, ReferYouTubeVOS, Shards
 from refsam_zoo.errors import InputError
+from refsam_zoo.preparation.shard_writer import write_shards
 from refsam_zoo.types import Referral
 
 TreeWriter = Callable[..., Path]
@@ -71,8 +71,8 @@ def test_protocols_belong_to_the_data_set(shapes: list[Referral], make_tree: Tre
         FORMATS[dataset.replace("cocog", "coco")][1](tmp_path / dataset, shapes)
         data = RefCOCO(tmp_path / dataset, dataset=dataset)  # type: ignore[arg-type]
         assert Mixture([data]).protocol == protocol
-    shard(tmp_path / "grefcoco", tmp_path / "shards", workers=1)
-    shard(tmp_path / "shards", tmp_path / "again", workers=1)
+    list(write_shards(tmp_path / "grefcoco", tmp_path / "shards", workers=1))
+    list(write_shards(tmp_path / "shards", tmp_path / "again", workers=1))
     split = next(path.name for path in (tmp_path / "again").iterdir())
     assert Shards(str(tmp_path / "again"), train_split=split).protocol == "grefcoco"
 

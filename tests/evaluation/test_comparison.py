@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refsam_zoo.commands.compare import compare as compare_command
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.comparison import compare, paired_bootstrap
+from refsam_zoo.evaluation.comparison import compare, compare_runs, paired_bootstrap
 from refsam_zoo.evaluation.results import ExpressionResult, write_csv
 
 
@@ -64,21 +63,22 @@ def test_runs_asked_differently_are_not_compared() -> None:
         compare(_table(0), _table(0)[:-2])
 
 
-def test_command_finds_the_tables_of_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tables_of_runs_are_found(tmp_path: Path) -> None:
     for name, shift in (("a", 0.0), ("b", 0.05)):
         (tmp_path / name / "evaluation").mkdir(parents=True)
         write_csv(_table(shift), tmp_path / name / "evaluation" / "per_expression.csv")
     (tmp_path / "b" / "evaluation").rename(tmp_path / "b" / "evaluation-2")
     (tmp_path / "a" / "evaluation-2").mkdir()
     write_csv(_table(0.1), tmp_path / "a" / "evaluation-2" / "per_expression.csv")
-    compare_command(tmp_path / "a", tmp_path / "b", samples=200)  # the newest reports
-    assert "| -5.0 to -5.0 | worse |" in capsys.readouterr().out
-    compare_command(tmp_path / "a" / "evaluation", tmp_path / "b" / "evaluation-2", samples=200)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[5].startswith("| test | all | 60 |")
-    assert lines[5].endswith("| +5.0 | +5.0 to +5.0 | better |")
+    newest = compare_runs(tmp_path / "a", tmp_path / "b", samples=200)["test", "all"]
+    assert (newest.low, newest.high) == (pytest.approx(-0.05), pytest.approx(-0.05))
+    assert newest.verdict == "worse"
+    named = compare_runs(tmp_path / "a" / "evaluation", tmp_path / "b" / "evaluation-2", samples=200)["test", "all"]
+    assert named.expressions == 60
+    assert named.second - named.first == pytest.approx(0.05)
+    assert named.verdict == "better"
     with pytest.raises(InputError, match="absent' cannot be read"):
-        compare_command(tmp_path / "a", tmp_path / "absent")
+        compare_runs(tmp_path / "a", tmp_path / "absent")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="is no table of expressions"):
-        compare_command(tmp_path / "a", tmp_path / "other.csv")
+        compare_runs(tmp_path / "a", tmp_path / "other.csv")

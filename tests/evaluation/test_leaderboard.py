@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from refsam_zoo.commands.leaderboard import leaderboard as leaderboard_command
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.leaderboard import PublishedResult, leaderboard, read_published
+from refsam_zoo.evaluation.leaderboard import PublishedResult, leaderboard, read_published, write_leaderboard
 from refsam_zoo.evaluation.results import ExpressionResult, write_json
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -80,8 +79,8 @@ def test_published_tables_are_checked_for_form(tmp_path: Path) -> None:
         read_published(tmp_path / "absent.csv")
 
 
-def test_the_committed_leaderboard_is_what_the_command_writes(tmp_path: Path) -> None:
-    leaderboard_command(DOCS / "published_results.csv", tmp_path / "leaderboard.md")
+def test_the_committed_leaderboard_is_what_is_written(tmp_path: Path) -> None:
+    write_leaderboard(DOCS / "published_results.csv", tmp_path / "leaderboard.md")
     made, committed = (
         (path / "leaderboard.md").read_text().split("## Published by others")[1] for path in (tmp_path, DOCS)
     )
@@ -96,4 +95,4 @@ def test_the_committed_leaderboard_is_what_the_command_writes(tmp_path: Path) ->
         "URVOS",
     }
     with pytest.raises(InputError, match="cannot be written"):
-        leaderboard_command(DOCS / "published_results.csv", tmp_path / "leaderboard.md" / "x.md")
+        write_leaderboard(DOCS / "published_results.csv", tmp_path / "leaderboard.md" / "x.md")

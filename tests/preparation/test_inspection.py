@@ -8,11 +8,10 @@ import pytest
 from formats.catalogue import FORMATS
 from PIL import Image
 
-from refsam_zoo.cli import main
-from refsam_zoo.commands.inspect import inspect
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError
 from refsam_zoo.preparation.contact_sheets import RED
+from refsam_zoo.preparation.inspection import inspect_data_set
 from refsam_zoo.types import Referral
 
 
@@ -29,16 +28,24 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def inspected(root: Path, sheet: Path, workers: int | None = 1) -> tuple[str, str]:
+    """What is said of a data set, and what of it is an error in the end; empty if nothing is."""
+    text = ""
+    try:
+        for paragraph in inspect_data_set(root, sheet, workers):
+            text += f"{paragraph}\n"
+    except InputError as error:
+        return text, str(error)
+    return text, ""
+
+
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_is_recognised_and_found_sound(
-    name: str, two: list[Referral], root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_format_is_recognised_and_found_sound(name: str, two: list[Referral], root: Path) -> None:
     data_module, write = FORMATS[name]
     write(root, two)
     assert recognise(root).data_module is data_module
-    capsys.readouterr()
-    inspect(root, contact_sheet=root.parent / "sheet.png", workers=1)
-    text = capsys.readouterr().out
+    text, error = inspected(root, root.parent / "sheet.png")
+    assert error == ""
     assert text.startswith(f"{data_module.__name__} in ")
     assert "problems     0" in text
     assert "every file is there and can be read" in text
@@ -46,12 +53,11 @@ def test_every_format_is_recognised_and_found_sound(
         assert sheet.format == "PNG"
 
 
-def test_the_statistics_are_those_of_the_annotations(
-    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_statistics_are_those_of_the_annotations(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["lv_vis"][1](tmp_path / "data", two)
-    inspect(tmp_path / "data", contact_sheet=tmp_path / "sheet.png", workers=1)
-    lines = dict(line.strip().split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[:2] == "  ")
+    text, error = inspected(tmp_path / "data", tmp_path / "sheet.png")
+    assert error == ""
+    lines = dict(line.strip().split(maxsplit=1) for line in text.splitlines() if line[:2] == "  ")
     counts = [min(2, len(referral.object_ids)) for referral in two]
     assert lines["videos"] == "2"
     assert lines["frames"] == "12; 6 to 6 per video, median 6"
@@ -94,9 +100,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_every_damaged_and_missing_file_is_named(
-    name: str, two: list[Referral], root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_damaged_and_missing_file_is_named(name: str, two: list[Referral], root: Path) -> None:
     FORMATS[name][1](root, two)
     damaged = [min(root.glob(pattern)) for pattern in DAMAGED[name]]
     missing = [max(root.glob(pattern)) for pattern in MISSING[name]]
@@ -104,28 +108,24 @@ def test_every_damaged_and_missing_file_is_named(
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     for file in missing:
         file.unlink()
-    assert main(["inspect", str(root), f"--contact_sheet={root.parent / 'sheet.png'}", "--workers=1"]) == 2
-    outcome = capsys.readouterr()
-    *_, problems = outcome.out.split("\n\n")
+    text, error = inspected(root, root.parent / "sheet.png")
+    *_, problems = text.split("\n\n")
     for file in (*damaged, *missing):
         names = str(file.with_suffix("")), f"frame {file.stem} is missing in {file.parent}"
         assert any(name in problems for name in names), f"{file} is not named in\n{problems}"
-    assert outcome.err.splitlines()[-1].startswith(f"refsam-zoo: error: {root}: ")
-    assert outcome.err.splitlines()[-1].endswith(" broken or missing, each named above")
+    assert error.startswith(f"{root}: ")
+    assert error.endswith(" broken or missing, each named above")
 
 
-def test_a_wrong_annotation_costs_only_itself(
-    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_annotation_costs_only_itself(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["csv_folder"][1](tmp_path, two)
     table = tmp_path / "annotations.csv"
     lines = table.read_text().splitlines()
     lines[1] = lines[1].replace("videos/", "../")
     lines[3] = lines[3].replace(lines[3].split(",")[2], "")
     table.write_text("\n".join(lines))
-    with pytest.raises(InputError, match="2 broken or missing"):
-        inspect(tmp_path, contact_sheet=tmp_path / "sheet.png", workers=1)
-    text = capsys.readouterr().out
+    text, error = inspected(tmp_path, tmp_path / "sheet.png")
+    assert "2 broken or missing" in error
     assert "line 2.video: " in text
     assert "line 4.expression: the text is empty" in text
     assert f"expressions  {len(lines) - 3}; " in text
@@ -133,25 +133,23 @@ def test_a_wrong_annotation_costs_only_itself(
 
 
 @pytest.mark.slow
-def test_several_processes_say_the_same_as_one(
-    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_several_processes_say_the_same_as_one(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["revos"][1](tmp_path, two)
     file = next(tmp_path.glob("JPEGImages/*/00003.jpg"))
     file.write_bytes(b"")
     texts = []
     for workers in (1, 2):
-        with pytest.raises(InputError, match="1 broken or missing"):
-            inspect(tmp_path, contact_sheet=tmp_path / "sheet.png", workers=workers)
-        texts.append(capsys.readouterr().out)
+        text, error = inspected(tmp_path, tmp_path / "sheet.png", workers)
+        assert "1 broken or missing" in error
+        texts.append(text)
     assert texts[0] == texts[1]
 
 
-def test_nothing_is_not_called_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_not_called_sound(tmp_path: Path) -> None:
     (tmp_path / "annotations.csv").write_text("video,expression\n")
-    with pytest.raises(InputError, match="not a single expression"):
-        inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
-    assert "every file" not in capsys.readouterr().out
+    text, error = inspected(tmp_path, tmp_path / "sheet.png", workers=None)
+    assert "not a single expression" in error
+    assert "every file" not in text
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
@@ -164,70 +162,62 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
 def test_a_contact_sheet_that_cannot_be_written_is_named(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["revos"][1](tmp_path / "data", two)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"sheet\.png cannot be written"):
-        inspect(tmp_path / "data", contact_sheet=tmp_path / "file" / "sheet.png", workers=1)
+    _, error = inspected(tmp_path / "data", tmp_path / "file" / "sheet.png")
+    assert "sheet.png cannot be written" in error
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_systems_and_cameras_do_to_files_changes_nothing(
-    name: str, two: list[Referral], root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_systems_and_cameras_do_to_files_changes_nothing(name: str, two: list[Referral], root: Path) -> None:
     FORMATS[name][1](root, two)
-    capsys.readouterr()
-    inspect(root, contact_sheet=root.parent / "sheet.png")
-    before = capsys.readouterr().out
+    before = inspected(root, root.parent / "sheet.png", workers=None)
+    assert before[1] == ""
     for file in sorted(file for file in root.rglob("*") if file.suffix in (".jpg", ".png", ".h5", ".mp4")):
         (file.parent / f"._{file.name}").write_bytes(b"of macOS")
         for other in (".DS_Store", "Thumbs.db", "desktop.ini"):
             (file.parent / other).touch()
         if file.suffix != ".mp4":  # these the annotations name with their suffix
             file.rename(file.with_suffix(file.suffix.upper()))
-    inspect(root, contact_sheet=root.parent / "sheet.png")
-    assert capsys.readouterr().out == before
+    assert inspected(root, root.parent / "sheet.png", workers=None) == before
 
 
-def test_frames_that_training_cannot_open_are_named(
-    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_frames_that_training_cannot_open_are_named(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["json_folder"][1](tmp_path, two)
     folders = sorted((tmp_path / "videos").iterdir())
     Image.new("L", (64, 64)).save(folders[0] / "00002.png")
     (folders[1] / "00003.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match="broken or missing"):
-        inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
-    *_, problems = capsys.readouterr().out.split("\n\n")
+    text, error = inspected(tmp_path, tmp_path / "sheet.png", workers=None)
+    assert "broken or missing" in error
+    *_, problems = text.split("\n\n")
     assert f"{folders[0]}: 00002.jpg and 00002.png have the same name" in problems
     assert f"{folders[1] / '00003.jpg'}: not a readable picture" in problems
 
 
-def test_a_missing_frame_is_named_once(two: list[Referral], root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_frame_is_named_once(two: list[Referral], root: Path) -> None:
     FORMATS["ref_shapes"][1](root, two)
     missing = next((root / "test" / "JPEGImages").rglob("00003.jpg"))
     missing.unlink()
-    with pytest.raises(InputError, match="1 broken or missing"):
-        inspect(root, contact_sheet=root.parent / "sheet.png")
-    assert f"frame 00003 is missing in {missing.parent}" in capsys.readouterr().out
+    text, error = inspected(root, root.parent / "sheet.png", workers=None)
+    assert "1 broken or missing" in error
+    assert f"frame 00003 is missing in {missing.parent}" in text
 
 
-def test_what_commands_would_refuse_is_said(
-    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_commands_would_refuse_is_said(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["csv_folder"][1](tmp_path, two)
     table = tmp_path / "annotations.csv"
     lines = [line.split(",") for line in table.read_text().splitlines()]
     lines[1:] = [[cell.replace("val", "test").replace("train", "test") for cell in line] for line in lines[1:]]
     table.write_text("\n".join(",".join(line) for line in lines))
-    inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
-    assert f"fit would refuse it: {tmp_path}: no expressions for train" in capsys.readouterr().out
+    text, error = inspected(tmp_path, tmp_path / "sheet.png", workers=None)
+    assert error == ""
+    assert f"fit would refuse it: {tmp_path}: no expressions for train" in text
 
 
 def test_a_sheet_shows_the_video_with_the_broken_mask(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["json_folder"][1](tmp_path, two)
-    inspect(tmp_path, contact_sheet=tmp_path / "sound.png")
+    assert inspected(tmp_path, tmp_path / "sound.png", workers=None)[1] == ""
     broken = max((tmp_path / "masks").rglob("00004.png"))
     broken.write_bytes(broken.read_bytes()[:40])
-    with pytest.raises(InputError, match="1 broken or missing"):
-        inspect(tmp_path, contact_sheet=tmp_path / "faulty.png")
+    assert "1 broken or missing" in inspected(tmp_path, tmp_path / "faulty.png", workers=None)[1]
     red = []
     for name in ("sound.png", "faulty.png"):
         with Image.open(tmp_path / name) as sheet:
@@ -238,13 +228,12 @@ def test_a_sheet_shows_the_video_with_the_broken_mask(two: list[Referral], tmp_p
     assert red[1] > 1000
 
 
-def test_objects_that_no_mask_shows_are_said(
-    two: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_objects_that_no_mask_shows_are_said(two: list[Referral], tmp_path: Path) -> None:
     FORMATS["json_folder"][1](tmp_path, two)
     rows = json.loads((tmp_path / "annotations.json").read_text())
     for row in rows[1:3]:
         row["object_ids"] = "77"
     (tmp_path / "annotations.json").write_text(json.dumps(rows))
-    inspect(tmp_path, contact_sheet=tmp_path / "sheet.png")
-    assert f"in no mask   the objects of 2 expressions, the first: '{rows[1]['expression']}'" in capsys.readouterr().out
+    text, error = inspected(tmp_path, tmp_path / "sheet.png", workers=None)
+    assert error == ""
+    assert f"in no mask   the objects of 2 expressions, the first: '{rows[1]['expression']}'" in text

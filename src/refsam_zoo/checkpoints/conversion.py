@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from refsam_zoo.checkpoints.reconstruction import check_whole
 from refsam_zoo.errors import InputError, nearest_name
@@ -12,74 +13,59 @@ from refsam_zoo.weights.files import StateDict, load_state_dict, select_prefix
 from refsam_zoo.weights.official import COMPONENT_FILES, read_official, split_components, to_official
 from refsam_zoo.weights.saving import save_state_dict
 
+Naming = Literal["refsam_zoo", "official"]
 _NEVER_SAVED = ("text_encoder.", "prompt_encoder.")
 """Components that the released code never trains, so that they may be any."""
 
 
-def convert_to_ours(source: str | Path, output: str | Path, merge: bool = False) -> str:
-    """Writes a weights file with our names.
-
-    Args:
-        source: An official file, or a folder with one official file per component.
-        output: The file to write (`.safetensors` or `.pth`).
-        merge: Fold LoRA into the layers it adapts.
-
-    Returns:
-        What was written, a line.
-
-    Raises:
-        InputError: A file is missing or no checkpoint, a component is not whole, or the output exists.
-    """
-    source = Path(source)
-    state = read_official(_component_files(source) if source.is_dir() else [source])
-    check_whole(state, str(source))
-    return _save(merge_lora(state) if merge else state, Path(output))
-
-
-def convert_to_official(
-    source: str | Path, output: str | Path, text_encoder: str = "t5-3b", merge: bool = False
+def convert(
+    source: str | Path,
+    output: str | Path,
+    to: Naming = "refsam_zoo",
+    merge: bool = False,
+    text_encoder: str = "t5-3b",
+    components: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Writes the component files of the released code.
+    """Writes a weights file with our names, the component files of the released code, or some components of a run.
 
     Args:
-        source: A weights file with our names, or a checkpoint of a run.
-        output: The folder for them.
-        text_encoder: Name of the text encoder in their names.
+        source: An official file, or a folder with one official file per component. To go back, and for components: a
+            weights file with our names, or a checkpoint of a run.
+        output: The file to write (`.safetensors` or `.pth`). To go back: the folder for the component files.
+        to: Whose files to write.
         merge: Fold LoRA into the layers it adapts.
+        text_encoder: Name of the text encoder in the names of official files.
+        components: Names such as `image_encoder`, for a model to start from.
 
     Yields:
         What was written, a line for each file.
 
     Raises:
-        InputError: The file is missing or no checkpoint, holds names without a counterpart, or an output exists.
+        InputError: A file is missing or no checkpoint, holds names without a counterpart, lacks some or has them in
+            another shape, an output exists, or the options do not go together.
     """
-    state = select_prefix(load_state_dict(source), "model.")
-    state = {name: tensor for name, tensor in state.items() if not name.startswith(_NEVER_SAVED)}
-    for beginning, part in split_components(to_official(merge_lora(state) if merge else state)).items():
-        path = Path(output) / f"{beginning}{text_encoder}_last.pth"
-        save_state_dict(part, path)
-        yield f"{path}: {len(part)} tensors"
+    source, output = Path(source), Path(output)
+    if components:
+        if merge or to == "official":
+            raise InputError("components are copied as they are: leave out --merge and --to official")
+        yield _save(_pick(_read_ours(source), components, source), output)
+    elif to == "refsam_zoo":
+        state = read_official(_component_files(source) if source.is_dir() else [source])
+        check_whole(state, str(source))
+        yield _save(merge_lora(state) if merge else state, output)
+    else:
+        state = {name: tensor for name, tensor in _read_ours(source).items() if not name.startswith(_NEVER_SAVED)}
+        for beginning, part in split_components(to_official(merge_lora(state) if merge else state)).items():
+            path = output / f"{beginning}{text_encoder}_last.pth"
+            save_state_dict(part, path)
+            yield f"{path}: {len(part)} tensors"
 
 
-def copy_components(source: str | Path, output: str | Path, components: Sequence[str]) -> str:
-    """Writes some components of one of our own files, for a model to start from.
-
-    Args:
-        source: A checkpoint of a run or a file with our names.
-        output: The file to write (`.safetensors` or `.pth`).
-        components: Names such as `image_encoder`.
-
-    Returns:
-        What was written, a line.
-
-    Raises:
-        InputError: The file is missing or no checkpoint, a component is not there, or the output exists.
-    """
-    state = select_prefix(load_state_dict(source), "model.")
-    return _save(_pick(state, components, source), Path(output))
+def _read_ours(source: Path) -> StateDict:
+    return select_prefix(load_state_dict(source), "model.")
 
 
-def _pick(state: StateDict, components: Sequence[str], source: str | Path) -> StateDict:
+def _pick(state: StateDict, components: Sequence[str], source: Path) -> StateDict:
     held = {name.partition(".")[0] for name in state}
     for component in components:
         if component not in held:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from refsam_zoo.caching.entries import EntryFolder
-from refsam_zoo.caching.features import FeatureCache
-from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
-from refsam_zoo.model.roles import REGISTRIES
+from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.number_types import PositiveFloat
-from refsam_zoo.options.parser import ROLES
-from refsam_zoo.precision import Precision, choose_device
-from refsam_zoo.preparation.feature_caching import describe, fill
-
-ROLES.update(REGISTRIES)
+from refsam_zoo.precision import Precision
+from refsam_zoo.preparation.feature_caching import cache_features
 
 
 def cache(
@@ -46,15 +39,5 @@ def cache(
     Raises:
         InputError: The data set, the split or the encoder is not known, a frame cannot be read, or the disk is full.
     """
-    entries = EntryFolder(Path(folder), gigabytes)
-    if clear:
-        print(f"{entries.clear()} entries deleted")
-    if data is not None:
-        if image_encoder is None:
-            raise InputError(
-                f"--image_encoder is missing; name the one to be trained with{nearest_name('', IMAGE_ENCODERS)}"
-            )
-        features = FeatureCache(entries)
-        fill(features, image_encoder, Path(data), split, choose_device(device), precision)
-        print(f"{features.misses} frames encoded, {features.hits} were there")
-    print(describe(entries.entries()))
+    for line in cache_features(folder, image_encoder, data, split, precision, device, gigabytes, clear):
+        print(line)

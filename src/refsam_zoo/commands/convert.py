@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from refsam_zoo.checkpoints.conversion import convert_to_official, convert_to_ours, copy_components
-from refsam_zoo.errors import InputError
+from refsam_zoo.checkpoints import conversion
 
 
 def convert(
     source: str | Path,
     output: str | Path,
-    to: Literal["refsam_zoo", "official"] = "refsam_zoo",
+    to: conversion.Naming = "refsam_zoo",
     merge: bool = False,
     text_encoder: str = "t5-3b",
     components: Sequence[str] = (),
@@ -35,13 +33,5 @@ def convert(
         InputError: A file is missing or no checkpoint, holds names without a counterpart, lacks some or has them in
             another shape, the output exists, or the options do not go together.
     """
-    source, output = Path(source), Path(output)
-    if components:
-        if merge or to == "official":
-            raise InputError("components are copied as they are: leave out --merge and --to official")
-        print(copy_components(source, output, components))
-    elif to == "refsam_zoo":
-        print(convert_to_ours(source, output, merge))
-    else:
-        for line in convert_to_official(source, output, text_encoder, merge):
-            print(line)
+    for line in conversion.convert(source, output, to, merge, text_encoder, components):
+        print(line)

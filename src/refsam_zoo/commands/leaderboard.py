@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from refsam_zoo.evaluation.leaderboard import leaderboard as make_leaderboard
-from refsam_zoo.evaluation.leaderboard import read_published
-from refsam_zoo.output_files import write_whole
+from refsam_zoo.evaluation.leaderboard import write_leaderboard
 
 
 def leaderboard(published: str | Path, output: str | Path, *, runs: Sequence[str | Path] = ()) -> None:
@@ -18,4 +16,4 @@ def leaderboard(published: str | Path, output: str | Path, *, runs: Sequence[str
         output: Markdown file, replaced as a whole.
         runs: Run folders to list.
     """
-    write_whole(Path(output), make_leaderboard(read_published(published), runs).encode())
+    write_leaderboard(published, output, runs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.output_files import newest_folder
+from refsam_zoo.output_files import newest_folder, write_whole
 
 ROUNDING = 0.1
 """How far a published J&F may be from the mean of J and F, in points, when each is rounded to one decimal."""
@@ -62,6 +62,20 @@ def read_published(path: str | Path) -> list[PublishedResult]:
         raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"'{path}' is no table of published results: {error!r}") from error
+
+
+def write_leaderboard(published: str | Path, output: str | Path, runs: Sequence[str | Path] = ()) -> None:
+    """Writes the leaderboard.
+
+    Args:
+        published: CSV of published results.
+        output: Markdown file, replaced as a whole.
+        runs: Folders of runs on RefShapes; the last report of each counts.
+
+    Raises:
+        InputError: A table or a summary cannot be read, contradicts itself, or the output cannot be written.
+    """
+    write_whole(Path(output), leaderboard(read_published(published), runs).encode())
 
 
 def leaderboard(published: Sequence[PublishedResult], runs: Sequence[str | Path]) -> str:

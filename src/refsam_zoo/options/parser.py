@@ -17,13 +17,10 @@ from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser, set_pars
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.former_names import present_name, with_present_names
 from refsam_zoo.options import base_files
-from refsam_zoo.registry import Registry
+from refsam_zoo.registry import ROLES
 
 # the docstrings under the attributes of data classes become the help of their options
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
-
-ROLES: dict[str, Registry[Any]] = {}
-"""Option name -> the registry whose names it takes; filled by whoever imports the registries."""
 
 
 class OneLineErrors(ArgumentParser):

@@ -25,8 +25,7 @@ from refsam_zoo.callbacks.submission import SubmissionWriter
 from refsam_zoo.checkpoints.restoring import read_checkpoint, require_steps_left
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
-from refsam_zoo.model.roles import REGISTRIES
-from refsam_zoo.options.parser import ROLES, ConfigFile, OneLineErrors
+from refsam_zoo.options.parser import ConfigFile, OneLineErrors
 from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
 from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.training import run_folder
@@ -39,8 +38,6 @@ from refsam_zoo.training.progress_lines import ProgressLines
 from refsam_zoo.training.run_logger import RunLogger
 from refsam_zoo.training.stop_signals import StopSignals
 from refsam_zoo.weights.files import weights_follow
-
-ROLES.update(REGISTRIES)
 
 
 class _Parser(OneLineErrors, LightningArgumentParser):

@@ -55,4 +55,4 @@ class ImageEncoder(Made, nn.Module):
         return self
 
 
-IMAGE_ENCODERS: Registry[ImageEncoder] = Registry("image encoder")
+IMAGE_ENCODERS: Registry[ImageEncoder] = Registry("image encoder", ["image_encoder"])

@@ -117,7 +117,7 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
         self.output_hypernetworks_mlps[1:].requires_grad_(False)
 
 
-MASK_DECODERS: Registry[MaskDecoder] = Registry("mask decoder")
+MASK_DECODERS: Registry[MaskDecoder] = Registry("mask decoder", ["mask_decoder"])
 
 
 def _as_image(logits: Tensor, height: int) -> Tensor:

@@ -58,6 +58,6 @@ class DensePrompt(FollowsEmbedding, Made, nn.Module):
         raise NotImplementedError
 
 
-SPARSE_PROMPTS: Registry[SparsePrompt] = Registry("sparse prompt")
+SPARSE_PROMPTS: Registry[SparsePrompt] = Registry("sparse prompt", ["sparse_prompt"])
 
-DENSE_PROMPTS: Registry[DensePrompt] = Registry("dense prompt")
+DENSE_PROMPTS: Registry[DensePrompt] = Registry("dense prompt", ["dense_prompt"])

@@ -95,4 +95,4 @@ def key_padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, float("-inf"))[:, None]
 
 
-TEXT_ENCODERS: Registry[TextEncoder] = Registry("text encoder")
+TEXT_ENCODERS: Registry[TextEncoder] = Registry("text encoder", ["text_encoder"])

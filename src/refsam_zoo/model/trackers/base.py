@@ -44,4 +44,4 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
         return None
 
 
-TRACKERS: Registry[Tracker] = Registry("tracker")
+TRACKERS: Registry[Tracker] = Registry("tracker", ["tracker"])

@@ -41,4 +41,4 @@ class Tuner(Made):
         raise NotImplementedError
 
 
-TUNERS: Registry[Tuner] = Registry("tuner")
+TUNERS: Registry[Tuner] = Registry("tuner", ["tuner", "text_tuner"])
