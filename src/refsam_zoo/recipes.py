@@ -20,7 +20,13 @@ class Made:
     """Remembers the arguments that an object of a subclass is made with; the object knows nothing of it."""
 
     def __new__(cls: type[T], *args: Any, **kwargs: Any) -> T:
-        """Notes the arguments before `__init__` gets them; there are none where an object is copied."""
+        """Notes the arguments before `__init__` gets them; there are none where an object is copied.
+
+        Raises:
+            TypeError: The class takes no arguments. Python itself would let any pass, as `__new__` takes them.
+        """
+        if (args or kwargs) and cls.__init__ is object.__init__:
+            raise TypeError(f"{cls.__name__}() takes no arguments")
         made = object.__new__(cls)
         made.__dict__["_made_with"] = (args, kwargs)
         return made

@@ -38,17 +38,6 @@ def changed(decoder: MaskDecoder) -> MaskDecoder:
     return decoder
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("cls", VARIANTS)
-def test_padding_changes_nothing(cls: type[MaskDecoder]) -> None:
-    decoder = changed(build(cls))
-    image, positions, dense, sparse = inputs(decoder)
-    mask = torch.tensor([[True, True, False, False, False], [True] * 5])
-    both = decoder(image, positions, dense, sparse, mask)
-    alone = decoder(image[:1], positions, dense[:1], sparse[:1, :2], None)
-    torch.testing.assert_close(both.low_res_logits[:1], alone.low_res_logits, atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize("cls", VARIANTS)
 def test_a_sam_checkpoint_fills_all_but_the_fresh_parts(cls: type[MaskDecoder], tmp_path: Path) -> None:
     prompt_encoder, sam = build_prompt_encoder(96, 6, 32), build(MaskDecoder)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import logging
 
 import pytest
@@ -102,6 +103,22 @@ def test_state_dict_round_trip(encoder: TextEncoder) -> None:
         assert not torch.allclose(other(tokens).words, expected)
         other.load_state_dict(encoder.state_dict())
         assert other(tokens).words.equal(expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-4), (torch.bfloat16, 0.1)], ids=str)
+def test_an_encoder_computes_in_the_precision_of_its_weights(
+    encoder: TextEncoder, dtype: torch.dtype, error: float
+) -> None:
+    tokens = encoder.tokenize([SHORT, LONG])
+    expected, found = encoder(tokens).words, copy.deepcopy(encoder).to(dtype)(tokens).words
+    assert found.dtype == dtype
+    torch.testing.assert_close(
+        found.float()[tokens.mask],
+        expected[tokens.mask],
+        atol=error * float(expected[tokens.mask].abs().max()),
+        rtol=0,
+    )
 
 
 def test_lora_tunes_every_text_encoder(encoder: TextEncoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -35,10 +36,14 @@ class TimmImageEncoder(ImageEncoder):
         backbone: Name in timm, with or without a tag of its weights: "vit_small_patch16_dinov3.lvd1689m".
         checkpoint: The backbone's weights file; positions are resized to `image_size`. None means random weights.
         image_size: Side of the square input in pixels, a multiple of 16.
+
+    Attributes:
+        changes: What a subclass makes otherwise than timm's architecture, as options of timm's constructor.
     """
 
     stride = 16
     fresh_parts = ("laterals", "neck")
+    changes: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, backbone: str, checkpoint: str | Path | None = None, image_size: ImageSize = 512) -> None:
         super().__init__()
@@ -48,7 +53,7 @@ class TimmImageEncoder(ImageEncoder):
         self.image_size = image_size
         self.pixel_mean = _in_bytes(settings.mean)
         self.pixel_std = _in_bytes(settings.std)
-        self.backbone = _build(backbone, settings, image_size, checkpoint)
+        self.backbone = _build(backbone, settings, image_size, checkpoint, self.changes)
         stages = self.backbone.feature_info
         plain = len({stage["reduction"] for stage in stages}) == 1
         count = len(stages)
@@ -97,10 +102,16 @@ def _settings(backbone: str) -> PretrainedCfg:
     return settings
 
 
-def _build(backbone: str, settings: PretrainedCfg, image_size: int, checkpoint: str | Path | None) -> Any:
+def _build(
+    backbone: str,
+    settings: PretrainedCfg,
+    image_size: int,
+    checkpoint: str | Path | None,
+    changes: Mapping[str, Any],
+) -> Any:
     import timm
 
-    options: dict[str, Any] = {"img_size": image_size} if settings.fixed_input_size else {}
+    options = {"img_size": image_size, **changes} if settings.fixed_input_size else dict(changes)
     if checkpoint is not None:
         # timm renames and resizes what it reads, and is strict as long as the classifier is kept
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": load_state_dict(checkpoint)}}

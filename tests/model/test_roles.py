@@ -1,0 +1,258 @@
+"""The contract of every swappable part, and that of those between encoders and masks, every entry at a small size.
+
+What encoders and tuners do, which work on other things, is held by the tests in their own folders.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from jsonargparse import ArgumentParser
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refsam_zoo.model.cross_modal import Language
+from refsam_zoo.model.image_encoders import ImageEncoder
+from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
+from refsam_zoo.model.roles import REGISTRIES
+from refsam_zoo.model.text_encoders import TextEncoder
+from refsam_zoo.model.trackers import Tracker
+from refsam_zoo.model.tuners import Tuner
+from refsam_zoo.recipes import recipe
+from refsam_zoo.types import ImageFeatures
+
+WIDTH, HEIGHT, COLUMNS, LENGTHS = 32, 3, 4, (3, 5, 2)
+SMALL = {
+    "width": WIDTH,
+    "mlp_width": 16,
+    "heads": 2,
+    "length": 2,
+    "image_size": 64,
+    "layers": 1,
+    "backbone": "resnet18",
+    "rank": 2,
+}
+"""Of whatever options an entry has, those that make it small; none is what it has by default."""
+BASES: dict[str, type] = {
+    "image_encoder": ImageEncoder,
+    "text_encoder": TextEncoder,
+    "tuner": Tuner,
+    "sparse_prompt": SparsePrompt,
+    "dense_prompt": DensePrompt,
+    "mask_decoder": MaskDecoder,
+    "tracker": Tracker,
+}
+PARTS = ("sparse_prompt", "dense_prompt", "mask_decoder", "tracker")
+
+every_entry = pytest.mark.parametrize(("role", "name"), [(role, name) for role in BASES for name in REGISTRIES[role]])
+every_part = pytest.mark.parametrize(("role", "name"), [(role, name) for role in PARTS for name in REGISTRIES[role]])
+
+
+def small_options(cls: type) -> dict[str, Any]:
+    return {option: value for option, value in SMALL.items() if option in inspect.signature(cls).parameters}
+
+
+@every_entry
+def test_an_entry_is_made_again_from_plain_values(role: str, name: str) -> None:
+    """As a checkpoint and a configuration file have it, by the parser that reads both."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(BASES[role], role)
+    cls = REGISTRIES[role].get(name)
+    with torch.device("meta"):  # large ones too
+        made = recipe(cls(**small_options(cls)))
+        written = parser.parse_object({role: yaml.safe_load(yaml.safe_dump(made))})
+        again = parser.instantiate(written)[role]
+    assert type(again) is cls
+    assert recipe(again) == made
+    assert small_options(cls).items() <= made["init_args"].items()
+
+
+@every_entry
+def test_an_option_that_an_entry_does_not_have_is_refused(role: str, name: str) -> None:
+    registry = REGISTRIES[role]
+    with pytest.raises(TypeError, match=r"unheard_of|takes no arguments"):
+        registry.build(name, **small_options(registry.get(name)), unheard_of=1)
+
+
+@pytest.mark.parametrize("role", BASES)
+def test_every_class_with_the_name_of_an_entry_is_one(role: str) -> None:
+    def below(cls: type) -> list[type]:
+        return [cls, *(found for child in cls.__subclasses__() for found in below(child))]
+
+    package = BASES[role].__module__.rpartition(".")[0]
+    names = {cls.__name__ for cls in below(BASES[role]) if cls.__module__.startswith(f"{package}.")}
+    assert {name for name in names if name == name.lower()} == set(REGISTRIES[role])
+
+
+def connected(part: nn.Module) -> nn.Module:
+    """Does what `RefSAM` does with a part."""
+    part.take_width(WIDTH)
+    if isinstance(part, DensePrompt):
+        part.connect((6, 10))
+    if isinstance(part, MaskDecoder):
+        part.freeze_unused()
+    return part
+
+
+def build(role: str, name: str, seed: int = 0) -> nn.Module:
+    """Makes an entry whose parameters are all away from where they start: a zero hides what comes after it."""
+    registry = REGISTRIES[role]
+    torch.manual_seed(seed)
+    part = connected(registry.build(name, **small_options(registry.get(name))))
+    with torch.no_grad():
+        for parameter in part.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return part
+
+
+def given() -> dict[str, Tensor]:
+    """What parts are given: of three sentences, each about a frame of its own, what encoders and decoder made."""
+    random = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(len(LENGTHS), *shape, generator=random)
+
+    return {
+        "image": F.normalize(draw(WIDTH, HEIGHT, COLUMNS), dim=1),
+        "next image": F.normalize(draw(WIDTH, HEIGHT, COLUMNS), dim=1),
+        "finer map": draw(2 * HEIGHT, 2 * COLUMNS, 6),
+        "coarser map": draw(HEIGHT, COLUMNS, 10),
+        "words": F.normalize(draw(max(LENGTHS), WIDTH), dim=-1),
+        "sentence": F.normalize(draw(WIDTH), dim=-1),
+        "mask": torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None],
+        "mask token": draw(1, WIDTH),
+        "dense": draw(WIDTH, HEIGHT, COLUMNS),
+        "places": draw(WIDTH, HEIGHT, COLUMNS)[:1].expand(len(LENGTHS), -1, -1, -1),
+    }
+
+
+def changed(parts: dict[str, Tensor], change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """All but the mask changed, for instance to another precision."""
+    return {name: part if name == "mask" else change(part) for name, part in parts.items()}
+
+
+def run(part: nn.Module, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the model reads of a part; the first axis is that of the sentences, and nothing is left of masked words."""
+    image, language = parts["image"], Language(parts["words"], parts["sentence"], parts["mask"])
+    if isinstance(part, SparsePrompt):
+        return {"tokens": part(image, language) * language.mask.unsqueeze(-1)}
+    if isinstance(part, DensePrompt):
+        maps = part.maps(ImageFeatures(image, [parts["finer map"], parts["coarser map"]]))
+        dense = part(image, maps, language)
+        return {} if dense is None else {"dense": dense}
+    if isinstance(part, MaskDecoder):
+        positions = part.position_terms(parts["places"][:1])
+        return part(image, positions, parts["dense"], language.words, language.mask)._asdict()
+    assert isinstance(part, Tracker)
+    token = part(parts["mask token"], None, image)
+    if token is None:
+        assert part(parts["mask token"], None, parts["next image"]) is None
+        return {}
+    dense = part.dense(parts["next image"], token, language)
+    second = part(parts["mask token"], token, parts["next image"])
+    found = {"first": token, "second": second, "prompt": part.prompt(second)}
+    return found if dense is None else found | {"dense": dense}
+
+
+@every_part
+def test_shapes_are_those_of_the_role(role: str, name: str) -> None:
+    found = {what: tuple(tensor.shape) for what, tensor in run(build(role, name), given()).items()}
+    count = len(LENGTHS)
+    image = (count, WIDTH, HEIGHT, COLUMNS)
+    if role == "sparse_prompt":
+        assert found == {"tokens": (count, max(LENGTHS), WIDTH)}
+    elif role == "dense_prompt":
+        assert found in ({}, {"dense": image})
+    elif role == "mask_decoder":
+        logits = (count, 4 * HEIGHT, 4 * COLUMNS)
+        assert found == {"low_res_logits": logits, "iou": (count,), "mask_token": (count, 1, WIDTH)}
+    elif found:
+        assert found.pop("dense", image) == image
+        assert {(shape[0], shape[2]) for shape in found.values()} == {(count, WIDTH)}
+
+
+@every_part
+def test_what_is_given_is_left_as_it_was(role: str, name: str) -> None:
+    part, parts = build(role, name), given()
+    before = copy.deepcopy(parts)
+    with torch.no_grad():
+        run(part, parts)
+    assert all(parts[what].equal(before[what]) for what in parts)
+
+
+@every_part
+def test_everything_trained_has_a_gradient(role: str, name: str) -> None:
+    part = build(role, name).train()
+    trained = {path: parameter for path, parameter in part.named_parameters() if parameter.requires_grad}
+    if trained:
+        sum(tensor.square().mean() for tensor in run(part, given()).values()).backward()
+    assert [path for path, parameter in trained.items() if parameter.grad is None or not parameter.grad.any()] == []
+    assert all(parameter.grad is None for parameter in part.parameters() if not parameter.requires_grad)
+
+
+@every_part
+@torch.no_grad()
+def test_neither_order_nor_padding_changes_anything(role: str, name: str) -> None:
+    part, parts = build(role, name), given()
+    together = run(part, parts)
+    order = [2, 0, 1]
+    padding = ~parts["mask"].unsqueeze(-1)
+    other = {what: tensor[order] for what, tensor in (parts | {"words": parts["words"] + padding}).items()}
+    for what, found in run(part, other).items():
+        torch.testing.assert_close(found, together[what][order], atol=1e-5, rtol=1e-5)
+    for row, length in enumerate(LENGTHS):
+        alone = {what: tensor[row : row + 1] for what, tensor in parts.items()}
+        alone |= {what: alone[what][:, :length] for what in ("words", "mask")}
+        for what, found in run(part, alone).items():
+            expected = together[what][row : row + 1]
+            expected = expected[:, :length] if role == "sparse_prompt" else expected
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@every_part
+@torch.no_grad()
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-5), (torch.bfloat16, 0.05)], ids=str)
+def test_a_part_computes_in_the_precision_of_its_weights(
+    role: str, name: str, dtype: torch.dtype, error: float
+) -> None:
+    part, parts = build(role, name), given()
+    expected = run(part, parts)
+    found = run(part.to(dtype), changed(parts, lambda tensor: tensor.to(dtype)))
+    for what, tensor in found.items():
+        assert tensor.dtype == dtype
+        scale = max(float(other.abs().max()) for other in expected.values())
+        torch.testing.assert_close(tensor.float(), expected[what], atol=error * scale, rtol=0)
+
+
+@every_part
+@torch.no_grad()
+def test_weights_survive_saving(role: str, name: str) -> None:
+    first, second, parts = build(role, name), build(role, name, seed=1), given()
+    expected = run(first, parts)
+    if first.state_dict():
+        assert not all(tensor.equal(expected[what]) for what, tensor in run(second, parts).items())
+    second.load_state_dict(first.state_dict())
+    for other in (second, copy.deepcopy(first)):
+        assert all(tensor.equal(expected[what]) for what, tensor in run(other, parts).items())
+
+
+@every_part
+def test_a_part_without_a_width_follows_the_image_encoder_on_any_device(role: str, name: str) -> None:
+    """The device that holds no numbers shows what would have been made elsewhere."""
+    part = build(role, name)
+    options = {option: value for option, value in small_options(type(part)).items() if option != "width"}
+    with torch.device("meta"):
+        follower = connected(REGISTRIES[role].build(name, **options))
+    found = run(follower, {what: tensor.to("meta") for what, tensor in given().items()})
+    for ours, theirs in ((follower.state_dict(), part.state_dict()), (found, run(part, given()))):
+        assert all(tensor.is_meta for tensor in ours.values())
+        assert {what: tensor.shape for what, tensor in ours.items()} == {
+            what: tensor.shape for what, tensor in theirs.items()
+        }
