@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from refsam_zoo.ablations.runs import BASES, read_table
 from refsam_zoo.clips.clips import collate
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.options.base_files import files_in_order
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
@@ -31,7 +32,7 @@ PRESETS = [CONFIGS / "reproduction.yaml", CONFIGS / "refsam_plus.yaml"]
 SMALL_ENCODERS = {
     "model": {"image_encoder": {"class_path": "vit_tiny", "init_args": {"image_size": 96}}, "text_encoder": "clip_tiny"}
 }
-PARTS = ("image_encoder", "text_encoder", "cross_modal", "sparse_prompt", "dense_prompt", "mask_decoder", "tracker")
+PARTS = ("cross_modal", *(role for role in REGISTRIES if not role.endswith("tuner")))
 
 # Lightning would rather not have modules among the hyper-parameters; the command line puts plain values there
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute .* is an instance of `nn.Module`")

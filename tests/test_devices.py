@@ -126,17 +126,17 @@ def test_a_training_step_does_not_wait(sizes: list[tuple[int, int]]) -> None:
 
 def segmentation() -> ReferringSegmentation:
     return ReferringSegmentation(
-        vit_tiny(),
-        clip_tiny(),
-        TUNERS.build("adapter"),
-        TUNERS.build("frozen"),
-        CrossModalMLP(),
-        SPARSE_PROMPTS.build("word_tokens"),
-        DENSE_PROMPTS.build("hierarchical_dense_attention"),
-        sam_decoder(),
-        track_mlp(),
-        MaskLoss(),
-        AlignmentLoss(1.0),
+        image_encoder=vit_tiny(),
+        text_encoder=clip_tiny(),
+        tuner=TUNERS.build("adapter"),
+        text_tuner=TUNERS.build("frozen"),
+        cross_modal=CrossModalMLP(),
+        sparse_prompt=SPARSE_PROMPTS.build("word_tokens"),
+        dense_prompt=DENSE_PROMPTS.build("hierarchical_dense_attention"),
+        mask_decoder=sam_decoder(),
+        tracker=track_mlp(),
+        loss=MaskLoss(),
+        alignment=AlignmentLoss(1.0),
     )
 
 

@@ -91,9 +91,11 @@ def mypy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], subprocess
 def test_a_users_program_is_typed(mypy: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
     found = mypy(EXAMPLE.read_text())
     assert found.returncode == 0, found.stdout + found.stderr
-    wrong = mypy(EXAMPLE.read_text().replace("refsam_zoo.create_model", "refsam_zoo.creat_model"))
+    misspelt = 'refsam_zoo.create_model(tunr="lora")\n'
+    wrong = mypy(EXAMPLE.read_text().replace("refsam_zoo.create_model", "refsam_zoo.creat_model") + misspelt)
     assert wrong.returncode == 1
     assert 'Module has no attribute "creat_model"' in wrong.stdout
+    assert 'Unexpected keyword argument "tunr" for "create_model"' in wrong.stdout
     names = "\n".join(f"reveal_type(refsam_zoo.{name})" for name in refsam_zoo.__all__)
     calls = 'reveal_type(refsam_zoo.create_model())\nreveal_type(refsam_zoo.load_model("a"))\n'
     calls += 'reveal_type(refsam_zoo.evaluate("a", "mevis", "b"))\nreveal_type(refsam_zoo.TUNERS.build("lora"))\n'

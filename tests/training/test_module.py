@@ -92,3 +92,8 @@ def test_what_cannot_be_described_is_named(tmp_path: Path) -> None:
     checkpoint = saved(segmentation(tracker=WithObject(object())), tmp_path)
     with pytest.raises(InputError, match=r"how its tracker was made"):
         load_model(checkpoint)
+
+
+def test_an_unknown_part_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'trackr'"):
+        segmentation(trackr=track_mlp())

@@ -33,16 +33,17 @@ def compose(
     """Composes a RefSAM of which exactly that is trainable which is to be trained.
 
     Args:
-        image_encoder: Encodes frames.
-        text_encoder: Encodes sentences.
+        image_encoder: Image encoder by name or class path.
+        text_encoder: Text encoder by name or class path.
         tuner: What is trained of the image encoder.
         text_tuner: What is trained of the text encoder.
-        cross_modal: Projects text features into SAM's embedding space.
+        cross_modal: Projection of text features into SAM's embedding space.
         sparse_prompt: Prompt tokens made of the words.
         dense_prompt: Prompt map made of words and image.
         mask_decoder: SAM's mask decoder.
         tracker: What is carried from frame to frame.
-        decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded; None means random weights.
+        decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded, usually the image
+            encoder's file; None means random weights.
         weights: Components to start from, loaded last: a file of `refsam-zoo convert` or a run's checkpoint, for
             instance of the first stage of training.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,8 @@ from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import CacheOptions, FeatureCache, require_frozen
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.composition import compose
-from refsam_zoo.model.cross_modal import CrossModalMLP
-from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.model.mask_decoders import MaskDecoder
 from refsam_zoo.model.preprocessing import pad_to_square, rows_of, shrink_masks
-from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.refsam import RefSAM, SegmentedClips
-from refsam_zoo.model.text_encoders import TextEncoder
-from refsam_zoo.model.trackers import Tracker
-from refsam_zoo.model.tuners import Tuner
 from refsam_zoo.number_types import NonNegativeFloat
 from refsam_zoo.recipes import recipes
 from refsam_zoo.systems.predictor import Predictor, TokenTrack
@@ -44,19 +36,6 @@ class ReferringSegmentation(LightningModule):
     """RefSAM under Lightning.
 
     Args:
-        image_encoder: Image encoder by name or class path.
-        text_encoder: Text encoder by name or class path.
-        tuner: What is trained of the image encoder.
-        text_tuner: What is trained of the text encoder.
-        cross_modal: Projection of text features into SAM's embedding space.
-        sparse_prompt: Prompt tokens made of the words.
-        dense_prompt: Prompt map made of words and image.
-        mask_decoder: SAM's mask decoder.
-        tracker: What is carried from frame to frame.
-        decoder_checkpoint: SAM checkpoint whose prompt encoder and mask decoder are loaded, usually the image
-            encoder's file; None means random weights.
-        weights: Components to start from, loaded last: a file of `refsam-zoo convert` or a run's checkpoint, for
-            instance of the first stage of training.
         loss: Loss of the masks.
         alignment: Loss of the similarity of pixels and sentences.
         learning_rates: Learning rate of each part.
@@ -65,48 +44,27 @@ class ReferringSegmentation(LightningModule):
         predictor: Turns the model's logits into masks, in validation, test and prediction.
         feature_cache: Where features of frozen encoders are kept over epochs and runs. Training clips must not be
             augmented at random then: each would be a new image.
+        parts: What `model.composition.compose` puts together: `image_encoder`, `text_encoder`, `tuner` and so on.
     """
 
     def __init__(
         self,
-        image_encoder: ImageEncoder,
-        text_encoder: TextEncoder,
-        tuner: Tuner,
-        text_tuner: Tuner,
-        cross_modal: CrossModalMLP,
-        sparse_prompt: SparsePrompt,
-        dense_prompt: DensePrompt,
-        mask_decoder: MaskDecoder,
-        tracker: Tracker,
         loss: MaskLoss,
         alignment: AlignmentLoss,
-        decoder_checkpoint: str | Path | None = None,
-        weights: str | Path | None = None,
         learning_rates: LearningRates = LearningRates(),  # noqa: B008  a dataclass default shows in --help
         schedule: Schedule = Schedule(),  # noqa: B008
         weight_decay: NonNegativeFloat = 0.01,
         predictor: Callable[[RefSAM], Predictor] = Predictor,
         feature_cache: CacheOptions = CacheOptions(),  # noqa: B008
+        **parts: Any,
     ) -> None:
-        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        options = {name: value for name, value in locals().items() if name not in ("self", "__class__", "parts")}
         super().__init__()
         # as classes and arguments, whether from a configuration file or made by a program; Lightning makes them again
-        self.save_hyperparameters({**recipes(given), "_instantiator": _INSTANTIATOR}, logger=False)
-        self.model = compose(
-            image_encoder,
-            text_encoder,
-            tuner,
-            text_tuner,
-            cross_modal,
-            sparse_prompt,
-            dense_prompt,
-            mask_decoder,
-            tracker,
-            decoder_checkpoint,
-            weights,
-        )
+        self.save_hyperparameters({**recipes(options | parts), "_instantiator": _INSTANTIATOR}, logger=False)
+        self.model = compose(**parts)
         if feature_cache.folder is not None:
-            require_frozen(image_encoder)
+            require_frozen(self.model.image_encoder)
             self.model.features = FeatureCache(EntryFolder(feature_cache.folder, feature_cache.gigabytes))
         self.loss = loss
         self.alignment = alignment
