@@ -29,7 +29,7 @@ from vos_benchmark.benchmark import benchmark
 from vos_benchmark.evaluator import Evaluator
 from vos_benchmark.utils import _seg2bmap
 
-from refsam_zoo.evaluation import evaluate
+from refsam_zoo import evaluate
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.tensor_counts import count_tensors
 

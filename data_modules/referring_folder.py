@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePath
 
@@ -64,7 +64,8 @@ def parse_referring_folder(root: str | Path) -> list[Referral]:
     """Reads the table.
 
     Raises:
-        InputError: The table is missing or wrong, names a path outside the folder, or a video or mask is missing.
+        InputError: The table is missing or wrong, names a path outside the folder, a video or mask is missing, or two
+            videos would have one name.
     """
     root = Path(root)
     table, csv_table = (root / name for name in TABLES)
@@ -74,7 +75,20 @@ def parse_referring_folder(root: str | Path) -> list[Referral]:
     for number, row in enumerate(rows):
         with separately():
             found.append(_parse_row(root, row, str(number), known))
+    _refuse_shared_ids(root, known)
     return found
+
+
+def _refuse_shared_ids(root: Path, videos: Iterable[Path]) -> None:
+    """Makes sure that no two videos would lie in one folder of results: `a/b` and `a-b` would."""
+    named: dict[str, Path] = {}
+    for video in videos:
+        path = video.relative_to(root)
+        other = named.setdefault(video_id(path), path)
+        if other != path:
+            raise InputError(
+                f"{root}: videos '{other}' and '{path}' would both be called '{video_id(path)}'; rename one"
+            )
 
 
 def _parse_row(root: Path, row: Entry, expression_id: str, known: dict[Path, tuple[str, ...]]) -> Referral:

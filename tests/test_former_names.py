@@ -18,6 +18,8 @@ from refsam_zoo.model.prompts.gated import gated_dense_attention
 from refsam_zoo.model.prompts.sparse import scaled_word_tokens
 from refsam_zoo.model.trackers.frame_memory import frame_memory
 from refsam_zoo.options.parser import ConfigFile, OneLineErrors
+from refsam_zoo.systems.released import ReleasedPredictor
+from refsam_zoo.training.module import ReferringSegmentation
 
 sys.path.insert(0, str(Path(__file__).parent / "training"))
 from test_module import saved, segmentation
@@ -26,6 +28,8 @@ FORMER = {
     "evaluation.callback": "EvaluationCallback",
     "evaluation.submission_writer": "SubmissionWriter",
     "inference.mask_writer": "MaskWriter",
+    "inference.predictor": "Predictor",
+    "inference.released": "ReleasedPredictor",
     "training.protocol_callback": "ProtocolCallback",
     "video.augmentation": "ClipAugmentation PseudoClipAugmentation",
     "video.clip_sampling": "ConsecutiveSampling NeighbourSampling UniformSampling WholeVideoSampling",
@@ -60,7 +64,10 @@ def test_other_names_stay() -> None:
 
 def test_a_former_checkpoint_is_loaded(tmp_path: Path) -> None:
     module = segmentation(
-        sparse_prompt=scaled_word_tokens(), dense_prompt=gated_dense_attention(), tracker=frame_memory()
+        sparse_prompt=scaled_word_tokens(),
+        dense_prompt=gated_dense_attention(),
+        tracker=frame_memory(),
+        predictor=ReleasedPredictor,
     )
     checkpoint = saved(module, tmp_path)
     content = torch.load(checkpoint, weights_only=True)
@@ -70,11 +77,16 @@ def test_a_former_checkpoint_is_loaded(tmp_path: Path) -> None:
         text = text.replace(f'"{now}"', f'"{then}"')
     assert "model.tracking.frame_memory" in text
     assert "model.mask_decoder.sam_decoder" in text
+    assert "inference.released.ReleasedPredictor" in text
     torch.save({**content, "hyper_parameters": json.loads(text)}, checkpoint)
 
-    found = load_model(checkpoint).state_dict()
-    assert found.keys() == module.model.state_dict().keys()
-    assert all(torch.equal(found[name], tensor) for name, tensor in module.model.state_dict().items())
+    assert content["hyper_parameters"]["_instantiator"] == "lightning.pytorch.cli.instantiate_module"
+    again = ReferringSegmentation.load_from_checkpoint(checkpoint, weight_decay=0.25)
+    assert (again.weight_decay, type(again._predictor)) == (0.25, ReleasedPredictor)
+    for model in (load_model(checkpoint), again.model):
+        found = model.state_dict()
+        assert found.keys() == module.model.state_dict().keys()
+        assert all(torch.equal(found[name], tensor) for name, tensor in module.model.state_dict().items())
 
 
 def test_a_former_configuration_is_read(ref_shapes: Path, tmp_path: Path) -> None:

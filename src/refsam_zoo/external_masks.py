@@ -9,7 +9,6 @@ from typing import Any
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.recognition import DATA_SETS, recognise
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.evaluation import scoring
 from refsam_zoo.evaluation.completeness import OnIncomplete
 from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, Evaluation, LabelMapProtocol, get_protocol
 from refsam_zoo.number_types import PositiveInt
@@ -45,7 +44,7 @@ def evaluate(
         data = _truth(protocol, Path(data), split)
     elif split is not None:
         raise InputError(f"split '{split}' goes with the root of a data set; referrals are what was asked already")
-    return scoring.evaluate(predictions, protocol, data, on_incomplete, threads)
+    return get_protocol(protocol).evaluate(Path(predictions), data, on_incomplete, threads)
 
 
 def referrals_asked(protocol: str, data: str | Path, split: str) -> list[Referral]:

@@ -44,6 +44,10 @@ class VideoSource:
     path: Path
     indices: tuple[int, ...] | None = None
 
+    def __init__(self, path: str | Path, indices: tuple[int, ...] | None = None) -> None:
+        object.__setattr__(self, "path", Path(path))
+        object.__setattr__(self, "indices", indices)
+
 
 @dataclass(frozen=True)
 class Referral:

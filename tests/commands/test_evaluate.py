@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from formats.catalogue import FORMATS
+from formats.masks import write_truth
 from PIL import Image
 
 from refsam_zoo.cli import main
@@ -16,24 +17,11 @@ from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
 from refsam_zoo.evaluation.results import read_csv
 from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.types import Referral
-from refsam_zoo.video.readers import open_video
 
 
 @pytest.fixture(scope="module")
 def shapes(ref_shapes: Path) -> list[Referral]:
     return parse_refer_youtube_vos(ref_shapes, "test")
-
-
-def write_truth(referrals: list[Referral], folder: Path) -> Path:
-    """Predictions that are right, as the zoo writes them."""
-    with MaskFolder(folder) as masks:
-        for referral in referrals:
-            assert referral.masks is not None
-            with open_video(referral.source, referral.frames) as video:
-                found = referral.masks.read(range(len(referral.frames)), video.size)
-            for frame, mask in zip(referral.frames, found, strict=True):
-                masks.write(referral.video_id, referral.expression_id, frame, mask)
-    return folder
 
 
 @pytest.fixture
@@ -76,87 +64,6 @@ def test_tables_and_pictures(
     assert [row.j < 1 for row in rows] == [True] + [False] * (len(rows) - 1)
     assert scores(tmp_path / "out")["j"] == pytest.approx(np.mean([row.j for row in rows]))
     assert "| j |" in (tmp_path / "out" / "summary.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("protocol", "written", "score"),
-    [
-        ("ref_youtube_vos", "refer_youtube_vos", "jf"),
-        ("ref_davis17_expressions", "ref_davis", "jf"),
-        ("mevis", "mevis", "jf"),
-        ("mevis", "revos", "jf"),
-        ("mevis", "csv_folder", "jf"),
-        ("a2d_sentences", "a2d_sentences", "precision_at_0.9"),
-        ("jhmdb_sentences", "jhmdb_sentences", "overall_iou"),
-        ("refcoco", "refcoco", "overall_iou"),
-        ("refcoco_cris", "refcoco", "precision_at_0.5"),
-        ("grefcoco", "grefcoco", "ciou"),
-    ],
-)
-def test_data_sets_as_they_come(
-    protocol: str,
-    written: str,
-    score: str,
-    shapes: list[Referral],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    data_module, write = FORMATS[written]
-    (tmp_path / "data").mkdir()
-    write(tmp_path / "data", shapes)
-    options = {"dataset": "grefcoco"} if written == "grefcoco" else {}
-    masks = write_truth(data_module(tmp_path / "data", **options).referrals("test"), tmp_path / "masks")
-    command = ["evaluate", masks, f"--protocol={protocol}", f"--data={tmp_path / 'data'}"]
-    code, out, _ = run(command, capsys)
-    assert code == 0
-    assert f"| {score} | 100.0 |" in out
-    next(masks.rglob("*.png")).unlink()
-    code, out, error = run(command, capsys)
-    assert code == 2
-    assert "missing: " in out
-    assert " missing: " in error
-
-
-@pytest.mark.parametrize("predicted", ["{}.png", "{:05d}.PNG"])
-def test_frames_without_leading_zeros(
-    predicted: str, shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    FORMATS["mevis"][1](tmp_path / "data", shapes)
-    file = tmp_path / "data" / "valid_u" / "meta_expressions.json"
-    content = json.loads(file.read_text())
-    for video in content["videos"].values():
-        video["frames"] = sorted(str(int(frame) + 7) for frame in video["frames"])
-    file.write_text(json.dumps(content))
-    for picture in (tmp_path / "data" / "valid_u" / "JPEGImages").rglob("*.jpg"):
-        picture.rename(picture.with_name(f"{int(picture.stem) + 7}.jpg"))
-    masks = write_truth(shapes, tmp_path / "masks")
-    for mask in sorted(masks.rglob("*.png"), reverse=True):
-        (mask.parent / f"._{mask.name}").write_bytes(b"of macOS")
-        mask.rename(mask.with_name(predicted.format(int(mask.stem) + 7)))
-    path = shutil.make_archive(str(tmp_path / "zipped"), "zip", masks)
-    code, out, _ = run(["evaluate", path, "--protocol=mevis", f"--data={tmp_path / 'data'}"], capsys)
-    assert code == 0
-    assert "| jf | 100.0 |" in out
-
-
-@pytest.mark.parametrize("written", ["ref_davis", "converted_ref_davis"])
-@pytest.mark.parametrize("protocol", ["ref_davis17", "ref_davis17_without_matching"])
-def test_ref_davis_merges_expressions(
-    protocol: str, written: str, shapes: list[Referral], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    FORMATS[written][1](tmp_path, shapes)
-    truth = tmp_path / ("DAVIS/Annotations_unsupervised/480p" if written == "ref_davis" else "valid/Annotations")
-    for video in truth.iterdir():
-        maps = {path.name: np.array(Image.open(path)) for path in sorted(video.iterdir())}
-        for number in range(4 * int(next(iter(maps.values())).max())):
-            folder = tmp_path / "masks" / video.name / str(number)
-            folder.mkdir(parents=True)
-            for name, labels in maps.items():
-                Image.fromarray(labels == number // 4 + 1).save(folder / name)
-    code, out, _ = run(["evaluate", tmp_path / "masks", f"--protocol={protocol}", f"--data={tmp_path}"], capsys)
-    assert code == 0
-    assert "| jf | 100.0 |" in out
-    assert "| anno_3/jf | 100.0 |" in out
 
 
 def test_coco_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,14 +134,9 @@ def test_submissions_are_checked(shapes: list[Referral], tmp_path: Path, capsys:
     ("options", "message"),
     [
         (["--protocol=ref_shape"], "did you mean 'ref_shapes'"),
-        (["--protocol=davis17", "--split=val"], "has no splits"),
         (["--protocol=davis17", "--check_only=true"], "does not ask for expressions"),
-        (["--protocol=reason_seg"], "does not ask for expressions"),
-        (["--protocol=mevis", "--data=absent"], "'absent': the data root is missing"),
-        (["--protocol=ref_shapes", "--split=tset"], "has no split 'tset'; did you mean 'test'"),
         (["--protocol=ref_shapes", "--check_only=true"], "no server takes submissions for 'ref_shapes'"),
         (["--protocol=ref_shapes", "--on_incomplete=ignore"], "on_incomplete"),
-        (["--protocol=ref_davis17"], "there are no masks in"),
     ],
 )
 def test_wrong_options(

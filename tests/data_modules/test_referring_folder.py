@@ -212,6 +212,15 @@ def test_two_masks_of_one_frame_are_refused(shapes: list[Referral], tmp_path: Pa
         parse_referring_folder(tmp_path)
 
 
+def test_two_videos_of_one_name_are_refused(shapes: list[Referral], tmp_path: Path) -> None:
+    row = copy_video(tmp_path, shapes[0], "frames") | {"expression": "x"}
+    other = row["video"].replace("/", "-")
+    shutil.copytree(tmp_path / row["video"], tmp_path / other)
+    write_table(tmp_path, [row, row, row | {"video": other}])
+    with pytest.raises(InputError, match=f"videos '{row['video']}' and '{other}' would both be called '{other}'"):
+        parse_referring_folder(tmp_path)
+
+
 def test_masks_of_16_bits_are_read(shapes: list[Referral], tmp_path: Path) -> None:
     row = copy_video(tmp_path, shapes[0], "frames")
     for file in (tmp_path / row["mask"]).iterdir():

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refsam_zoo import evaluate
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.protocols import PROTOCOLS
 from refsam_zoo.evaluation.statistics import Statistics

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.multiprocessing
 
-from refsam_zoo.evaluation import evaluate
+from refsam_zoo import evaluate
 
 
 def _write(folder: Path) -> None:

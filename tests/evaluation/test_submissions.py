@@ -11,9 +11,9 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from refsam_zoo import evaluate
 from refsam_zoo.callbacks.submission import SubmissionWriter
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.submissions import check_submission, write_submission
 from refsam_zoo.types import Referral
 

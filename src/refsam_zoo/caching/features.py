@@ -24,7 +24,7 @@ from refsam_zoo.types import ImageFeatures, TextFeatures, Tokens, to_device
 class CacheOptions:
     """Where features of frozen encoders are kept."""
 
-    folder: Path | None = None
+    folder: str | Path | None = None
     """Folder of the feature cache; none is used if not given."""
 
     gigabytes: PositiveFloat = 100.0

@@ -58,7 +58,7 @@ def cache_features(
     entries = EntryFolder(folder, gigabytes)
     if clear:
         yield f"{entries.clear()} entries deleted"
-    if data is not None:
+    if data is not None and image_encoder is not None:
         features = FeatureCache(entries)
         _fill(features, image_encoder, _referrals(Path(data), split), choose_device(device), precision)
         yield f"{features.misses} frames encoded, {features.hits} were there"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -11,11 +12,14 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
+from typing_extensions import Self
 
 import refsam_zoo.systems.released  # noqa: F401  makes its short names known
 from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import CacheOptions, FeatureCache, require_frozen
+from refsam_zoo.checkpoints.restoring import read_checkpoint
 from refsam_zoo.errors import InputError
+from refsam_zoo.former_names import with_present_names
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.preprocessing import pad_to_square, rows_of, shrink_masks
 from refsam_zoo.model.refsam import RefSAM, SegmentedClips
@@ -76,6 +80,36 @@ class ReferringSegmentation(LightningModule):
         self._seed = torch.initial_seed()
         self._gradients_pending = False
         self._resumed_gradients: dict[str, Tensor] = {}
+
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: str | Path | IO[bytes],
+        map_location: Any = None,
+        hparams_file: str | Path | None = None,
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **options: Any,
+    ) -> Self:
+        """Loads a file as Lightning does, one made before classes moved too.
+
+        Args:
+            checkpoint_path: A `.ckpt` file of `Trainer` or of `refsam-zoo fit`.
+            map_location: Device for the weights, as in `torch.load`.
+            hparams_file: Hyper-parameters to take instead of those in the file.
+            strict: Whether the file must have exactly the weights of the model.
+            weights_only: As in `torch.load`.
+            options: Arguments of `__init__` that replace those in the file.
+
+        Raises:
+            InputError: No such file, not a checkpoint, or one of another model.
+        """
+        if hparams_file is None and isinstance(checkpoint_path, str | Path):
+            # Lightning makes the parts from what the file says unless it is given something else
+            options = {**with_present_names(read_checkpoint(checkpoint_path)["hyper_parameters"]), **options}
+        return super().load_from_checkpoint(
+            checkpoint_path, map_location, hparams_file, strict, weights_only, **options
+        )
 
     def on_train_start(self) -> None:
         """Puts the gradients of a step under way where they were; Lightning has dropped earlier ones by now."""

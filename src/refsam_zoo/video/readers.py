@@ -47,7 +47,7 @@ def open_video(
         InputError: Nothing is there, it is not a whole video, it has too few frames, or the back end cannot read it.
     """
     if not isinstance(source, VideoSource):
-        source = VideoSource(Path(source))
+        source = VideoSource(source)
     if isinstance(source, PackedVideo):
         reader: VideoReader = PackedReader(source)
     elif source.path.is_dir():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refsam_zoo import evaluate
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.types import Referral
 
@@ -87,7 +87,7 @@ def test_another_size_is_an_input_error(predictions: Path, referrals: list[Refer
 def test_wrong_names_and_kinds_of_data(predictions: Path, referrals: list[Referral]) -> None:
     with pytest.raises(InputError, match="unknown protocol 'mevi'; did you mean 'mevis'"):
         evaluate(predictions, "mevi", referrals)
-    with pytest.raises(InputError, match="give the referrals"):
-        evaluate(predictions, "mevis", predictions)
+    with pytest.raises(InputError, match="give the data set's folder, or its referrals"):
+        evaluate(predictions, "mevis", predictions / "v0" / "1" / "00010.png")
     with pytest.raises(InputError, match="give its path"):
         evaluate(predictions, "davis17", referrals)

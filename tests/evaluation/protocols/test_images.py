@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refsam_zoo import evaluate
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation import evaluate
 from refsam_zoo.evaluation.images import ImageSample, encode, grefcoco_scores
 from refsam_zoo.types import Referral
 
@@ -194,8 +194,11 @@ def test_wrong_ground_truth_is_named(files: tuple[Path, Path], change: Callable[
 
 
 def test_missing_files_are_named(files: tuple[Path, Path]) -> None:
+    absent = files[0].with_name("absent.json")
+    with pytest.raises(InputError, match=r"absent\.json': the data root is missing"):
+        evaluate(files[0], "refcoco", absent)
     with pytest.raises(InputError, match=r"absent\.json: cannot read"):
-        evaluate(files[0], "refcoco", files[1].with_name("absent.json"))
+        evaluate(absent, "refcoco", files[1])
 
 
 def test_whatever_the_format_allows_is_read(tmp_path: Path) -> None:

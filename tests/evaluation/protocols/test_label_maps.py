@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refsam_zoo import evaluate
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation import evaluate
 
 
 def _save(folder: Path, maps: np.ndarray) -> None:

@@ -55,7 +55,7 @@ class ExpressionProtocol(BaseProtocol):
             InputError: The data are a path. Scoring raises it where a mask is of another size or has no ground truth.
         """
         if isinstance(data, Path):
-            raise InputError(f"protocol '{self.name}' scores expressions: give the referrals of the data set as data")
+            raise InputError(f"protocol '{self.name}' scores expressions: give the data set's folder, or its referrals")
         archive, completeness = self.check(predictions, data)
 
         def collect(parts: Sequence[list[tuple[ExpressionResult, int]]]) -> Evaluation:
