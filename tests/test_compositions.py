@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from torch.utils.data import DataLoader
 
 from refsam_zoo.ablations.runs import BASES, read_table
 from refsam_zoo.clips.clips import collate
+from refsam_zoo.model.composition import compose
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
-from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.options.base_files import files_in_order
+from refsam_zoo.registry import ROLES
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
 
@@ -32,7 +34,7 @@ PRESETS = [CONFIGS / "reproduction.yaml", CONFIGS / "refsam_plus.yaml"]
 SMALL_ENCODERS = {
     "model": {"image_encoder": {"class_path": "vit_tiny", "init_args": {"image_size": 96}}, "text_encoder": "clip_tiny"}
 }
-PARTS = ("cross_modal", *(role for role in REGISTRIES if not role.endswith("tuner")))
+PARTS = ("cross_modal", *(role for role in ROLES if role in signature(compose).parameters and "tuner" not in role))
 
 # Lightning would rather not have modules among the hyper-parameters; the command line puts plain values there
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute .* is an instance of `nn.Module`")

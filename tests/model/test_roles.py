@@ -21,11 +21,11 @@ from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoders import MaskDecoder
 from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
-from refsam_zoo.model.roles import REGISTRIES
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.trackers import Tracker
 from refsam_zoo.model.tuners import Tuner
 from refsam_zoo.recipes import recipe
+from refsam_zoo.registry import ROLES
 from refsam_zoo.types import ImageFeatures
 
 WIDTH, HEIGHT, COLUMNS, LENGTHS = 32, 3, 4, (3, 5, 2)
@@ -51,8 +51,8 @@ BASES: dict[str, type] = {
 }
 PARTS = ("sparse_prompt", "dense_prompt", "mask_decoder", "tracker")
 
-every_entry = pytest.mark.parametrize(("role", "name"), [(role, name) for role in BASES for name in REGISTRIES[role]])
-every_part = pytest.mark.parametrize(("role", "name"), [(role, name) for role in PARTS for name in REGISTRIES[role]])
+every_entry = pytest.mark.parametrize(("role", "name"), [(role, name) for role in BASES for name in ROLES[role]])
+every_part = pytest.mark.parametrize(("role", "name"), [(role, name) for role in PARTS for name in ROLES[role]])
 
 
 def small_options(cls: type) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_an_entry_is_made_again_from_plain_values(role: str, name: str) -> None:
     """As a checkpoint and a configuration file have it, by the parser that reads both."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(BASES[role], role)
-    cls = REGISTRIES[role].get(name)
+    cls = ROLES[role].get(name)
     with torch.device("meta"):  # large ones too
         made = recipe(cls(**small_options(cls)))
         written = parser.parse_object({role: yaml.safe_load(yaml.safe_dump(made))})
@@ -76,7 +76,7 @@ def test_an_entry_is_made_again_from_plain_values(role: str, name: str) -> None:
 
 @every_entry
 def test_an_option_that_an_entry_does_not_have_is_refused(role: str, name: str) -> None:
-    registry = REGISTRIES[role]
+    registry = ROLES[role]
     with pytest.raises(TypeError, match=r"unheard_of|takes no arguments"):
         registry.build(name, **small_options(registry.get(name)), unheard_of=1)
 
@@ -88,7 +88,7 @@ def test_every_class_with_the_name_of_an_entry_is_one(role: str) -> None:
 
     package = BASES[role].__module__.rpartition(".")[0]
     names = {cls.__name__ for cls in below(BASES[role]) if cls.__module__.startswith(f"{package}.")}
-    assert {name for name in names if name == name.lower()} == set(REGISTRIES[role])
+    assert {name for name in names if name == name.lower()} == set(ROLES[role])
 
 
 def connected(part: nn.Module) -> nn.Module:
@@ -103,7 +103,7 @@ def connected(part: nn.Module) -> nn.Module:
 
 def build(role: str, name: str, seed: int = 0) -> nn.Module:
     """Makes an entry whose parameters are all away from where they start: a zero hides what comes after it."""
-    registry = REGISTRIES[role]
+    registry = ROLES[role]
     torch.manual_seed(seed)
     part = connected(registry.build(name, **small_options(registry.get(name))))
     with torch.no_grad():
@@ -249,7 +249,7 @@ def test_a_part_without_a_width_follows_the_image_encoder_on_any_device(role: st
     part = build(role, name)
     options = {option: value for option, value in small_options(type(part)).items() if option != "width"}
     with torch.device("meta"):
-        follower = connected(REGISTRIES[role].build(name, **options))
+        follower = connected(ROLES[role].build(name, **options))
     found = run(follower, {what: tensor.to("meta") for what, tensor in given().items()})
     for ours, theirs in ((follower.state_dict(), part.state_dict()), (found, run(part, given()))):
         assert all(tensor.is_meta for tensor in ours.values())
