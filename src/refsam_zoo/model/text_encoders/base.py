@@ -80,12 +80,13 @@ class TextEncoder(Made, nn.Module):
         ids = self.token_ids(expression)
         if len(ids) <= self.max_tokens:
             return ids
-        _warn_truncated(expression, len(ids), self.max_tokens)
+        warn_truncated(expression, len(ids), self.max_tokens)
         return [*ids[: self.max_tokens - 1], ids[-1]]
 
 
 @functools.cache
-def _warn_truncated(expression: str, tokens: int, limit: int) -> None:
+def warn_truncated(expression: str, tokens: int, limit: int) -> None:
+    """Says once that a sentence is longer than what an encoder reads of it."""
     _logger.warning("an expression of %d tokens is cut to %d: '%.60s...'", tokens, limit, expression)
 
 

@@ -15,9 +15,10 @@ from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
 from refsam_zoo.weights.files import are_weights_to_follow, warn_random_weights
+from refsam_zoo.weights.hub_folders import load_whole, read_config, read_processor
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
 class HuggingFaceTextEncoder(TextEncoder):
@@ -52,12 +53,12 @@ class HuggingFaceTextEncoder(TextEncoder):
         if folder is None:
             warn_random_weights(f"text encoder {type(self).__name__}")
         else:
-            self.tokenizer = _read_tokenizer(folder)
+            self.tokenizer = read_processor(folder, "AutoTokenizer")
             self.max_tokens = min(self.max_tokens, self.tokenizer.model_max_length)
         if folder is None or are_weights_to_follow():
             self.model = AutoModelForTextEncoding.from_config(config, torch_dtype=torch.float32)
         else:
-            self.model = _read_model(folder, config)
+            self.model = load_whole(AutoModelForTextEncoding, folder, config, may_lack="pooler.", may_exceed=True)
         if hasattr(self.model, "pooler"):
             self.model.pooler = None
 
@@ -92,12 +93,7 @@ class HuggingFaceTextEncoder(TextEncoder):
         return AutoConfig.for_model(self.architecture, **self.sizes)
 
     def _read_config(self, folder: Path) -> PretrainedConfig:
-        from transformers import AutoConfig
-
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder / 'config.json'}: {_first_line(error)}") from error
+        config = read_config(folder)
         if self.sizes:
             self._check_sizes(config, folder)
         return config
@@ -135,35 +131,6 @@ def _local_folder(folder: Path) -> Path:
             f"{folder}: no model folder with a 'config.json', as save_pretrained writes it, "
             "nor the name of a model in the local Hugging Face cache"
         ) from error
-
-
-def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{folder}: cannot read the tokenizer files: {_first_line(error)}") from error
-
-
-def _read_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    from safetensors import SafetensorError
-    from transformers import AutoModelForTextEncoding
-
-    try:
-        model, report = AutoModelForTextEncoding.from_pretrained(
-            folder, config=config, local_files_only=True, output_loading_info=True, torch_dtype=torch.float32
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: cannot read the weights: {_first_line(error)}") from error
-    missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]
-    if missing:
-        raise InputError(f"{folder}: {len(missing)} weights are missing, the first is '{sorted(missing)[0]}'")
-    return model
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 def _roberta(size: str) -> ModelCard:
