@@ -75,6 +75,16 @@ class VideoSegmenter(ABC, Generic[Track]):
         """Where the weights are."""
         return next(self.model.parameters()).device
 
+    @property
+    def compiled_parts(self) -> Sequence[nn.Module]:
+        """The modules that take the time, each called as a module: what `compile` compiles."""
+        return [self.model]
+
+    def compile(self) -> None:
+        """Compiles the parts in place (`torch.compile`): the first frames take minutes, later ones less time."""
+        for part in self.compiled_parts:
+            part.compile()
+
     @abstractmethod
     def start(self, expressions: Sequence[str]) -> Track:
         """Encodes the N sentences about a video, once for all its frames."""
@@ -145,4 +155,4 @@ class VideoSegmenter(ABC, Generic[Track]):
         return masks, under_way
 
 
-SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system")
+SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system", ["system"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import Self
 
 from refsam_zoo.checkpoints.restoring import load_model
@@ -77,6 +77,11 @@ class Predictor(VideoSegmenter[TokenTrack]):
         """
         model = load_model(source).to(choose_device(str(device)), dtype)
         return cls(model, **options)
+
+    @property
+    def compiled_parts(self) -> Sequence[nn.Module]:
+        """The image encoder, which sees frames of one size; sentences and their number change, and would recompile."""
+        return [self.model.image_encoder]
 
     def start(self, expressions: Sequence[str]) -> TokenTrack:
         """See `VideoSegmenter.start`."""
