@@ -58,6 +58,6 @@ def segment(
         model = load_model(checkpoint).to(target).eval()
         clear(output)
         with leave_on_termination(), computing_in(target):
-            segment_video(Predictor(model, threshold), reader, sentences, output)
-    summary = f"{len(reader)} frames of {video}: masks/, overlay.mp4 and still.png are in {output}"
+            count = segment_video(Predictor(model, threshold), reader, sentences, output)
+    summary = f"{count} frames of {video}: masks/, overlay.mp4 and still.png are in {output}"
     print(summary.encode(errors="backslashreplace").decode())  # names of files may be no text

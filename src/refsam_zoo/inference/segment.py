@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,7 @@ from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.segment_folder import LISTING, MASKS, OVERLAY, STILL
 from refsam_zoo.output_files import output_path, write_whole
 from refsam_zoo.systems.base import FrameMasks, VideoSegmenter
-from refsam_zoo.video.base import VideoReader
-from refsam_zoo.video.frame_folder import FrameFolderReader
+from refsam_zoo.video.frame_stream import Frame, FrameStream
 
 FRAMES_AT_ONCE = 4
 BATCHES_AHEAD = 2
@@ -32,8 +32,8 @@ BATCHES_AHEAD = 2
 
 
 def segment_video(
-    system: VideoSegmenter[Any], reader: VideoReader, expressions: Sequence[str], output: str | Path
-) -> None:
+    system: VideoSegmenter[Any], video: FrameStream, expressions: Sequence[str], output: str | Path
+) -> int:
     """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
 
     Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own. The overlay shows
@@ -41,50 +41,59 @@ def segment_video(
 
     Args:
         system: Finds the masks.
-        reader: The video.
+        video: The video; its length need not be known.
         expressions: N sentences.
         output: Folder for the result.
+
+    Returns:
+        How many frames it had.
 
     Raises:
         InputError: A frame is damaged, or the output cannot be written; what was found up to there is on disk.
     """
     output = Path(output)
-    path, frame_names = Path(os.path.abspath(reader.path)), _frame_names(reader)  # a link keeps its own name
-    is_file = path.is_file()
-    name = path.stem if is_file else path.name
     sentences = {str(number): sentence for number, sentence in enumerate(expressions, 1)}
-    overlay, still = Overlay(reader.size, expressions), Still()
-    listing = json.dumps({"video": name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
+    overlay, still = Overlay(video.size, expressions), Still()
+    listing = json.dumps({"video": video.name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
     write_whole(output_path(output, LISTING), listing.encode(errors="backslashreplace"))  # what JSON reads, too
-    with say_what_is_kept(output, len(reader)) as kept, ExitStack() as stack:
+    with say_what_is_kept(output, video.length) as kept, ExitStack() as stack:
         stack.callback(lambda: still.write(output / STILL))
         masks = stack.enter_context(MaskFolder(output / MASKS))
         film = stack.enter_context(
             OverlayVideoWriter(
                 output / OVERLAY,
                 overlay.size,
-                reader.fps,
-                time_unit=reader.time_unit,
-                pixel_aspect=reader.pixel_aspect,
-                sound=(path, reader.begin) if is_file else None,
+                video.fps,
+                time_unit=video.time_unit,
+                pixel_aspect=video.pixel_aspect,
+                sound=(video.path, video.begin) if video.path.is_file() else None,
             )
         )
         pictures = stack.enter_context(BackgroundTasks(threads=1, most_pending=16))
-        frames = stack.enter_context(closing(read_ahead(reader.stream(FRAMES_AT_ONCE), BATCHES_AHEAD)))
+        batches = stack.enter_context(closing(read_ahead(video.batches(FRAMES_AT_ONCE), BATCHES_AHEAD)))
         stack.enter_context(logging_redirect_tqdm())  # warnings go above the progress bar
-        found = system.stream(frames, expressions)
+        frames = deque[Frame]()  # under way through the system
+        found = system.stream(_pictures(batches, frames), expressions)
 
-        def show(segmented: FrameMasks, position: int) -> None:
+        def show(segmented: FrameMasks, time: Fraction) -> None:
             picture = overlay.draw(segmented.frame, segmented.masks)
-            film.write(picture, reader.time(position))
+            film.write(picture, time)
             still.consider(segmented, picture)
 
-        bar = tqdm(frame_names, desc=name, unit="frame")
-        for position, (frame_name, segmented) in enumerate(zip(bar, found, strict=True)):
+        for segmented in tqdm(found, desc=video.name, unit="frame", total=video.length):
+            frame = frames.popleft()
             for number, mask in zip(sentences, segmented.masks, strict=True):
-                masks.write(name, number, frame_name, mask)
-            pictures.submit(show, segmented, position)
-            kept.frames = position + 1
+                masks.write(video.name, number, frame.name, mask)
+            pictures.submit(show, segmented, frame.time)
+            kept.frames += 1
+    return kept.frames
+
+
+def _pictures(batches: Iterable[list[Frame]], under_way: deque[Frame]) -> Iterator[np.ndarray]:
+    """Gives batches of pictures and keeps the frames that they are of."""
+    for batch in batches:
+        under_way.extend(batch)
+        yield np.stack([frame.picture for frame in batch])
 
 
 class Still:
@@ -111,10 +120,3 @@ class Still:
         content = io.BytesIO()
         Image.fromarray(self._picture).save(content, "PNG", compress_level=1)
         return content.getvalue()
-
-
-def _frame_names(reader: VideoReader) -> list[str]:
-    """Names of pictures as they are, numbers for a video file."""
-    if isinstance(reader, FrameFolderReader):
-        return reader.names
-    return [f"{number:05d}" for number in range(len(reader))]
