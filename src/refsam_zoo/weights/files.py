@@ -231,6 +231,11 @@ def weights_follow() -> Iterator[None]:
         _weights_follow.reset(token)
 
 
+def are_weights_to_follow() -> bool:
+    """Says whether `weights_follow` is in force, so that reading any would be in vain."""
+    return _weights_follow.get()
+
+
 @functools.cache
 def _warn_once(message: str, component: str) -> None:
     _logger.warning(message, component)

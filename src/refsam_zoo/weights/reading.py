@@ -55,9 +55,9 @@ def read_content(path: Path, complaint: str) -> Any:
     try:
         with path.open("rb") as file:
             beginning = file.read(64)
-        _refuse_impostor(path, beginning)
-        if beginning[8:9] == b"{":  # after the length of the header
+        if is_safetensors(beginning):
             return load_file(path)
+        refuse_impostor(path, beginning)
         with (
             path.open("rb") as file,
             torch.serialization.safe_globals(_harmless_types()),
@@ -82,7 +82,21 @@ def _what_to_give(folder: Path) -> str:
     return f"give one of its files: {', '.join(names)}" if len(names) > 1 else f"give {''.join(names) or 'a file'}"
 
 
-def _refuse_impostor(path: Path, beginning: bytes) -> None:
+def is_safetensors(beginning: bytes) -> bool:
+    """Whether a file's first bytes are those of safetensors: the length of the header, which is JSON."""
+    return beginning[8:9] == b"{"
+
+
+def refuse_impostor(path: Path, beginning: bytes) -> None:
+    """Names what a file is that people take for weights.
+
+    Args:
+        path: The file, for the message.
+        beginning: Its first 64 bytes.
+
+    Raises:
+        InputError: It is empty, or an archive, an HTML page, a Git LFS pointer, ...
+    """
     if not beginning.lstrip():
         raise InputError(f"{path}: the file is empty; give another one or download it again")
     for signature, what in _NOT_A_CHECKPOINT.items():
