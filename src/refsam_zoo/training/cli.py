@@ -13,7 +13,7 @@ from jsonargparse import Namespace
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
@@ -28,10 +28,11 @@ from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
 from refsam_zoo.options.parser import ConfigFile, OneLineErrors
 from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
 from refsam_zoo.precision import accelerator_device, default_precision
+from refsam_zoo.private_parts.pytorch import is_lost_worker
+from refsam_zoo.private_parts.pytorch_lightning import CLIWithoutCheckpointOptions, without_harmless_messages
 from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
 from refsam_zoo.training.class_changes import options_stay_with_their_class
-from refsam_zoo.training.lightning_messages import without_harmless_messages
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.progress_lines import ProgressLines
@@ -66,7 +67,7 @@ class _SaveConfig(SaveConfigCallback):
             trainer.logger.log_hyperparams({"config": yaml.safe_load(text)})  # plain values
 
 
-class RefSAMCLI(LightningCLI):
+class RefSAMCLI(CLIWithoutCheckpointOptions):
     """LightningCLI with RefSAM's parts by short name, two checkpoint callbacks and the J&F evaluation.
 
     Attributes:
@@ -84,7 +85,7 @@ class RefSAMCLI(LightningCLI):
                 raise
             raise InputError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from error
         except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):  # torch raises it wherever the run happens to be
+            if not is_lost_worker(error):
                 raise
             why = "mostly the machine's memory is full, or a file ends its decoder; try fewer --data.workers"
             raise InputError(f"a data worker was lost, {why} ({str(error).strip()})") from error
@@ -136,12 +137,10 @@ class RefSAMCLI(LightningCLI):
             }
         )
 
-    def _parse_ckpt_path(self) -> None:
-        """Leaves the configuration alone: a checkpoint's hyper-parameters never override files and flags."""
-
     def before_instantiate_classes(self) -> None:
         """Looks at options and checkpoint and chooses the run's folder before anything is loaded or computed."""
-        command, trainer = self.config[self.subcommand], self._get(self.config, "trainer")
+        command = self.config[self.subcommand]
+        trainer = command["trainer"]
         check_options(command)
         self.folder = Path(trainer["default_root_dir"])
         checkpoint = None
@@ -167,20 +166,21 @@ class RefSAMCLI(LightningCLI):
         if checkpoint is not None:
             content = read_checkpoint(checkpoint)
             if fit:
-                trainer = self._get(self.config, "trainer")
+                trainer = self.config[self.subcommand]["trainer"]
                 require_steps_left(content, checkpoint, trainer["max_steps"], trainer["max_epochs"])
         return checkpoint
 
     def instantiate_classes(self) -> None:
         """Makes everything; a model whose weights are in a checkpoint misses none."""
-        with weights_follow() if self._get(self.config, "ckpt_path") else nullcontext():
+        with weights_follow() if self.config[self.subcommand]["ckpt_path"] else nullcontext():
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Fills in what depends on the machine and on the run folder."""
-        options = self._get(self.config_init, "trainer")
+        made = self.config_init[self.subcommand]
+        options = made["trainer"]
         for name in ("best_checkpoint", "last_checkpoint"):
-            self._get(self.config_init, name).dirpath = str(self.folder / run_folder.CHECKPOINTS)
+            made[name].dirpath = str(self.folder / run_folder.CHECKPOINTS)
         if options["logger"] in (None, True):
             kwargs["logger"] = RunLogger(self.folder) if self.subcommand == "fit" else False
         plugins, callbacks = _listed(options["plugins"]), list[Callback]([MovedRuns()])
@@ -203,9 +203,10 @@ class RefSAMCLI(LightningCLI):
 
     def _evaluation_callbacks(self) -> list[Callback]:
         """What `predict`, `test` and `validate` have besides the scores of every expression."""
-        chosen = self._get(self.config_init, "protocol")
+        made = self.config_init[self.subcommand]
+        chosen = made["protocol"]
         for option, commands in (("submission", ("predict", "test")), ("protocol", ("validate", "test"))):
-            if self._get(self.config_init, option) is not None and self.subcommand not in commands:
+            if made[option] is not None and self.subcommand not in commands:
                 raise InputError(f"--{option} is for {' and '.join(commands)}, not for {self.subcommand}")
         # What a submission needs is looked at before a test, although it is written after it.
         writers = self._submission_writers()
@@ -231,7 +232,7 @@ class RefSAMCLI(LightningCLI):
         return getattr(self.datamodule, "protocol", None)
 
     def _submission_writers(self) -> list[Callback]:
-        submission = self._get(self.config_init, "submission")
+        submission = self.config_init[self.subcommand]["submission"]
         if submission is None:
             return []
         require_empty(self.folder / "masks")
