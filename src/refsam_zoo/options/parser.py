@@ -20,6 +20,10 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     BadNumber,
     MissingArguments,
     MissingClass,
+    MissingClassArguments,
+    MissingModule,
+    OptionOfNothing,
+    OtherClass,
     Refusal,
     UnknownArgument,
     UnknownClass,
@@ -69,6 +73,15 @@ class OneLineErrors(ArgumentParser):
                     return f"--{key}: unknown {registry.role} '{name}'{nearest_name(name, registry)}"
             case MissingClass(key, module, name):
                 return f"--{key}: {module} has no {name}{_close_to(name, vars(sys.modules[module]))}"
+            case MissingModule(key, module):
+                return f"--{key}: there is no module {module}"
+            case OtherClass(key, class_path, base):
+                return f"--{key}: {class_path} is no {base}"
+            case OptionOfNothing(key, name):
+                return f"--{key}.{name} is an option of what? Give --{key} NAME first"
+            case MissingClassArguments(key, class_path, names):
+                needed = ", ".join(f"--{key}.{name}" for name in names)
+                return f"missing: {needed}, which {class_path.rsplit('.', 1)[-1]} needs"
             case UnknownClassOption(key, class_path, name):
                 valid = _options_of(class_path)
                 takes = nearest_name(name, valid) if valid else " (it has none)"

@@ -146,7 +146,7 @@ class VideoSegmenter(ABC, Generic[Track]):
             # A repeated window only fills up a process's share: it may come alone, and nothing is made of its masks.
             if track is None and not clip.first and not clip.repeated:
                 raise ValueError(f"video {video}: a later window came without the one before it")
-            under_way[video] = track = track or self.start(clip.expressions)
+            under_way[video] = track = self.start(clip.expressions) if track is None else track
             rows = batch.rows(index)
             for start in range(0, steps, self.frames_at_once):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
