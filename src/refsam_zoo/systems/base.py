@@ -63,9 +63,11 @@ class VideoSegmenter(ABC, Generic[Track]):
 
     Attributes:
         frames_at_once: Frames that `window` hands over together.
+        score_meaning: What the scores say, in words.
     """
 
     frames_at_once: int = 4
+    score_meaning: str = "how sure the system is of the mask, 0 to 1"
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -116,7 +118,22 @@ class VideoSegmenter(ABC, Generic[Track]):
         Raises:
             InputError: A sentence is empty, or a frame is of another kind, shape or range.
         """
-        track = self.start(checked_sentences(expressions))
+        yield from self.follow(frames, self.start(checked_sentences(expressions)))
+
+    @torch.inference_mode()
+    def follow(self, frames: Iterable[Any], track: Track) -> Iterator[FrameMasks]:
+        """Segments the next frames of a video that is under way.
+
+        Args:
+            frames: As `stream` takes them. When it is asked for a batch, the track is as the one before left it.
+            track: What `start` gave; it is changed in place.
+
+        Yields:
+            Each frame with its masks, in order.
+
+        Raises:
+            InputError: A frame is of another kind, shape or range.
+        """
         for batch in rgb_batches(frames):
             # copied where an array is read-only, which PyTorch has no tensors for
             images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)

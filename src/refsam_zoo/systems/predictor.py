@@ -47,6 +47,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
     """
 
     model: RefSAM
+    score_meaning = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 
     def __init__(
         self,
