@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from formats.segment_outputs import FRAMES
 from PIL import Image
 
 from refsam_zoo.cli import main
+from refsam_zoo.inference.outputs import OUTPUTS
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
 ON_SMALL_DISK = """
@@ -110,6 +113,53 @@ def test_segment_does_not_claim_what_is_not_there(size: str, checkpoint: Path, r
     assert "are kept" not in said
     assert "what could be written of the first 6 of 6 frames is in" in said
     assert not (disk / "out" / "still.png").exists()
+
+
+EVERY_OUTPUT = """
+import json, shutil, subprocess, sys
+from fractions import Fraction
+from pathlib import Path
+import numpy as np
+from refsam_zoo.errors import InputError
+from refsam_zoo.inference.open_outputs import OpenOutputs
+from refsam_zoo.inference.outputs import OUTPUTS, SegmentedFrame, VideoFacts
+from refsam_zoo.systems.base import FrameMasks
+
+random = np.random.default_rng(0)
+said = {}
+for name in OUTPUTS:
+    disk = Path(sys.argv[1], name)
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=True)
+    try:
+        with OpenOutputs([name], disk, VideoFacts("cat", (36, 60), ("it", "another"), fps=12)) as outputs:
+            for number in range(3000):
+                frame = random.integers(0, 256, (36, 60, 3)).astype(np.uint8)
+                masks = random.random((2, 36, 60)) > 0.5
+                found = FrameMasks(frame, masks, np.ones(2, np.float32))
+                outputs.add(SegmentedFrame(number, f"{number:05d}", Fraction(number, 12), found))
+    except InputError as error:
+        said[name] = [str(error), outputs.frames]
+    shutil.copytree(disk, Path(sys.argv[2], name))
+print(json.dumps(said))
+"""
+
+
+def test_every_output_of_segment_keeps_the_frames_that_had_room(tmp_path: Path) -> None:
+    (tmp_path / "disks").mkdir()
+    command = [*UNSHARE, sys.executable, "-c", EVERY_OUTPUT, str(tmp_path / "disks"), str(tmp_path / "copies")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+    said = json.loads(done.stdout)
+    assert set(said) == set(FRAMES)
+    for name, (message, frames) in said.items():
+        assert message.endswith("cannot be written: No space left on device")
+        left = [path.name for path in (tmp_path / "copies" / name).glob("*")]
+        path = tmp_path / "copies" / name / OUTPUTS.get(name).file
+        if name == "still":  # it is written at the end, and had no room
+            assert not path.exists()
+        else:
+            assert path.name in left
+            assert frames - 33 <= FRAMES[name](path) <= frames
 
 
 def test_a_feature_cache_that_is_to_be_filled(ref_shapes: Path, disk: Path) -> None:
