@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from typing_extensions import Self
 
 from refsam_zoo.errors import InputError
@@ -34,6 +36,10 @@ class OverlayVideoWriter:
         time_unit: Seconds that the times of pictures are multiples of; None where they follow from the rate.
         pixel_aspect: Width of a pixel as displayed over its height.
         sound: A video file whose sound is to be heard, and the time in it at which the pictures begin, in seconds.
+        go_on: Whether to begin with the pictures of a film of this size that an earlier run left.
+
+    Attributes:
+        pictures: How many there are.
 
     Raises:
         InputError: The file cannot be written.
@@ -48,11 +54,12 @@ class OverlayVideoWriter:
         time_unit: Fraction | None = None,
         pixel_aspect: Fraction = Fraction(1),
         sound: tuple[Path, Fraction] | None = None,
+        go_on: bool = False,
     ) -> None:
         self.path = path
         self._rate = exact_rate(fps)
         self._unit = max(time_unit or 1 / self._rate, FINEST_UNIT)
-        self._count, self._last = 0, -1
+        self.pictures, self._last = 0, -1
         self._broken = False
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -68,7 +75,14 @@ class OverlayVideoWriter:
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = self._unit
         self._stream.codec_context.sample_aspect_ratio = pixel_aspect
+        self._stream.codec_context.max_b_frames = 0  # a film may end, and another follow, after any picture
         self._sound = Sound(*sound, self._container) if sound else None
+        if go_on:
+            try:
+                self._copy_earlier()
+            except InputError:
+                self.close(whole=False)
+                raise
 
     def write(self, picture: np.ndarray, time: Fraction | None = None) -> None:
         """Appends a picture.
@@ -81,9 +95,9 @@ class OverlayVideoWriter:
         Raises:
             InputError: The disk is full, or the like.
         """
-        wanted = self._count / self._rate if time is None else time
+        wanted = self.pictures / self._rate if time is None else time
         self._last = max(self._last + 1, round(wanted / self._unit))
-        self._count += 1
+        self.pictures += 1
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = self._last, self._unit
         self._mux(frame)
@@ -96,14 +110,49 @@ class OverlayVideoWriter:
             raise self._cannot(error) from error
 
     def _mux_sound(self, time: Fraction | None) -> None:
+        self._put(self._sound.until(time) if self._sound else ())
+
+    def _put(self, packets: Iterable[av.Packet]) -> None:
         try:
-            for packet in self._sound.until(time) if self._sound else ():
+            for packet in packets:
                 self._container.mux(packet)
         except OSError as error:
             raise self._cannot(error) from error
 
-    def _finish(self, whole: bool) -> None:
+    def _copy_earlier(self) -> None:
+        """Begins with the film that is there; one that cannot be continued is left out."""
+        with contextlib.suppress(av.error.FFmpegError, OSError), av.open(str(self.path)) as earlier:
+            source = earlier.streams.video[0]
+            if not self._fits(source):
+                return
+            for packet in _encoder_packets(source, earlier):
+                self._last = round((packet.pts or 0) * (packet.time_base or Fraction(1)) / self._unit)
+                packet.stream = self._stream
+                self._put([packet])
+                self._mux_sound(self._last * self._unit)
+                self.pictures += 1
+
+    def _fits(self, source: av.VideoStream) -> bool:
+        """Whether a film was made as this one is."""
+        written = self._stream
+        return (source.height, source.width) == (written.height, written.width) and (
+            source.codec_context.codec.canonical_name == written.codec_context.codec.canonical_name
+        )
+
+    def close(self, whole: bool) -> None:
         """Makes what was written a file that can be played; the rest of the sound belongs to a whole film."""
+        try:
+            if whole or (self.pictures and not self._broken):
+                with contextlib.nullcontext() if whole else contextlib.suppress(InputError, av.error.FFmpegError):
+                    self._finish(whole)
+        finally:
+            with contextlib.suppress(OSError):
+                self._container.close()
+            if self._sound:
+                self._sound.close()
+            self._unfinished.unlink(missing_ok=True)
+
+    def _finish(self, whole: bool) -> None:
         self._mux(None)
         if whole:
             self._mux_sound(None)
@@ -123,15 +172,14 @@ class OverlayVideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None:
-                self._finish(whole=True)
-            elif self._count and not self._broken:
-                with contextlib.suppress(InputError, av.error.FFmpegError):  # the first problem is the one to tell
-                    self._finish(whole=False)
-        finally:
-            with contextlib.suppress(OSError):
-                self._container.close()
-            if self._sound:
-                self._sound.close()
-            self._unfinished.unlink(missing_ok=True)
+        self.close(whole=error is None)  # after an error, the first problem is the one to tell
+
+
+def _encoder_packets(stream: av.VideoStream, container: av.container.InputContainer) -> Iterator[av.Packet]:
+    """Gives the packets of an mp4 file as an encoder would, which have their times in order."""
+    if stream.codec_context.name != "h264":
+        yield from (packet for packet in container.demux(stream) if packet.size)
+        return
+    form = BitStreamFilterContext("h264_mp4toannexb", stream)
+    for packet in container.demux(stream):
+        yield from form.filter(packet if packet.size else None)
