@@ -138,6 +138,14 @@ class TestRun:
         assert [path for path in tmp_path.glob(written) if path.stat().st_size > 1000]
         assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
+    def test_a_checkpoint_is_a_system_too(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
+        arguments = [argument for argument in demo("test", ref_shapes, tmp_path) if "demo.yaml" not in argument]
+        system = (f"--config={CONFIGS / 'systems/refsam.yaml'}", f"--system.checkpoint={run / 'checkpoints/last.ckpt'}")
+        data = f"--config={CONFIGS / 'data/ref_shapes.yaml'}"
+        assert main([arguments[0], *system, data, *arguments[1:]]) == 0
+        one, other = ((folder / "evaluation" / "per_expression.csv").read_text() for folder in (run, tmp_path))
+        assert one == other
+
     def test_two_processes_give_the_numbers_of_one(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
         ddp = ("--trainer.strategy=ddp", "--trainer.devices=2")
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
@@ -179,7 +187,7 @@ class TestBadInput:
         assert expected in error_of(demo("fit", ref_shapes, tmp_path, flag), capsys)
 
     def test_what_is_missing_is_named_as_it_is_typed(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "missing: --checkpoint, --output;" in error_of(["segment", "v.mp4", "the star"], capsys)
+        assert "missing: --output;" in error_of(["segment", "v.mp4", "the star"], capsys)
 
     def test_a_configuration_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "nowhere.yaml" in error_of(["fit", "--config=nowhere.yaml"], capsys)
