@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 
 from refsam_zoo import create_model
-from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
@@ -170,27 +169,3 @@ def test_a_warning_does_not_stand_behind_the_progress_bar(
         segment_video(predictor, reader, ["the very " + "long " * 200 + "sentence"], tmp_path / "output")
     printed = capsys.readouterr().err
     assert re.search(r"(^|[\r\n])an expression of \d+ tokens is cut to \d+.*\n", printed), printed
-
-
-def test_what_is_wrong_is_said_before_anything_is_loaded(video_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not a video")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "judo" / "images").mkdir(parents=True)
-    (tmp_path / "judo" / "images" / "0.jpg").touch()
-    good = {"video": video_file, "expressions": SENTENCES, "checkpoint": tmp_path / "c.ckpt", "output": tmp_path / "o"}
-    for wrong, message in [
-        ({"expressions": []}, "no sentence was given"),
-        ({"expressions": ["the star", " "]}, "sentence 2 is empty"),
-        ({"expressions": ["the \udce9toile"]}, r"sentence 1 is not UTF-8 text: 'the \\udce9toile'"),
-        ({"video": tmp_path / "missing.mp4"}, r"missing\.mp4: no such video"),
-        ({"video": tmp_path / "notes.txt"}, r"notes\.txt: not a readable video"),
-        ({"video": tmp_path / "empty"}, r"empty: holds no \.jpg"),
-        ({"video": tmp_path / "judo"}, r"judo: holds no .* frames; did you mean .*judo.images\?"),
-        ({"video": Path("https:/host/x.mp4")}, "https://host/x.mp4: a web address is not read from"),
-        ({"output": tmp_path}, "is not empty"),
-        ({"output": video_file}, "Not a directory"),
-        ({"device": "toaster"}, "--device toaster: "),
-    ]:
-        with pytest.raises(InputError, match=message):
-            segment(**{**good, **wrong})
-        assert not (tmp_path / "o").exists()

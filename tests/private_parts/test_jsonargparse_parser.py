@@ -11,6 +11,10 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     BadNumber,
     MissingArguments,
     MissingClass,
+    MissingClassArguments,
+    MissingModule,
+    OptionOfNothing,
+    OtherClass,
     Refusal,
     UnknownArgument,
     UnknownClass,
@@ -19,7 +23,9 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     option_names,
     refusals,
 )
+from refsam_zoo.systems.base import SystemOrMaker
 
+REFSAM = "refsam_zoo.systems.refsam.refsam"
 MODULE = "refsam_zoo.model.image_encoders.vit_tiny"
 VIDEO = ["--video=v"]
 
@@ -40,6 +46,7 @@ def parser() -> Parser:
     parser = Parser()
     parser.add_argument("--video", required=True)
     parser.add_argument("--count", type=PositiveInt, default=1)
+    parser.add_argument("--maker", type=SystemOrMaker | None)
     parser.add_subclass_arguments(ImageEncoder, "part.encoder", required=False)
     return parser
 
@@ -54,6 +61,10 @@ def parser() -> Parser:
         ),
         ([*VIDEO, "--part.encoder=vit_tinny"], UnknownClass("part.encoder", "vit_tinny")),
         ([*VIDEO, f"--part.encoder={MODULE}.Vit"], MissingClass("part.encoder", MODULE, "Vit")),
+        ([*VIDEO, "--maker=no.where.Thing"], MissingModule("maker", "no")),
+        ([*VIDEO, "--maker=torch.nn.Linear"], OtherClass("maker", "torch.nn.Linear", "VideoSegmenter")),
+        ([*VIDEO, "--maker.name=x"], OptionOfNothing("maker", "name")),
+        ([*VIDEO, "--maker=refsam"], MissingClassArguments("maker", REFSAM, ["checkpoint"])),
         (
             [*VIDEO, "--part.encoder=vit_tiny", "--part.encoder.sze=7"],
             UnknownClassOption("part.encoder", f"{MODULE}.vit_tiny", "sze"),

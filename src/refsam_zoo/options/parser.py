@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,6 +21,10 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     BadNumber,
     MissingArguments,
     MissingClass,
+    MissingClassArguments,
+    MissingModule,
+    OptionOfNothing,
+    OtherClass,
     Refusal,
     UnknownArgument,
     UnknownClass,
@@ -69,6 +74,15 @@ class OneLineErrors(ArgumentParser):
                     return f"--{key}: unknown {registry.role} '{name}'{nearest_name(name, registry)}"
             case MissingClass(key, module, name):
                 return f"--{key}: {module} has no {name}{_close_to(name, vars(sys.modules[module]))}"
+            case MissingModule(key, module):
+                return f"--{key}: there is no module {module}"
+            case OtherClass(key, class_path, base):
+                return f"--{key}: {class_path} is no {base}"
+            case OptionOfNothing(key, name):
+                return f"--{key}.{name} is an option of what? Give --{key} NAME first"
+            case MissingClassArguments(key, class_path, names):
+                needed = ", ".join(f"--{key}.{name}" for name in names)
+                return f"missing: {needed}, which {class_path.rsplit('.', 1)[-1]} needs"
             case UnknownClassOption(key, class_path, name):
                 valid = _options_of(class_path)
                 takes = nearest_name(name, valid) if valid else " (it has none)"
@@ -122,6 +136,23 @@ def _read_options(path: Path) -> dict[str, Any]:
     return options
 
 
+def options_named(arguments: Sequence[str]) -> set[str]:
+    """Finds the options that are given, as flags or in configuration files, by the first part of their names.
+
+    Raises:
+        InputError: A configuration file is nothing of the kind.
+    """
+    named = set[str]()
+    for given, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        flag, equals, value = given.partition("=")
+        path = Path(value if equals else following)
+        if flag in ("-c", "--config") and path.is_file():
+            named |= {name for _, options in base_files.files_in_order(path, _read_options) for name in options}
+        elif flag.startswith("--"):
+            named.add(flag[2:].split(".")[0])
+    return named
+
+
 def _spelled_out(options: Any) -> Any:
     """Replaces short forms of registered names by the class and its option, as jsonargparse takes them."""
     if not isinstance(options, dict):
@@ -141,6 +172,9 @@ def _part(key: Any, value: Any) -> Any:
 def _spelled_out_flags(arguments: Sequence[str]) -> list[str]:
     spelt = list[str]()
     for given in arguments:
+        # options are spelled with underscores; hyphens mean the same
+        dashed = re.match(r"--[\w.-]+", given)
+        given = f"--{dashed[0][2:].replace('-', '_')}{given[dashed.end() :]}" if dashed else given
         key, assigns, value = given.rpartition("=")
         argument = f"{key}{assigns}{present_name(value)}"
         separate = bool(spelt) and "=" not in spelt[-1] and spelt[-1].rsplit(".", 1)[-1].lstrip("-") in ROLES

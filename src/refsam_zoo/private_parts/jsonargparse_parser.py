@@ -33,6 +33,36 @@ class MissingClass(NamedTuple):
     name: str
 
 
+class MissingModule(NamedTuple):
+    """The module of an import path is not there."""
+
+    key: str
+    module: str
+
+
+class OtherClass(NamedTuple):
+    """The class of an import path is of another kind."""
+
+    key: str
+    class_path: str
+    base: str
+
+
+class OptionOfNothing(NamedTuple):
+    """An option of a class came without the class."""
+
+    key: str
+    name: str
+
+
+class MissingClassArguments(NamedTuple):
+    """A class has arguments without a default that are not given."""
+
+    key: str
+    class_path: str
+    names: list[str]
+
+
 class UnknownClassOption(NamedTuple):
     """A class has no such option."""
 
@@ -53,7 +83,10 @@ class UnknownArgument(NamedTuple):
     name: str
 
 
-Refusal = BadNumber | UnknownClass | MissingClass | UnknownClassOption | MissingArguments | UnknownArgument
+Refusal = (
+    BadNumber | UnknownClass | MissingClass | MissingModule | OtherClass | OptionOfNothing | MissingClassArguments
+    | UnknownClassOption | MissingArguments | UnknownArgument
+)  # fmt: skip
 
 
 def refusals(message: str) -> Iterator[Refusal]:
@@ -65,7 +98,7 @@ def refusals(message: str) -> Iterator[Refusal]:
     Yields:
         What it says, the most exact first; nothing where it says something else.
     """
-    if found := re.search(r"Not of type \w+: (must be .+?)(?: - | Given value type|$)", message):
+    if found := re.search(r"Not of type \w+: (must be .+?)(?: - | Given value type|\. Got value|$)", message):
         yield BadNumber(_whole_key(message[: found.start()]), found[1])
     if found := re.search(
         r'key "([\w.]+)":.*?(?:import path string|Import path .*?|Given value):? ?\'?([\w./-]+)\'?$', message
@@ -73,6 +106,16 @@ def refusals(message: str) -> Iterator[Refusal]:
         yield UnknownClass(*found.groups())
     if found := re.search(r"given class_path '[\w.]+': module '([\w.]+)' has no attribute '(\w+)'", message):
         yield MissingClass(".".join(_keys(message[: found.start()])), *found.groups())
+    if found := re.search(r"No module named '([\w.]+)'", message):
+        yield MissingModule(_whole_key(message[: found.start()]), found[1])
+    if found := re.search(r"Expected '([\w.]+)' to be a subclass of (?:<class ')?(\w+)", message):
+        yield OtherClass(_whole_key(message[: found.start()]), *found.groups())
+    if found := re.search(r"Dict must include a class_path .+? but got NestedArg\(key='(\w+)'", message):
+        yield OptionOfNothing(_whole_key(message[: found.start()]), found[1])
+    if found := re.search(
+        r"given class_path '([\w.]+)': the following arguments are required: (\w+(?:, \w+)*)", message
+    ):
+        yield MissingClassArguments(_whole_key(message[: found.start()]), found[1], found[2].split(", "))
     if found := re.search(r"class_path '([\w.]+)': Option '([\w.]+)' is not accepted", message):
         yield UnknownClassOption(_whole_key(message[: found.start()]), *found.groups())
     if found := re.match(r"the following arguments are required: (.+)$", message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -163,7 +163,7 @@ class VideoSegmenter(ABC, Generic[Track]):
             # A repeated window only fills up a process's share: it may come alone, and nothing is made of its masks.
             if track is None and not clip.first and not clip.repeated:
                 raise ValueError(f"video {video}: a later window came without the one before it")
-            under_way[video] = track = track or self.start(clip.expressions)
+            under_way[video] = track = self.start(clip.expressions) if track is None else track
             rows = batch.rows(index)
             for start in range(0, steps, self.frames_at_once):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
@@ -171,5 +171,11 @@ class VideoSegmenter(ABC, Generic[Track]):
                     masks[rows, step, :height, :width] = found.masks.to(masks.device)
         return masks, under_way
 
+
+SystemOrMaker = Callable[[], VideoSegmenter] | VideoSegmenter
+"""A system, or what makes it when it is needed: reading weights takes time.
+
+The maker stands first and neither has a parameter: so jsonargparse takes the name of a class as what makes it.
+"""
 
 SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system", ["system"])
