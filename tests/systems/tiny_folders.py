@@ -12,7 +12,11 @@ from transformers import (
     CLIPSegProcessor,
     CLIPTokenizer,
     PreTrainedTokenizerBase,
+    Sam2VideoVideoProcessor,
+    Sam3ImageProcessor,
     Sam3VideoConfig,
+    Sam3VideoModel,
+    Sam3VideoProcessor,
     ViTImageProcessor,
 )
 from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -49,20 +53,20 @@ def tiny_clipseg(folder: Path, seed: int = 0) -> Path:
     with torch.no_grad():  # random weights differ between releases: half of a picture of noise is found by any
         logits = model(pixel_values=torch.randn(1, 3, 32, 32), input_ids=torch.tensor([[end - 1, 0, 1, end]])).logits
         model.decoder.transposed_convolution[-1].bias -= logits.median()
+    return save_clipseg(folder, model, 32)
+
+
+def save_clipseg(folder: Path, model: CLIPSegForImageSegmentation, side: int) -> Path:
+    """Writes a model of any size with what prepares its pictures and sentences."""
     model.save_pretrained(folder)
-    CLIPSegProcessor(
-        ViTImageProcessor(
-            size={"height": 32, "width": 32}, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
-        ),
-        tokenizer,
-    ).save_pretrained(folder)
+    size = {"height": side, "width": side}
+    pictures = ViTImageProcessor(size=size, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225])
+    CLIPSegProcessor(pictures, letters_tokenizer(folder, 77)).save_pretrained(folder)
     return folder
 
 
 def tiny_sam3(folder: Path, seed: int = 0) -> Path:
     """SAM 3 with a backbone of two layers and pictures of 56 x 56, whose random detector finds something."""
-    from transformers import Sam2VideoVideoProcessor, Sam3ImageProcessor, Sam3VideoModel, Sam3VideoProcessor
-
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = letters_tokenizer(folder, 32)
     torch.manual_seed(seed)
@@ -72,13 +76,16 @@ def tiny_sam3(folder: Path, seed: int = 0) -> Path:
             if parameter.ndim > 1:  # by which pictures differ
                 parameter.mul_(3)
         model.tracker_model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(2)  # followed objects are there
+    return save_sam3(folder, model, 56)
+
+
+def save_sam3(folder: Path, model: Sam3VideoModel, side: int) -> Path:
+    """Writes a model of any size with what prepares its pictures and phrases."""
     model.save_pretrained(folder)
-    size = {"height": 56, "width": 56}
-    Sam3VideoProcessor(
-        Sam3ImageProcessor(size=size, mask_size={"height": 16, "width": 16}),
-        Sam2VideoVideoProcessor(size=size),
-        tokenizer,
-    ).save_pretrained(folder)
+    size, mask_size = ({"height": length, "width": length} for length in (side, 2 * side // 7))
+    pictures = Sam3ImageProcessor(size=size, mask_size=mask_size)
+    tokenizer = letters_tokenizer(folder, 32)
+    Sam3VideoProcessor(pictures, Sam2VideoVideoProcessor(size=size), tokenizer).save_pretrained(folder)
     return folder
 
 

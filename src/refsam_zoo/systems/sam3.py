@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from refsam_zoo.number_types import PositiveInt
+from refsam_zoo.number_types import PositiveInt, Probability
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter
 from refsam_zoo.systems.sentences import tokenized
@@ -45,7 +45,17 @@ class PhraseTracks:
     frames: int = 0
 
 
-@SYSTEMS.register(ModelCard("SAM 3", f"{PUBLISHED.repository}, a local folder", "SAM License", "2511.16719"))
+@SYSTEMS.register(
+    ModelCard(
+        "SAM 3",
+        f"{PUBLISHED.repository}, a local folder; access on request",
+        "SAM License",
+        "2511.16719",
+        "6d06f0a5f84e435071fe6603e61d0b4cc7b40e0d39d487cfd4d67d8cc11cc14a",
+        limits="reads phrases of 32 tokens: relations, order and motion are ignored; marks all things of a kind",
+        parameters=859_921_848,
+    )
+)
 class sam3(VideoSegmenter[PhraseTracks]):
     """Finds and follows every instance of what a phrase names; a sentence's mask is the union of them.
 
@@ -55,23 +65,38 @@ class sam3(VideoSegmenter[PhraseTracks]):
     Args:
         weights: A folder in the hub's layout, as of `facebook/sam3`.
         download: Without a folder, take the files from the hub at a pinned revision; access must be asked for.
+        threshold: Score above which the first things are found; those found later need 0.7 at least, as in the package.
+            None takes the folder's, published as 0.5.
         max_objects: Instances followed for each sentence; those found later are left out. Bounds memory and time.
 
     Raises:
-        InputError: No weights, or a folder of something else, incomplete or damaged, or transformers is older than 5.
+        InputError: No weights, or a folder of something else, incomplete or damaged.
     """
 
     model: Sam3VideoModel
     classes: ClassVar = {"sam3_video": "Sam3VideoModel"}
 
     def __init__(
-        self, weights: str | Path | None = None, download: bool = False, max_objects: PositiveInt = 16
+        self,
+        weights: str | Path | None = None,
+        download: bool = False,
+        threshold: Probability | None = None,
+        max_objects: PositiveInt = 16,
     ) -> None:
         folder = PUBLISHED.locate(weights, download)
         super().__init__(load_model(folder, self.classes, "system sam3"))
         self.processor = read_processor(folder, "Sam3VideoProcessor")
+        if threshold is not None:
+            self.model.score_threshold_detection = threshold
+            self.model.new_det_thresh = max(threshold, self.model.new_det_thresh)
         self.model.max_num_objects = min(max_objects, self.model.max_num_objects)
         _restrain_package()
+
+    @property
+    def compiled_parts(self) -> Sequence[nn.Module]:
+        """The image encoder; see `VideoSegmenter.compiled_parts`."""
+        detector: Any = self.model.detector_model
+        return [detector.vision_encoder]
 
     def start(self, expressions: Sequence[str]) -> PhraseTracks:
         """See `VideoSegmenter.start`; the text encoder runs with the first frame."""
