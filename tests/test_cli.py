@@ -18,7 +18,6 @@ from refsam_zoo.cli import main
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-
 TinyCommand = Callable[..., list[str]]
 HEAVY = ("torch", "lightning", "transformers", "open_clip", "peft", "timm", "albumentations", "cv2", "wandb", "decord")
 
@@ -133,10 +132,10 @@ class TestRun:
         assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
     def test_a_checkpoint_is_a_system_too(self, run: Path, tiny_command: TinyCommand, tmp_path: Path) -> None:
-        arguments = [argument for argument in tiny_command("test", tmp_path) if "demo.yaml" not in argument]
+        command, *options = [argument for argument in tiny_command("test", tmp_path) if "demo.yaml" not in argument]
         system = (f"--config={CONFIGS / 'systems/refsam.yaml'}", f"--system.checkpoint={run / 'checkpoints/last.ckpt'}")
         data = f"--config={CONFIGS / 'data/ref_shapes.yaml'}"
-        assert main([arguments[0], *system, data, *arguments[1:], "--data.kinds=[attribute]"]) == 0
+        assert main([command, *system, data, *options, "--data.kinds=[attribute]"]) == 0
         one, other = ((folder / "evaluation" / "per_expression.csv").read_text() for folder in (run, tmp_path))
         assert one == other
 
