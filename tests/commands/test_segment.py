@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from systems.builders import write_refsam
+from systems.documented import BRIGHT_PIXELS
 from systems.tiny_folders import tiny_clipseg
 from torch import Tensor
 
@@ -27,20 +28,13 @@ from refsam_zoo.inference.outputs import OUTPUTS
 from refsam_zoo.systems.base import Found, VideoSegmenter
 from refsam_zoo.video.masks import read_indexed
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "systems.md"
 SENTENCES = ["the red square", "the star"]
 SIZE = (36, 48)
 
 
-def _class_of_the_documentation() -> type[VideoSegmenter[int]]:
-    code = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
-    names: dict[str, Any] = {"__name__": __name__}
-    exec(code, names)
-    made: type[VideoSegmenter[int]] = names["BrightPixels"]
-    return made
-
-
-BrightPixels = _class_of_the_documentation()
+DOCUMENTED: dict[str, Any] = {"__name__": __name__}
+exec(BRIGHT_PIXELS, DOCUMENTED)
+BrightPixels: Any = DOCUMENTED["BrightPixels"]
 
 
 @pytest.fixture
@@ -104,7 +98,7 @@ def test_a_class_of_ones_own_by_import_path(
     np.testing.assert_array_equal(written(tmp_path / "ready"), written(tmp_path / "out"))
 
 
-class Noticing(BrightPixels):  # type: ignore[misc,valid-type]
+class Noticing(BrightPixels):  # type: ignore[misc]
     """Writes down what it computes in, and compiles nothing that takes time."""
 
     seen: list[str] = []  # noqa: RUF012
@@ -250,7 +244,7 @@ def test_the_same_command_goes_on(
 
 
 def test_the_documentation_has_every_output() -> None:
-    text = (DOCUMENTATION.parent / "segment.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "segment.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)[^|]*\| ([^|]+) \|$", text, flags=re.MULTILINE)
     assert {name: file for name, file, _ in rows} == {name: OUTPUTS.get(name).file for name in OUTPUTS}
     assert all(said.startswith(OUTPUTS.card(name).family) for name, _, said in rows)

@@ -33,11 +33,6 @@ class SystemCLI(RefSAMCLI):
 
     module: ClassVar = SystemModule
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """Leaves out training."""
-        return {name: skipped for name, skipped in RefSAMCLI.subcommands().items() if name != "fit"}
-
     def add_model_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the system, to be made when everything else is known to be right."""
         parser.add_argument(
