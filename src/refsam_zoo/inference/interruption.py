@@ -28,12 +28,12 @@ class Kept:
 
 
 @contextmanager
-def say_what_is_kept(output: Path, total: int) -> Iterator[Kept]:
+def say_what_is_kept(output: Path, total: int | None) -> Iterator[Kept]:
     """Adds to an early end how many frames are kept, and how to begin anew.
 
     Args:
         output: Folder of the result.
-        total: Frames of the video.
+        total: Frames of the video; None where nobody knows.
 
     Yields:
         To be told of each frame.
@@ -41,12 +41,13 @@ def say_what_is_kept(output: Path, total: int) -> Iterator[Kept]:
     kept = Kept()
 
     def summary(error: BaseException | None = None) -> str:
-        anew = "the same command with --overwrite begins anew"
+        frames = f"{kept.frames} frames" if total is None else f"{kept.frames} of {total} frames"
+        anew = "the same command with --resume goes on, with --overwrite begins anew"
         if not kept.frames:
             return f"no frame was finished; {anew}"
         if isinstance(error, OSError) and error.errno in NO_ROOM:  # for some pictures there was room
-            return f"what could be written of the first {kept.frames} of {total} frames is in {output}; {anew}"
-        return f"masks, overlay and still of the first {kept.frames} of {total} frames are kept in {output}; {anew}"
+            return f"what could be written of the first {frames} is in {output}; {anew}"
+        return f"the first {frames} are kept in {output}; {anew}"
 
     try:
         yield kept

@@ -31,7 +31,16 @@ PUBLISHED = HubFolder(
 )  # fmt: skip
 
 
-@SYSTEMS.register(ModelCard("CLIPSeg", f"{PUBLISHED.repository}, a local folder", "Apache-2.0", "2112.10003"))
+@SYSTEMS.register(
+    ModelCard(
+        "CLIPSeg",
+        f"{PUBLISHED.repository}, a local folder",
+        "Apache-2.0",
+        "2112.10003",
+        limits="sees one frame: no motion, no memory; marks all things of a kind",
+        parameters=152_504_162,
+    )
+)
 class clipseg(VideoSegmenter[Tensor]):
     """Text to mask in each frame by itself: no memory, no motion; a frame is encoded once for all sentences.
 

@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+import os
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
-from typing_extensions import Self
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.video.frame_stream import Frame, FrameStream, numbered
 from refsam_zoo.video.time_limit import TimeLimitError, within
 
 T = TypeVar("T")
+FRAMES_AT_ONCE = 4
+"""Frames that are decoded together where all are wanted."""
 
 
-class VideoReader(ABC):
+class VideoReader(FrameStream):
     """Frames of one video by their position.
 
     A reader belongs to the process that opened it: it is neither pickled nor stored on a data set. Use it as a
     context manager.
 
     Attributes:
-        path: Video file or folder of frames.
-        fps: Frames per second; nominal where the source does not say.
-        time_unit: Seconds that times are multiples of; None where the rate says it all.
-        begin: Time of the first frame in seconds, on the clock of the source.
-        pixel_aspect: Width of a pixel as displayed over its height.
         time_limit: Seconds that a read may take without decoding a frame, None for no limit.
     """
 
-    path: Path
-    fps: float
-    time_unit: Fraction | None = None
-    begin = Fraction(0)
-    pixel_aspect = Fraction(1)
     time_limit: float | None = None
     _size: tuple[int, int] | None = None
     _frames_decoded = 0
@@ -56,8 +48,19 @@ class VideoReader(ABC):
         if not self._hangs:  # a decoder that a thread is still inside of must not be taken away from it
             self._close()
 
-    def _close(self) -> None:  # noqa: B027 - folders hold nothing to close
+    def _close(self) -> None:
         """Frees what the reader holds."""
+
+    @property
+    def name(self) -> str:
+        """See `FrameStream.name`: that of the file or folder, also where it is a link."""
+        path = Path(os.path.abspath(self.path))
+        return path.stem if path.is_file() else path.name
+
+    @property
+    def length(self) -> int:
+        """How many frames there are."""
+        return len(self)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -118,6 +121,18 @@ class VideoReader(ABC):
                 frames = map(self._limited, ([position] for position in positions))  # up to the frame that is damaged
             yield from frames
 
+    def frames(self) -> Iterator[Frame]:
+        """See `FrameStream.frames`."""
+        position = 0
+        for batch in self.stream(FRAMES_AT_ONCE):
+            for picture in batch:
+                yield Frame(picture, self.frame_name(position), position, self.time(position))
+                position += 1
+
+    def frame_name(self, position: int) -> str:
+        """See `Frame.name`."""
+        return numbered(position)
+
     def _limited(self, positions: list[int]) -> np.ndarray:
         frames = self._within_limit(
             lambda: self._decode(positions), f"{self.path}: frames {positions[0]} to {positions[-1]}"
@@ -136,14 +151,6 @@ class VideoReader(ABC):
         except TimeLimitError:
             self._hangs = True
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def exact_rate(fps: float) -> Fraction:

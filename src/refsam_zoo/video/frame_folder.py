@@ -83,6 +83,10 @@ class FrameFolderReader(PictureReader):
     def __len__(self) -> int:
         return len(self.files)
 
+    def frame_name(self, position: int) -> str:
+        """See `Frame.name`."""
+        return self.names[position]
+
     def _name(self, position: int) -> str:
         return str(self.files[position])
 

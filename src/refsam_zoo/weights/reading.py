@@ -6,7 +6,6 @@ import argparse
 import functools
 import pathlib
 import pickle
-import re
 import types
 import zipfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.private_parts.pytorch import blocked_type
 
 _NOT_A_CHECKPOINT = {
     b"version https://git-lfs": "a Git LFS pointer; fetch the real file with 'git lfs pull'",
@@ -115,11 +115,10 @@ def refuse_impostor(path: Path, beginning: bytes) -> None:
 
 def _reason(error: Exception) -> str:
     """Says why a file was refused, in our words: PyTorch's advise its user to run whatever code the file holds."""
-    text = " ".join(str(error).split())
-    blocked = re.search(r"GLOBAL ([\w.]+)", text)
+    blocked = blocked_type(error)
     if blocked:
         return (
-            f"it holds an object of type {blocked[1]}, which is not read since that could run code; "
+            f"it holds an object of type {blocked}, which is not read since that could run code; "
             "where it was made, save the model's state_dict() alone"
         )
     if isinstance(error, OSError) and error.strerror:

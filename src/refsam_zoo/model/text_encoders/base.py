@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +48,9 @@ class TextEncoder(Made, nn.Module):
             `TextFeatures` with words float `[N, L, width]`; what stands at padding is unspecified.
         """
         raise NotImplementedError
+
+    def save_vocabulary(self, folder: Path) -> None:
+        """Writes what the encoder reads from its `folder` beside the weights; nothing where it needs no folder."""
 
     def tokenize(self, expressions: Sequence[str]) -> Tokens:
         """Tokenises sentences, padded on the right to the longest. Runs on the CPU.

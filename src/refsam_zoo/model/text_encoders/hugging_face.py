@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,7 +14,7 @@ from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
-from refsam_zoo.weights.files import warn_random_weights
+from refsam_zoo.weights.files import are_weights_to_follow, warn_random_weights
 from refsam_zoo.weights.hub_folders import load_whole, read_config, read_processor
 
 if TYPE_CHECKING:
@@ -51,10 +52,12 @@ class HuggingFaceTextEncoder(TextEncoder):
         self.special_ids = [getattr(config, name, None) for name in ("bos_token_id", "eos_token_id")]
         if folder is None:
             warn_random_weights(f"text encoder {type(self).__name__}")
-            self.model = AutoModelForTextEncoding.from_config(config)
         else:
             self.tokenizer = read_processor(folder, "AutoTokenizer")
             self.max_tokens = min(self.max_tokens, self.tokenizer.model_max_length)
+        if folder is None or are_weights_to_follow():
+            self.model = AutoModelForTextEncoding.from_config(config).to(torch.get_default_dtype())
+        else:
             self.model = load_whole(AutoModelForTextEncoding, folder, config, may_lack="pooler.", may_exceed=True)
         if hasattr(self.model, "pooler"):
             self.model.pooler = None
@@ -70,6 +73,14 @@ class HuggingFaceTextEncoder(TextEncoder):
             return list(self.tokenizer(expression, verbose=False)["input_ids"])
         begin, end = ([] if token is None else [token] for token in self.special_ids)
         return [*begin, *(byte + 3 for byte in expression.encode()), *end]
+
+    def save_vocabulary(self, folder: Path) -> None:
+        """Writes configuration and tokenizer files; see `TextEncoder.save_vocabulary`."""
+        if self.tokenizer is not None:
+            config = copy.deepcopy(self.model.config)
+            config.update(self.sizes)  # with all layers, whatever `layers` keeps
+            config.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
 
     def forward(self, tokens: Tokens) -> TextFeatures:
         """Encodes tokens; see `TextEncoder.forward`."""
