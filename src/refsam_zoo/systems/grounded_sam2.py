@@ -117,6 +117,11 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
         self.every = every
         self.objects = objects
 
+    @property
+    def compiled_parts(self) -> Sequence[nn.Module]:
+        """The two image encoders."""
+        return [self.detector.image_encoder, self.tracker.model.vision_encoder]
+
     def start(self, expressions: Sequence[str]) -> GroundedTrack:
         """Encodes the sentences for the detector; see `VideoSegmenter.start`.
 
