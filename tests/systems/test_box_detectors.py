@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from systems.noise import noise
 from systems.tiny_detectors_and_trackers import DETECTORS
 from torch import Tensor
@@ -97,3 +98,18 @@ def test_words_that_the_vocabulary_lacks_are_refused(tmp_path: Path) -> None:
     DETECTORS["grounding-dino"](tmp_path)
     with pytest.raises(InputError, match=r"vocabulary has no word of the sentence 'zzz\.'"):
         open_detector(tmp_path).encode("zzz")
+
+
+def test_what_published_files_have_more_and_less_does_no_harm(tmp_path: Path) -> None:
+    DETECTORS["grounding-dino"](tmp_path)
+    expected = find(open_detector(tmp_path), noise(0), SENTENCES)
+    weights = load_file(tmp_path / "model.safetensors")
+    swin = "model.backbone.conv_encoder.model"
+    published = {name: weight for name, weight in weights.items() if not name.startswith(f"{swin}.swin.layernorm")}
+    assert len(published) == len(weights) - 2
+    position = "encoder.layers.0.blocks.0.attention.self.relative_position_index"
+    published[f"{swin}.{position}"] = torch.zeros(16, 16, dtype=torch.long)
+    save_file(published, tmp_path / "model.safetensors", {"format": "pt"})
+    for found, other in zip(find(open_detector(tmp_path), noise(0), SENTENCES), expected, strict=True):
+        assert torch.equal(found.scores, other.scores)
+        assert torch.equal(found.boxes, other.boxes)

@@ -75,6 +75,7 @@ class GroundedTrack:
         "Apache-2.0",
         "2401.14159",
         limits="a sentence is looked up in single frames: what moves how counts for nothing",
+        parameters=211_213_124,
     )
 )
 class grounded_sam2(VideoSegmenter[GroundedTrack]):
