@@ -66,7 +66,7 @@ def segment_video(
                 video.fps,
                 time_unit=video.time_unit,
                 pixel_aspect=video.pixel_aspect,
-                sound=(video.path, video.begin) if video.path.is_file() else None,
+                sound=(video.path, video.begin) if video.path and video.path.is_file() else None,
             )
         )
         pictures = stack.enter_context(BackgroundTasks(threads=1, most_pending=16))
