@@ -9,14 +9,20 @@ TYPING = build/typing/refsam_zoo
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$name && break; done)
 
+# the environment of `make test-lowest`, with the oldest Python that setup.cfg allows where there is one, pyenv's too
+LOWEST ?= .venv-lowest
+LOWEST_PYTHON ?= $(shell PYENV_VERSION=3.10 python3.10 -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(PYTHON))
+# touches every dependency once
+LOWEST_TESTS = tests/private_parts
+
 # two processes of one thread each, a file of tests to one of them; `make test PYTEST_FLAGS=` runs all in one
 PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint typing bench docs clean
+.PHONY: help setup demo test test-lowest lint typing bench docs clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv and install everything into it
 	@echo "The environment is $(VENV); refsam-zoo is $(BIN)/refsam-zoo."
@@ -45,6 +51,13 @@ overlay = $(BIN)/refsam-zoo segment data/ref_shapes/test/Videos/$(1).mp4 $(2) \
 # compiled modules are kept in any case: the tests start many processes
 test: setup ## Run the tests and print their coverage
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
+
+test-lowest: $(LOWEST)/.refsam-zoo ## Run some tests with the lowest versions that setup.cfg allows, in .venv-lowest
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest $(PYTEST_FLAGS) $(LOWEST_TESTS)
+
+$(LOWEST)/.refsam-zoo: setup.cfg pyproject.toml scripts/setup_environment.py
+	$(LOWEST_PYTHON) scripts/setup_environment.py $(LOWEST) --lowest
+	@touch $@
 
 lint: setup typing ## Check style and types
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ import torch
 from measure import interleaved, parser, peak_memory, report
 from official import SIZES, package_vit
 
+from refsam_zoo.private_parts.pytorch import has_matrix_tiles
+
 
 def encode(
     kind: str, size: str, image_size: int, dtype: str, device: str, compiled: bool
@@ -46,7 +48,7 @@ def main() -> None:
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     variants = {"segment_anything float32": ("package", "float32"), "refsam-zoo float32": ("ours", "float32")}
-    if options.device != "cpu" or torch.cpu._is_amx_tile_supported():
+    if options.device != "cpu" or has_matrix_tiles():
         variants |= {"segment_anything bfloat16": ("package", "bfloat16"), "refsam-zoo bfloat16": ("ours", "bfloat16")}
     more = (options.device, options.compile)
     runs = {

@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from refsam_zoo.private_parts.pytorch import has_matrix_tiles
+
 RESULTS = Path("build/benchmarks")
 
 
@@ -111,7 +113,7 @@ def circumstances() -> dict[str, Any]:
     return {
         "processor": cpu[0].partition(": ")[2] if cpu else platform.processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "amx": torch.cpu._is_amx_tile_supported(),
+        "amx": has_matrix_tiles(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0],

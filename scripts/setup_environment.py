@@ -41,15 +41,20 @@ def create(venv: Path, python: Path, *options: str) -> None:
         sys.exit(f"error: {sys.executable} cannot make a virtual environment (on Debian: apt install python3-venv)")
 
 
-def install(venv: Path, python: Path) -> None:
-    """Installs the package, editable, with all it needs: by uv, and by pip where uv cannot."""
+def install(venv: Path, python: Path, lowest: bool = False) -> None:
+    """Installs the package, editable, with all it needs: by uv, and by pip where uv cannot and versions are free."""
     pip = (python, "-m", "pip", "install")
+    uv = (python, "-m", "uv", "pip", "install", "--python", python)
     # torch and torchvision stand in the same command, so that a resolver picks builds that fit each other.
     package = ("--editable", ".[dev]")
     configuration = venv / "pyvenv.cfg"
+    if lowest:
+        if not (run(*pip, "uv") and run(*uv, "--resolution", "lowest-direct", *package)):
+            sys.exit("error: the lowest versions that setup.cfg allows cannot be installed; the lines above say why")
+        return
     # uv does not see the packages of the interpreter below an environment, pip does.
     shared = configuration.exists() and "include-system-site-packages = true" in configuration.read_text()
-    if not shared and run(*pip, "uv") and run(python, "-m", "uv", "pip", "install", "--python", python, *package):
+    if not shared and run(*pip, "uv") and run(*uv, *package):
         return
     if not run(*pip, *package):
         sys.exit("error: the installation failed; the lines above say why")
@@ -77,13 +82,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("venv", type=Path, help="folder of the environment")
     parser.add_argument("--system-site-packages", action="store_true", help="let it see the interpreter's own packages")
+    parser.add_argument("--lowest", action="store_true", help="install the lowest versions that setup.cfg allows")
     arguments = parser.parse_args()
     venv = (CHECKOUT / arguments.venv).absolute()
     python = venv / "bin" / "python"
     refuse_other_folders(venv)
     create(venv, python, *(["--system-site-packages"] if arguments.system_site_packages else []))
-    install(venv, python)
-    compile_packages(python)
+    install(venv, python, arguments.lowest)
+    if not arguments.lowest:  # a few tests compile what they import
+        compile_packages(python)
     check(python)
 
 

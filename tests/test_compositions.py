@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from inspect import signature
+from itertools import chain
 from pathlib import Path
 from typing import Any
 

@@ -19,10 +19,10 @@ from refsam_zoo.data_modules.recognition import DATA_SETS
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-GROUND = ["errors", "number_types", "types", "former_names", "text_tables", "file_names", "output_files", "precision",
-          "recipes", "registry"]  # fmt: skip
+GROUND = ["private_parts", "errors", "number_types", "types", "former_names", "text_tables", "file_names",
+          "output_files", "precision", "recipes", "registry"]  # fmt: skip
 ROOMS: dict[str, set[str]] = {
-    **{room: {"errors", "file_names"} for room in GROUND},
+    **{room: {"errors", "file_names", "private_parts"} for room in GROUND},
     "video": set(),
     "weights": set(),
     "options": set(),
@@ -31,14 +31,14 @@ ROOMS: dict[str, set[str]] = {
     "clips": {"video"},
     "data_modules": {"annotations", "clips", "synthesis", "video"},
     "model": {"weights"},
-    "zoo": {"model"},
-    "parameter_counts": {"model", "zoo"},
     "checkpoints": {"model", "options", "weights"},
     "caching": {"model"},
     "preparation": {"annotations", "caching", "clips", "data_modules", "model", "video"},
     "evaluation": {"video"},
     "external_masks": {"data_modules", "evaluation"},
     "systems": {"checkpoints", "model", "weights"},
+    "zoo": {"model", "systems"},
+    "parameter_counts": {"model", "zoo"},
     "inference": {"systems", "video"},
     "callbacks": {"data_modules", "evaluation", "inference"},
     "training": {"caching", "callbacks", "checkpoints", "data_modules", "evaluation", "model", "options", "systems",

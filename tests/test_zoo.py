@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from systems.tiny_folders import tiny_clipseg
 
 import refsam_zoo
 from refsam_zoo import zoo
@@ -38,6 +39,31 @@ def test_unknown_names_are_explained() -> None:
         refsam_zoo.create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="lroa")
     with pytest.raises(InputError, match=r"cannot import the tuner 'nowhere\.Tuner'"):
         refsam_zoo.create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="nowhere.Tuner")
+
+
+def test_systems_are_made_by_name(tmp_path: Path) -> None:
+    weights = tiny_clipseg(tmp_path)
+    system = refsam_zoo.create_system("clipseg", device="cpu", weights=weights)
+    assert type(system) is refsam_zoo.SYSTEMS.get("clipseg")
+    path = "refsam_zoo.systems.clipseg.clipseg"
+    assert refsam_zoo.create_system(path, weights=weights, threshold=0.25).threshold == 0.25
+    with pytest.raises(InputError, match=r"unknown system 'clip_seg'; did you mean 'clipseg'\?"):
+        refsam_zoo.create_system("clip_seg")
+    with pytest.raises(InputError, match=r"cannot import the system 'nowhere\.System'"):
+        refsam_zoo.create_system("nowhere.System")
+    with pytest.raises(InputError, match="--device toaster"):
+        refsam_zoo.create_system("clipseg", device="toaster")
+    with pytest.raises(InputError, match="no weights given"):
+        refsam_zoo.create_system("clipseg", device="cpu")
+    with pytest.raises(TypeError, match="weihgts"):
+        refsam_zoo.create_system("clipseg", weihgts=weights)
+
+
+def test_a_system_is_compiled_where_asked_for(tmp_path: Path) -> None:
+    compiled = refsam_zoo.create_system("clipseg", device="cpu", compile=True, weights=tiny_clipseg(tmp_path))
+    assert [part._compiled_call_impl is not None for part in compiled.compiled_parts] == [True]
+    plain = refsam_zoo.create_system("clipseg", device="cpu", weights=tmp_path)
+    assert [part._compiled_call_impl for part in plain.compiled_parts] == [None]
 
 
 def test_every_entry_has_a_card_with_its_first_line() -> None:

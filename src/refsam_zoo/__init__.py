@@ -9,7 +9,8 @@
         print(found.masks.shape)
 
 - Models: `create_model`, `load_model`, `list_models`, `model_info`, `RefSAM`.
-- Prediction: `Predictor` for frames, `segment` for a video into a folder.
+- Systems: `create_system` by name, RefSAM or another; `segment` for a video into a folder; `Predictor` for a RefSAM
+  that is there already; `VideoSegmenter`, the base class of all.
 - Scores: `evaluate` for masks of any system, `EvaluationCallback` while a model is tested.
 - Training: `ReferringSegmentation` with Lightning's `Trainer`.
 - Data: `ReferringDataModule` and one class per data set, `Mixture`, `Shards`; how clips are chosen and augmented;
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refsam_zoo.errors import InputError as InputError
 
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from refsam_zoo.zoo import (
         ModelInfo as ModelInfo,
         create_model as create_model,
+        create_system as create_system,
         list_models as list_models,
         model_info as model_info,
     )
@@ -140,6 +142,7 @@ _PUBLIC = {
         "Registry",
     ),
     "refsam_zoo.systems.base": (
+        "SYSTEMS",
         "FrameMasks",
         "VideoSegmenter",
     ),
@@ -156,6 +159,7 @@ _PUBLIC = {
     "refsam_zoo.zoo": (
         "ModelInfo",
         "create_model",
+        "create_system",
         "list_models",
         "model_info",
     ),
@@ -182,6 +186,9 @@ MASK_DECODERS: Registry[MaskDecoder]
 
 TRACKERS: Registry[Tracker]
 """Trackers by name: what is carried from frame to frame."""
+
+SYSTEMS: Registry[VideoSegmenter[Any]]
+"""Systems by name: what turns frames and sentences into masks."""
 
 if not TYPE_CHECKING:  # a type checker would take every misspelt name for Any
 

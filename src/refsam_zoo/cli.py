@@ -12,8 +12,8 @@ from refsam_zoo.output_files import NO_ROOM
 
 TRAINER_COMMANDS = {
     "fit": "train a model",
-    "validate": "score a checkpoint on the validation split",
-    "test": "score a checkpoint on the test splits and write tables and pictures",
+    "validate": "score a checkpoint or a system on the validation split",
+    "test": "score a checkpoint or a system on the test splits and write tables and pictures",
     "predict": "write the masks of a whole data set",
 }
 """Commands of LightningCLI, configured by `--config` files."""
@@ -24,6 +24,7 @@ COMMANDS = {
     "shard": "copy a data set into WebDataset tar files, to be read from anywhere",
     "synthesize": "write the RefShapes data set",
     "convert": "convert weights of the released RefSAM code to ours and back",
+    "export": "write the model of a checkpoint as a folder that anybody can load",
     "evaluate": "score the masks of any system, or check a submission",
     "compare": "compare two runs with confidence intervals",
     "leaderboard": "write the table of published and measured results",

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import glob
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +93,32 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Gives a hidden folder that becomes a new or empty one at the end, or vanishes on any error or interruption.
+
+    Args:
+        folder: Where to; the folders above it are made.
+
+    Yields:
+        A folder beside it to write to.
+
+    Raises:
+        InputError: The disk is full, the place read-only, or the like.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            yield unfinished
+            unfinished.chmod(0o755)  # mkdtemp makes it private
+            os.replace(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.private_parts.pytorch import has_matrix_tiles
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -48,8 +49,7 @@ def default_precision(device_type: str) -> Precision:
         # availability first, since the other question fails without a GPU; the trainer then says what is wrong
         fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)  # older releases of PyTorch cannot tell
-        fast = device_type == "cpu" and amx()
+        fast = device_type == "cpu" and has_matrix_tiles()
     return "bf16-mixed" if fast else "32-true"
 
 

@@ -32,6 +32,8 @@ class ModelCard:
         licence: SPDX identifier of the weights' licence, or "-".
         paper: arXiv identifier, or "-".
         sha256: SHA-256 of the weights file in hexadecimal where it is known, or "-".
+        limits: What it cannot do, in a line; empty for parts of a model.
+        parameters: Those of the published weights, of an entry that cannot be built without them.
     """
 
     family: str
@@ -39,6 +41,8 @@ class ModelCard:
     licence: str = "-"
     paper: str = "-"
     sha256: str = "-"
+    limits: str = ""
+    parameters: int | None = None
 
 
 class Registry(Generic[T]):

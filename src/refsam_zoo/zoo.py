@@ -1,4 +1,4 @@
-"""The zoo from Python: `create_model`, `list_models`, `model_info`."""
+"""The zoo from Python: `create_model`, `create_system`, `list_models`, `model_info`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.model.trackers import TRACKERS, Tracker
 from refsam_zoo.model.tuners import TUNERS, Tuner
+from refsam_zoo.precision import choose_device
 from refsam_zoo.registry import ModelCard, Registry
+from refsam_zoo.systems import SYSTEMS, VideoSegmenter
 
 T = TypeVar("T")
 _PREFIX = "refsam_"
@@ -84,16 +86,43 @@ def create_model(
     ).eval()
 
 
-def _part(registry: Registry[T], value: str | T) -> T:
+def create_system(
+    name: str, *, device: str | torch.device = "auto", compile: bool = False, **options: Any
+) -> VideoSegmenter[Any]:
+    """Makes a system that turns frames and sentences into masks, ready to be used.
+
+    It computes in float32, or in the precision of the `torch.autocast` that its `stream` is read in.
+
+    Args:
+        name: Short name, such as `clipseg`, or the import path `package.module.Class` of a `VideoSegmenter`.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
+        compile: Compile the parts that take the time: the first frames take minutes, later ones less time.
+        options: What the system's class takes; most need to know where their weights are.
+
+    Raises:
+        InputError: The name is unknown, the message suggests the nearest one; there is no such device; or the weights
+            are missing, incomplete or of something else.
+    """
+    target = choose_device(str(device))
+    system = _part(SYSTEMS, name, **options)
+    system.model.to(target)
+    if compile:
+        system.compile()
+    return system
+
+
+def _part(registry: Registry[T], value: str | T, **options: Any) -> T:
     if not isinstance(value, str):
         return value
     if "." not in value or registry.spell_out(value)[1]:
-        return registry.build(value)
+        return registry.build(value, **options)
     module, _, attribute = value.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), attribute)()
+        entry = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(f"cannot import the {registry.role} '{value}': {error}") from error
+    part: T = entry(**options)
+    return part
 
 
 def list_models(filter: str = "*") -> list[str]:
@@ -112,7 +141,8 @@ class ModelInfo:
         name: Short name.
         card: Family, weights, licence and paper.
         summary: First line of the class's documentation.
-        parameters: Parameters of an encoder; None where they depend on its options or on what it is applied to.
+        parameters: Parameters of an encoder, or of a system's published weights; None where they depend on its options
+            or on what it is applied to.
         image_size: Side of an image encoder's input in pixels, else None.
         width: Channels of an encoder's features, else None.
         preprocessing: What is done to frames or sentences before they are encoded; empty for other roles.
@@ -154,13 +184,15 @@ _REGISTRIES: Sequence[Registry[Any]] = (
     DENSE_PROMPTS,
     MASK_DECODERS,
     TRACKERS,
+    SYSTEMS,
 )
 """In the order of the table."""
 
 
 def _info(registry: Registry[Any], name: str) -> ModelInfo:
     cls = registry.get(name)
-    info = ModelInfo(registry.role, name, registry.card(name), (inspect.getdoc(cls) or "").split("\n")[0])
+    card, summary = registry.card(name), (inspect.getdoc(cls) or "").split("\n")[0]
+    info = ModelInfo(registry.role, name, card, summary, card.parameters)
     if registry not in (IMAGE_ENCODERS, TEXT_ENCODERS) or _needs_options(cls):
         return info
     with torch.device("meta"):  # shapes without memory

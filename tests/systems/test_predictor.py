@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from systems.windows import make_batch
 
 from refsam_zoo import create_model
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.systems.predictor import Predictor
-from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
 
 SENTENCES = ["the red square", "a small green circle moving to the left", "the star"]
 
@@ -35,28 +34,6 @@ def video() -> np.ndarray:
 def batches(video: np.ndarray, size: int) -> Iterator[np.ndarray]:
     for start in range(0, len(video), size):
         yield video[start : start + size].copy()
-
-
-def make_batch(videos: list[np.ndarray], sentences: list[list[str]], first: bool = True) -> ClipBatch:
-    height, width = (max(video.shape[axis] for video in videos) for axis in (1, 2))
-    frames = torch.zeros(len(videos), len(videos[0]), 3, height, width, dtype=torch.uint8)
-    clips = []
-    for index, (video, said) in enumerate(zip(videos, sentences, strict=True)):
-        frames[index, :, :, : video.shape[1], : video.shape[2]] = torch.from_numpy(video).permute(0, 3, 1, 2)
-        names = tuple(f"{number:05d}" for number in range(len(video)))
-        referrals = tuple(
-            Referral(f"video{index}", str(number), sentence, (1,), names, VideoSource(Path("frames")))
-            for number, sentence in enumerate(said)
-        )
-        clips.append(Clip(video[:0], names, referrals, tuple(said), None, first))
-    return ClipBatch(
-        frames=frames,
-        sizes=[(video.shape[1], video.shape[2]) for video in videos],
-        expressions=[sentence for said in sentences for sentence in said],
-        clip_index=torch.repeat_interleave(torch.tensor([len(said) for said in sentences])),
-        masks=None,
-        clips=clips,
-    )
 
 
 @torch.no_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from refsam_zoo.cli import main
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.options.parser import ConfigFile, OneLineParser
-from refsam_zoo.training.lightning_messages import ADVERTISEMENT, without_harmless_messages
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -152,18 +149,3 @@ def test_what_lightning_says_is_translated(options: dict[str, Any], expected: st
 def test_a_defect_is_no_refusal() -> None:
     with pytest.raises(ValueError, match="a defect"), lightning_refusals():
         raise ValueError("a defect")
-
-
-def test_only_harmless_messages_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    logger, shown = logging.getLogger("lightning.pytorch.utilities.rank_zero"), list[str]()
-    handler = logging.Handler()
-    monkeypatch.setattr(handler, "emit", lambda record: shown.append(record.getMessage()))
-    monkeypatch.setattr(logger, "handlers", [handler])
-    monkeypatch.setattr(logger, "level", logging.INFO)
-    with warnings.catch_warnings(record=True) as seen, without_harmless_messages():
-        warnings.warn("Found 7 module(s) in eval mode at the start of training.", stacklevel=1)
-        warnings.warn("the data is broken", stacklevel=1)
-        logger.info(f"{ADVERTISEMENT} logging and experiment tracking, try installing something.")
-        logger.info("GPU available: False")
-    assert [str(warning.message) for warning in seen] == ["the data is broken"]
-    assert shown == ["GPU available: False"]

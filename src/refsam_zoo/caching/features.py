@@ -17,6 +17,7 @@ from refsam_zoo.model.feature_source import ComputedFeatures
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.number_types import PositiveFloat
+from refsam_zoo.private_parts.pytorch import times_written
 from refsam_zoo.types import ImageFeatures, TextFeatures, Tokens, to_device
 
 
@@ -122,7 +123,7 @@ class FeatureCache:
 
     def _identity(self, encoder: nn.Module, device: str) -> str:
         """Fingerprint and precision; the fingerprint is taken anew when a weight was replaced or written to."""
-        weights = [(tensor, tensor._version) for tensor in encoder.state_dict(keep_vars=True).values()]
+        weights = [(tensor, times_written(tensor)) for tensor in encoder.state_dict(keep_vars=True).values()]
         known, _ = self._fingerprints.get(id(encoder), ([], ""))
         if len(known) != len(weights) or any(
             a is not b or m != n for (a, m), (b, n) in zip(known, weights, strict=True)

@@ -9,19 +9,19 @@ from typing import Any
 from refsam_zoo.errors import InputError
 from refsam_zoo.former_names import with_present_names
 from refsam_zoo.model.composition import compose
+from refsam_zoo.model.pretrained_folder import WEIGHTS, is_pretrained_folder, read_composition
 from refsam_zoo.model.refsam import RefSAM
-from refsam_zoo.weights.files import load_into, select_prefix, weights_follow
+from refsam_zoo.weights.files import load_into, load_state_dict, select_prefix, weights_follow
 from refsam_zoo.weights.reading import read_content
 
 
 def load_model(checkpoint: Path | str) -> RefSAM:
-    """Rebuilds the model that a run has saved.
+    """Rebuilds the model that a run or `save_pretrained` has saved.
 
-    The composition comes from the hyper-parameters in the file and all weights from the file too: weights files that
-    the run started from need not be there any more.
+    The composition and all weights come from there: weights files that the run started from need not be there any more.
 
     Args:
-        checkpoint: A `.ckpt` file written by `refsam-zoo fit`.
+        checkpoint: A `.ckpt` file written by `refsam-zoo fit`, or a folder written by `refsam-zoo export`.
 
     Returns:
         The model in evaluation mode, on the CPU.
@@ -30,12 +30,17 @@ def load_model(checkpoint: Path | str) -> RefSAM:
         InputError: No such file, not a checkpoint of refsam-zoo, parts that this release does not have, or weights
             that do not fit the composition.
     """
-    content = read_checkpoint(Path(checkpoint))
+    checkpoint = Path(checkpoint)
+    if is_pretrained_folder(checkpoint):
+        composition, weights = read_composition(checkpoint), load_state_dict(checkpoint / WEIGHTS)
+    else:
+        content = read_checkpoint(checkpoint)
+        composition, weights = content["hyper_parameters"], select_prefix(content["state_dict"], "model.")
     try:
-        model = _composed(content["hyper_parameters"])
+        model = _composed(composition)
     except InputError as error:
         raise InputError(f"{checkpoint}: this release cannot build its model: {error}") from error
-    load_into(model, select_prefix(content["state_dict"], "model."), str(checkpoint))
+    load_into(model, weights, str(checkpoint))
     return model.eval()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from refsam_zoo.text_tables import format_table
 from refsam_zoo.zoo import ModelInfo, list_entries
 
-_HEADER = ("role", "name", "family", "image size", "parameters", "weights", "licence", "paper")
+_HEADER = ("role", "name", "family", "image size", "parameters", "weights", "licence", "paper", "limits")
 
 
 def list(pattern: str = "*", markdown: bool = False, cards: bool = False) -> None:
@@ -23,7 +23,7 @@ def list(pattern: str = "*", markdown: bool = False, cards: bool = False) -> Non
 def _row(info: ModelInfo) -> tuple[str, ...]:
     card, millions = info.card, "" if info.parameters is None else f"{info.parameters / 1e6:.1f} M"
     size = str(info.image_size or "")
-    return info.role, info.name, card.family, size, millions, card.weights, card.licence, card.paper
+    return info.role, info.name, card.family, size, millions, card.weights, card.licence, card.paper, card.limits
 
 
 def _card_text(info: ModelInfo) -> str:
@@ -36,6 +36,7 @@ def _card_text(info: ModelInfo) -> str:
         "weights": card.weights,
         "SHA-256": card.sha256,
         "licence": card.licence,
+        "limits": card.limits,
         "paper": card.paper if card.paper == "-" else f"arXiv {card.paper}",
     }
     known = [f"- {key}: {value}" for key, value in facts.items() if value not in ("", "-", "none")]

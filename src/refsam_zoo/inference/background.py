@@ -49,11 +49,15 @@ class BackgroundTasks:
             self._pending.popleft().result()
         self._pending.append(self._pool.submit(function, *arguments))
 
-    def close(self) -> None:
-        """Waits for every task; raises what one of them did."""
-        self._pool.shutdown()
+    def wait(self) -> None:
+        """Waits for every task handed over; raises what one of them did."""
         while self._pending:
             self._pending.popleft().result()
+
+    def close(self) -> None:
+        """Waits for every task and ends the threads; raises what one of them did."""
+        self._pool.shutdown()
+        self.wait()
 
     def __enter__(self) -> Self:
         return self

@@ -42,12 +42,12 @@ def say_what_is_kept(output: Path, total: int | None) -> Iterator[Kept]:
 
     def summary(error: BaseException | None = None) -> str:
         frames = f"{kept.frames} frames" if total is None else f"{kept.frames} of {total} frames"
-        anew = "the same command with --overwrite begins anew"
+        anew = "the same command with --resume goes on, with --overwrite begins anew"
         if not kept.frames:
             return f"no frame was finished; {anew}"
         if isinstance(error, OSError) and error.errno in NO_ROOM:  # for some pictures there was room
             return f"what could be written of the first {frames} is in {output}; {anew}"
-        return f"masks, overlay and still of the first {frames} are kept in {output}; {anew}"
+        return f"the first {frames} are kept in {output}; {anew}"
 
     try:
         yield kept

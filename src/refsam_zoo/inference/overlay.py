@@ -27,34 +27,26 @@ STEPS = 8
 """Distances from a mask that are told apart, per pixel."""
 
 
-class Overlay:
-    """Draws the frames of one video.
+class MaskPainter:
+    """Paints masks on frames of one size.
 
     Args:
         size: Height and width of the frames.
-        expressions: The N sentences.
 
     Attributes:
-        size: Height and width of the pictures, both even, as video codecs want.
+        size: Height and width of the pictures: small frames are enlarged, very large ones shrunk.
     """
 
-    def __init__(self, size: tuple[int, int], expressions: Sequence[str]) -> None:
+    def __init__(self, size: tuple[int, int]) -> None:
         shrunk = min(1.0, LARGEST_SIDE / max(size))
         self._drawn_size = max(1, round(size[0] * shrunk)), max(1, round(size[1] * shrunk))
         self._factor = max(1, min(-(-SMALLEST_SIDE // min(size)), LARGEST_ENLARGED // max(size)))
         height, width = self._drawn_size[0] * self._factor, self._drawn_size[1] * self._factor
-        self._frame_size = height, width
+        self.size = height, width
         self._shading = shade(min(max(2.0, min(height, width) / 180), 20.0))
-        text_size = max(14, round(min(height, width) / 26), round(max(height, width) / 100))
-        wide = max(width, NARROWEST * text_size)
-        legend = draw_legend(wide + wide % 2, text_size, expressions, round(LEGEND_SHARE * height))
-        canvas = np.full((height + len(legend) + (height + len(legend)) % 2, legend.shape[1], 3), BACKGROUND, np.uint8)
-        canvas[height : height + len(legend)] = legend
-        self._canvas = canvas
-        self.size = canvas.shape[:2]
 
-    def draw(self, frame: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Draws a frame.
+    def paint(self, frame: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Paints a frame.
 
         Args:
             frame: RGB, uint8 `[H, W, 3]`.
@@ -63,17 +55,13 @@ class Overlay:
         Returns:
             RGB, uint8 `[*self.size, 3]`.
         """
-        height, width = self._frame_size
-        canvas = self._canvas.copy()
         if frame.shape[:2] != self._drawn_size:
-            masks = np.stack([shrink(mask.astype(np.uint8), self._drawn_size) > 0 for mask in masks])
-            frame = shrink(frame, self._drawn_size)
-        picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
+            frame, masks = shrink_masked(frame, masks, self._drawn_size)
+        picture = cv2.resize(frame, self.size[::-1], interpolation=cv2.INTER_LINEAR)
         for number, mask in enumerate(masks):
             if mask.any():
                 self._paint(picture, mask, colour(number))
-        canvas[:height, :width] = picture
-        return canvas
+        return picture
 
     def _paint(self, picture: np.ndarray, mask: np.ndarray, rgb: tuple[int, int, int]) -> None:
         reach = 2 + np.count_nonzero(self._shading[:, 0]) // STEPS
@@ -92,9 +80,51 @@ class Overlay:
         picture[region] = cv2.add(shown, cv2.LUT(steps, ink[None]))
 
 
+class Overlay:
+    """Draws the frames of one video.
+
+    Args:
+        size: Height and width of the frames.
+        expressions: The N sentences.
+
+    Attributes:
+        size: Height and width of the pictures, both even, as video codecs want.
+    """
+
+    def __init__(self, size: tuple[int, int], expressions: Sequence[str]) -> None:
+        self._painter = MaskPainter(size)
+        height, width = self._painter.size
+        text_size = max(14, round(min(height, width) / 26), round(max(height, width) / 100))
+        wide = max(width, NARROWEST * text_size)
+        legend = draw_legend(wide + wide % 2, text_size, expressions, round(LEGEND_SHARE * height))
+        canvas = np.full((height + len(legend) + (height + len(legend)) % 2, legend.shape[1], 3), BACKGROUND, np.uint8)
+        canvas[height : height + len(legend)] = legend
+        self._canvas = canvas
+        self.size = canvas.shape[:2]
+
+    def draw(self, frame: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Draws a frame.
+
+        Args:
+            frame: RGB, uint8 `[H, W, 3]`.
+            masks: bool `[N, H, W]`.
+
+        Returns:
+            RGB, uint8 `[*self.size, 3]`.
+        """
+        canvas, (height, width) = self._canvas.copy(), self._painter.size
+        canvas[:height, :width] = self._painter.paint(frame, masks)
+        return canvas
+
+
 def shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Makes a picture or mask, uint8 `[H, W, ...]`, smaller: each pixel is the mean of those it stands for."""
     return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+
+
+def shrink_masked(frame: np.ndarray, masks: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Makes a frame, uint8 `[H, W, 3]`, and its masks, bool `[N, H, W]`, smaller."""
+    return shrink(frame, size), np.stack([shrink(mask.astype(np.uint8), size) > 0 for mask in masks])
 
 
 def _around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ import numpy as np
 from typing_extensions import Self
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.sound import Sound
+from refsam_zoo.inference.film_files import GROWING, cut_to_whole_pictures, encoder_packets, make_seekable
 from refsam_zoo.video.base import exact_rate
 
 FINEST_UNIT = Fraction(1, 1_000_000)
@@ -23,9 +24,9 @@ FINEST_UNIT = Fraction(1, 1_000_000)
 class OverlayVideoWriter:
     """Writes an mp4 file; use it as a context manager.
 
-    The file appears as a whole when the block is left, also by an exception: then it holds the pictures up to there.
-    Without a picture, and where it could not be written, there is none. H.264 through libx264 where PyAV has it, else
-    MPEG-4 part 2.
+    The file appears when the block is left, also by an exception: then it holds the pictures up to there, and where the
+    disk was full, those that had room, without sound. Without a picture there is none. H.264 through libx264 where PyAV
+    has it, else MPEG-4 part 2.
 
     Args:
         path: The file.
@@ -34,6 +35,10 @@ class OverlayVideoWriter:
         time_unit: Seconds that the times of pictures are multiples of; None where they follow from the rate.
         pixel_aspect: Width of a pixel as displayed over its height.
         sound: A video file whose sound is to be heard, and the time in it at which the pictures begin, in seconds.
+        go_on: Whether to begin with the pictures of a film of this size that an earlier run left.
+
+    Attributes:
+        pictures: How many there are.
 
     Raises:
         InputError: The file cannot be written.
@@ -48,16 +53,17 @@ class OverlayVideoWriter:
         time_unit: Fraction | None = None,
         pixel_aspect: Fraction = Fraction(1),
         sound: tuple[Path, Fraction] | None = None,
+        go_on: bool = False,
     ) -> None:
         self.path = path
         self._rate = exact_rate(fps)
         self._unit = max(time_unit or 1 / self._rate, FINEST_UNIT)
-        self._count, self._last = 0, -1
+        self.pictures, self._last = 0, -1
         self._broken = False
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self._unfinished.touch()  # libav itself opens the file only with the first picture
-            self._container = av.open(str(self._unfinished), "w", format="mp4", options={"movflags": "faststart"})
+            self._container = av.open(str(self._unfinished), "w", format="mp4", options=GROWING)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
         if "libx264" in av.codecs_available:
@@ -68,7 +74,14 @@ class OverlayVideoWriter:
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = self._unit
         self._stream.codec_context.sample_aspect_ratio = pixel_aspect
-        self._sound = Sound(*sound, self._container) if sound else None
+        self._stream.codec_context.max_b_frames = 0  # a film may end, and another follow, after any picture
+        self._sound = sound
+        if go_on:
+            try:
+                self._copy_earlier()
+            except InputError:
+                self.close(whole=False)
+                raise
 
     def write(self, picture: np.ndarray, time: Fraction | None = None) -> None:
         """Appends a picture.
@@ -81,36 +94,69 @@ class OverlayVideoWriter:
         Raises:
             InputError: The disk is full, or the like.
         """
-        wanted = self._count / self._rate if time is None else time
+        wanted = self.pictures / self._rate if time is None else time
         self._last = max(self._last + 1, round(wanted / self._unit))
-        self._count += 1
+        self.pictures += 1
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = self._last, self._unit
-        self._mux(frame)
-        self._mux_sound(self._last * self._unit)
+        self._put(frame)
 
-    def _mux(self, frame: av.VideoFrame | None) -> None:
+    def _put(self, frame: av.VideoFrame | None) -> None:
+        self._mux(self._stream.encode(frame))
+
+    def _mux(self, packets: Sequence[av.Packet]) -> None:
         try:
-            self._container.mux(self._stream.encode(frame))
+            self._container.mux(packets)
         except OSError as error:
             raise self._cannot(error) from error
 
-    def _mux_sound(self, time: Fraction | None) -> None:
-        try:
-            for packet in self._sound.until(time) if self._sound else ():
-                self._container.mux(packet)
-        except OSError as error:
-            raise self._cannot(error) from error
+    def _copy_earlier(self) -> None:
+        """Begins with the film that is there; one that cannot be continued is left out."""
+        with contextlib.suppress(av.error.FFmpegError, OSError), av.open(str(self.path)) as earlier:
+            source = earlier.streams.video[0]
+            if not self._fits(source):
+                return
+            for packet in encoder_packets(source, earlier):
+                self._last = round((packet.pts or 0) * (packet.time_base or Fraction(1)) / self._unit)
+                packet.stream = self._stream
+                self._mux([packet])
+                self.pictures += 1
 
-    def _finish(self, whole: bool) -> None:
-        """Makes what was written a file that can be played; the rest of the sound belongs to a whole film."""
-        self._mux(None)
-        if whole:
-            self._mux_sound(None)
+    def _fits(self, source: av.VideoStream) -> bool:
+        """Whether a film was made as this one is."""
+        written = self._stream
+        return (source.height, source.width) == (written.height, written.width) and (
+            source.codec_context.codec.canonical_name == written.codec_context.codec.canonical_name
+        )
+
+    def close(self, whole: bool) -> None:
+        """Makes what was written a file that can be played; the rest of the sound belongs to a whole film.
+
+        Raises:
+            InputError: The disk is full, or the like; what had room can be played.
+        """
+        try:
+            if not self._broken:
+                self._put(None)
+        finally:
+            try:
+                self._publish(whole)
+            finally:
+                self._unfinished.unlink(missing_ok=True)
+
+    def _publish(self, whole: bool) -> None:
+        seekable = self._unfinished.with_suffix(".seekable")
         try:
             self._container.close()
-            os.replace(self._unfinished, self.path)
+            if self.pictures:
+                make_seekable(self._unfinished, seekable, self._sound, whole)
+                os.replace(seekable, self.path)
         except OSError as error:
+            seekable.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                cut_to_whole_pictures(self._unfinished)
+                if self._unfinished.stat().st_size:
+                    os.replace(self._unfinished, self.path)
             raise self._cannot(error) from error
 
     def _cannot(self, error: OSError) -> InputError:
@@ -123,15 +169,5 @@ class OverlayVideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None:
-                self._finish(whole=True)
-            elif self._count and not self._broken:
-                with contextlib.suppress(InputError, av.error.FFmpegError):  # the first problem is the one to tell
-                    self._finish(whole=False)
-        finally:
-            with contextlib.suppress(OSError):
-                self._container.close()
-            if self._sound:
-                self._sound.close()
-            self._unfinished.unlink(missing_ok=True)
+        with contextlib.nullcontext() if error is None else contextlib.suppress(InputError):
+            self.close(whole=error is None)  # after an error, the first problem is the one to tell

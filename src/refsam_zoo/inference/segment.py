@@ -2,121 +2,146 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from refsam_zoo.inference.background import BackgroundTasks, read_ahead
+from refsam_zoo.inference.background import read_ahead
 from refsam_zoo.inference.interruption import say_what_is_kept
-from refsam_zoo.inference.mask_folder import MaskFolder
-from refsam_zoo.inference.overlay import Overlay
-from refsam_zoo.inference.overlay_video import OverlayVideoWriter
-from refsam_zoo.inference.segment_folder import LISTING, MASKS, OVERLAY, STILL
-from refsam_zoo.output_files import output_path, write_whole
-from refsam_zoo.systems.base import FrameMasks, VideoSegmenter
+from refsam_zoo.inference.open_outputs import OpenOutputs
+from refsam_zoo.inference.outputs import SegmentedFrame, VideoFacts
+from refsam_zoo.inference.segment_folder import write_listing
+from refsam_zoo.inference.unfinished import Unfinished, UnfinishedFile
+from refsam_zoo.systems.base import VideoSegmenter
+from refsam_zoo.systems.inputs import checked_sentences
 from refsam_zoo.video.frame_stream import Frame, FrameStream
 
 FRAMES_AT_ONCE = 4
 BATCHES_AHEAD = 2
 """Batches read while an earlier one is segmented."""
 
+SAVED = ("masks", "overlay", "still")
+"""Outputs that are written unless others are asked for."""
+
+FRAMES_BETWEEN_SAVES = 32
+"""Frames that are computed again, at most, when a run goes on where an earlier one was stopped."""
+
 
 def segment_video(
-    system: VideoSegmenter[Any], video: FrameStream, expressions: Sequence[str], output: str | Path
+    system: VideoSegmenter[Any],
+    video: FrameStream,
+    expressions: Sequence[str],
+    output: str | Path,
+    *,
+    save: Sequence[str] = SAVED,
+    min_score: float = 0.0,
+    resume: bool = False,
+    quiet: bool = False,
+    settings: Mapping[str, object] | None = None,
 ) -> int:
-    """Segments an open video and writes masks, overlay, still and the list of sentences; shows a progress bar.
+    """Segments an open video and writes outputs and the list of sentences; shows a progress bar.
 
-    Frames are read ahead, and masks and pictures encoded and written behind, in threads of their own. The overlay shows
-    the frames at the times of the video and with its sound.
+    Frames are read ahead, and outputs encoded and written behind, in threads of their own.
 
     Args:
         system: Finds the masks.
         video: The video; its length need not be known.
         expressions: N sentences.
         output: Folder for the result.
+        save: Names of outputs, see `OUTPUTS`.
+        min_score: Masks of a lower score, 0..1, become empty.
+        resume: Whether to go on where an earlier call with the same arguments was stopped, if there was one.
+        quiet: Whether to show no progress bar.
+        settings: What else the masks depend on, and must be the same when a later call goes on.
 
     Returns:
         How many frames it had.
 
     Raises:
-        InputError: A frame is damaged, or the output cannot be written; what was found up to there is on disk.
+        InputError: A frame is damaged, or the output cannot be written; what was found up to there is on disk. An
+            output is unknown, or an earlier call had other arguments.
     """
-    output = Path(output)
-    sentences = {str(number): sentence for number, sentence in enumerate(expressions, 1)}
-    overlay, still = Overlay(video.size, expressions), Still()
-    listing = json.dumps({"video": video.name, "expressions": sentences}, ensure_ascii=False, indent=2) + "\n"
-    write_whole(output_path(output, LISTING), listing.encode(errors="backslashreplace"))  # what JSON reads, too
+    output, sentences = Path(output), checked_sentences(expressions)
+    facts = _facts(system, video, sentences)
+    asked = {"video": video.name, "size": video.size, "sentences": sentences, "min_score": min_score}
+    file = UnfinishedFile(output, system, {**asked, **(settings or {})})
+    with logging_redirect_tqdm(), torch.inference_mode():  # warnings go above the progress bar
+        track = system.start(sentences)
+    earlier = file.load(type(track)) if resume else None
     with say_what_is_kept(output, video.length) as kept, ExitStack() as stack:
-        stack.callback(lambda: still.write(output / STILL))
-        masks = stack.enter_context(MaskFolder(output / MASKS))
-        film = stack.enter_context(
-            OverlayVideoWriter(
-                output / OVERLAY,
-                overlay.size,
-                video.fps,
-                time_unit=video.time_unit,
-                pixel_aspect=video.pixel_aspect,
-                sound=(video.path, video.begin) if video.path and video.path.is_file() else None,
-            )
-        )
-        pictures = stack.enter_context(BackgroundTasks(threads=1, most_pending=16))
+        outputs = stack.enter_context(OpenOutputs(save, output, facts, earlier.kept if earlier else None))
+        write_listing(output, video.name, facts.numbered)
+        if earlier is None or earlier.track is None or outputs.frames < earlier.frames:
+            file.save(Unfinished(outputs.keep()))
+            begin = 0
+        else:
+            begin, track = earlier.frames, earlier.track
+        kept.frames = outputs.frames
+        stack.enter_context(logging_redirect_tqdm())
         batches = stack.enter_context(closing(read_ahead(video.batches(FRAMES_AT_ONCE), BATCHES_AHEAD)))
-        stack.enter_context(logging_redirect_tqdm())  # warnings go above the progress bar
-        frames = deque[Frame]()  # under way through the system
-        found = system.stream(_pictures(batches, frames), expressions)
+        bar = stack.enter_context(tqdm(desc=video.name, total=video.length, unit="frame", disable=quiet))
 
-        def show(segmented: FrameMasks, time: Fraction) -> None:
-            picture = overlay.draw(segmented.frame, segmented.masks)
-            film.write(picture, time)
-            still.consider(segmented, picture)
+        def save_state(frames: int) -> None:
+            file.save(Unfinished(outputs.keep(), frames, track))
 
-        for segmented in tqdm(found, desc=video.name, unit="frame", total=video.length):
-            frame = frames.popleft()
-            for number, mask in zip(sentences, segmented.masks, strict=True):
-                masks.write(video.name, number, frame.name, mask)
-            pictures.submit(show, segmented, frame.time)
-            kept.frames += 1
+        for frame in _segmented(system, batches, begin, track, save_state):
+            frame.found.masks[frame.found.scores < min_score] = False
+            outputs.add(frame)
+            kept.frames = max(kept.frames, frame.position + 1)
+            bar.update(kept.frames - bar.n)
+    file.remove()
     return kept.frames
 
 
-def _pictures(batches: Iterable[list[Frame]], under_way: deque[Frame]) -> Iterator[np.ndarray]:
-    """Gives batches of pictures and keeps the frames that they are of."""
-    for batch in batches:
-        under_way.extend(batch)
-        yield np.stack([frame.picture for frame in batch])
+def _facts(system: VideoSegmenter[Any], video: FrameStream, sentences: Sequence[str]) -> VideoFacts:
+    return VideoFacts(
+        video.name,
+        video.size,
+        tuple(sentences),
+        system.score_meaning,
+        video.fps,
+        video.time_unit,
+        video.pixel_aspect,
+        (video.path, video.begin) if video.path and video.path.is_file() else None,
+    )
 
 
-class Still:
-    """Keeps the picture that shows most: the most expressions found, then the largest area."""
+def _segmented(
+    system: VideoSegmenter[Any],
+    batches: Iterable[list[Frame]],
+    begin: int,
+    track: Any,
+    save: Callable[[int], None],
+) -> Iterator[SegmentedFrame]:
+    """Segments a video after the frames that its track has seen.
 
-    def __init__(self) -> None:
-        self._best: tuple[int, int] = (-1, -1)
-        self._picture = np.zeros((1, 1, 3), np.uint8)
+    Args:
+        system: Finds the masks.
+        batches: All frames of the video.
+        begin: Frames that the track has seen; a batch ends with the last of them.
+        track: The system's; it is changed in place.
+        save: Called now and then with the number of frames that the track has seen, all of which were given.
+    """
+    under_way = deque[Frame]()
 
-    def consider(self, segmented: FrameMasks, picture: np.ndarray) -> None:
-        """Keeps the picture, RGB, uint8 `[H, W, 3]`, if its masks are better than those before."""
-        areas = segmented.masks.sum((1, 2))
-        merit = int((areas > 0).sum()), int(areas.sum())
-        if merit > self._best:
-            self._best, self._picture = merit, picture
+    def pictures() -> Iterator[np.ndarray]:
+        position, saved = 0, begin
+        for batch in batches:
+            if position >= begin:
+                if position >= saved + FRAMES_BETWEEN_SAVES:
+                    save(position)
+                    saved = position
+                under_way.extend(batch)
+                yield np.stack([frame.picture for frame in batch])
+            position += len(batch)
 
-    def write(self, path: Path) -> None:
-        """Writes the picture kept, if there is one."""
-        if self._best >= (0, 0):
-            write_whole(path, self.encode())
-
-    def encode(self) -> bytes:
-        """Makes a PNG file of the picture kept."""
-        content = io.BytesIO()
-        Image.fromarray(self._picture).save(content, "PNG", compress_level=1)
-        return content.getvalue()
+    for position, found in enumerate(system.follow(pictures(), track), begin):
+        frame = under_way.popleft()
+        yield SegmentedFrame(position, frame.name, frame.time, found)

@@ -13,6 +13,7 @@ from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.trackers import Tracker
 from refsam_zoo.model.tuners import Tuner
+from refsam_zoo.recipes import recipes
 from refsam_zoo.weights.components import load_components
 from refsam_zoo.weights.files import load_state_dict, select_prefix
 
@@ -50,6 +51,7 @@ def compose(
     Raises:
         InputError: A tuner finds nothing to tune, or a weights file does not fit.
     """
+    parts = {name: part for name, part in locals().items() if name not in ("decoder_checkpoint", "weights")}
     model = RefSAM(
         tuner.apply(image_encoder),
         text_tuner.apply(text_encoder),
@@ -64,4 +66,5 @@ def compose(
     if weights is not None:
         load_components(model, select_prefix(load_state_dict(weights), "model."), str(weights))
     mask_decoder.freeze_unused()
+    model.composition = {name: recipes({name: part}).get(name) for name, part in parts.items()}
     return model

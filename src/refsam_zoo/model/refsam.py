@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoders import MaskDecoder
 from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder
 from refsam_zoo.model.preprocessing import restore
+from refsam_zoo.model.pretrained_folder import write_pretrained_folder
 from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.text_encoders.base import known_unpadded
@@ -95,6 +97,7 @@ class RefSAM(nn.Module):
         tracker: Carries the target to the next frame.
 
     Attributes:
+        composition: How each part was made, in plain values, where `compose` put them together.
         features: Gives the encoders' features; a `caching.features.FeatureCache` computes none twice.
     """
 
@@ -136,11 +139,16 @@ class RefSAM(nn.Module):
         self.mask_decoder = mask_decoder
         self.tracker = tracker
         self.features: FeatureSource = ComputedFeatures()
+        self.composition: dict[str, Any] = {}
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.prompt_encoder.no_mask_embed.weight.device
+
+    def save_pretrained(self, folder: str | Path, about: str = "") -> None:
+        """Writes a folder that `load_model` and `Predictor.from_pretrained` read; see `write_pretrained_folder`."""
+        write_pretrained_folder(Path(folder), self.composition, self.state_dict(), self.text_encoder, about)
 
     def encode_images(
         self,

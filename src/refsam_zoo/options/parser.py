@@ -17,6 +17,21 @@ from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser, set_pars
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.former_names import present_name, with_present_names
 from refsam_zoo.options import base_files
+from refsam_zoo.private_parts.jsonargparse_parser import (
+    BadNumber,
+    MissingArguments,
+    MissingClass,
+    MissingClassArguments,
+    MissingModule,
+    OptionOfNothing,
+    OtherClass,
+    Refusal,
+    UnknownArgument,
+    UnknownClass,
+    UnknownClassOption,
+    option_names,
+    refusals,
+)
 from refsam_zoo.registry import ROLES
 
 # the docstrings under the attributes of data classes become the help of their options
@@ -46,42 +61,39 @@ class OneLineErrors(ArgumentParser):
             raise _own_words(error) or error from error
 
     def _explain(self, message: str) -> str:
-        number = re.search(r"Not of type \w+: (must be .+?)(?: - | Given value type|$)", message)
-        if number:
-            return f"--{_whole_key(message[: number.start()])} {number[1]}"
-        wrong_name = re.search(
-            r'key "([\w.]+)":.*?(?:import path string|Import path .*?|Given value):? ?\'?([\w./-]+)\'?$', message
-        )
-        if wrong_name:
-            key, name = wrong_name.groups()
-            registry = ROLES.get(key.rsplit(".", 1)[-1])
-            if registry is not None and "." not in name:
-                return f"--{key}: unknown {registry.role} '{name}'{nearest_name(name, registry)}"
-        inner = re.search(r"Errors: - --([\w.]+: .+?)(?: - Expected a |$)", message)  # what a class's own parser said
-        if inner:
-            return f"--{'.'.join([*_keys(message[: inner.start()]), inner[1]])}"
-        missing = re.search(r"given class_path '[\w.]+': module '([\w.]+)' has no attribute '(\w+)'", message)
-        if missing:
-            module, name = missing.groups()
-            keys = ".".join(_keys(message[: missing.start()]))
-            return f"--{keys}: {module} has no {name}{_close_to(name, vars(sys.modules[module]))}"
-        option = re.search(r"class_path '([\w.]+)': Option '([\w.]+)' is not accepted", message)
-        if option:
-            key, (class_path, name) = _whole_key(message[: option.start()]), option.groups()
-            valid = _options_of(class_path)
-            short = class_path.rsplit(".", 1)[-1]
-            takes = nearest_name(name, valid) if valid else " (it has none)"
-            return f"--{key}.{name}: {short} has no option '{name}'{takes}"
-        required = re.match(r"the following arguments are required: (.+)$", message)
-        if required:
-            names = required[1].split(", ")
-            shown = (f"--{name}" if f"--{name}" in self._option_string_actions else name.upper() for name in names)
-            return f"missing: {', '.join(shown)}; {self.prog} --help explains them"
-        unknown = re.match(r"unrecognized arguments: (--[\w.]+)", message, flags=re.IGNORECASE)
-        if unknown:
-            valid = [option for option in self._option_string_actions if option.startswith("--")]
-            return f"unknown option '{unknown[1]}'{_close_to(unknown[1], valid)}; {self.prog} --help lists them"
-        return message
+        explanations = (self._explanation(refusal) for refusal in refusals(message))
+        return next((text for text in explanations if text is not None), message)
+
+    def _explanation(self, refusal: Refusal) -> str | None:
+        match refusal:
+            case BadNumber(key, requirement):
+                return f"--{key} {requirement}"
+            case UnknownClass(key, name):
+                registry = ROLES.get(key.rsplit(".", 1)[-1])
+                if registry is not None and "." not in name:
+                    return f"--{key}: unknown {registry.role} '{name}'{nearest_name(name, registry)}"
+            case MissingClass(key, module, name):
+                return f"--{key}: {module} has no {name}{_close_to(name, vars(sys.modules[module]))}"
+            case MissingModule(key, module):
+                return f"--{key}: there is no module {module}"
+            case OtherClass(key, class_path, base):
+                return f"--{key}: {class_path} is no {base}"
+            case OptionOfNothing(key, name):
+                return f"--{key}.{name} is an option of what? Give --{key} NAME first"
+            case MissingClassArguments(key, class_path, names):
+                needed = ", ".join(f"--{key}.{name}" for name in names)
+                return f"missing: {needed}, which {class_path.rsplit('.', 1)[-1]} needs"
+            case UnknownClassOption(key, class_path, name):
+                valid = _options_of(class_path)
+                takes = nearest_name(name, valid) if valid else " (it has none)"
+                return f"--{key}.{name}: {class_path.rsplit('.', 1)[-1]} has no option '{name}'{takes}"
+            case MissingArguments(names):
+                known = option_names(self)
+                shown = (f"--{name}" if f"--{name}" in known else name.upper() for name in names)
+                return f"missing: {', '.join(shown)}; {self.prog} --help explains them"
+            case UnknownArgument(name):
+                return f"unknown option '{name}'{_close_to(name, option_names(self))}; {self.prog} --help lists them"
+        return None
 
 
 class ConfigFile(ActionConfigFile):
@@ -101,13 +113,16 @@ class ConfigFile(ActionConfigFile):
 
 
 def _read_options(path: Path) -> dict[str, Any]:
+    text = ""
     try:
-        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        options = yaml.safe_load(text)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: no UTF-8 text, which a configuration file is") from error
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
-        hint = "; indent by spaces" if "\\t" in str(error.problem) or "tab" in str(error.problem) else ""
+        number = None if error.problem_mark is None else error.problem_mark.line
+        line = "" if number is None else f", line {number + 1}"
+        hint = "" if number is None or "\t" not in text.split("\n")[number] else "; indent by spaces"
         raise InputError(f"{path}{line}: no valid YAML: {error.problem}{hint}") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: no valid YAML: {error}") from error
@@ -119,6 +134,23 @@ def _read_options(path: Path) -> dict[str, Any]:
             f"{path}: holds {found}; a configuration file holds options, such as 'trainer: {{max_epochs: 5}}'"
         )
     return options
+
+
+def options_named(arguments: Sequence[str]) -> set[str]:
+    """Finds the options that are given, as flags or in configuration files, by the first part of their names.
+
+    Raises:
+        InputError: A configuration file is nothing of the kind.
+    """
+    named = set[str]()
+    for given, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        flag, equals, value = given.partition("=")
+        path = Path(value if equals else following)
+        if flag in ("-c", "--config") and path.is_file():
+            named |= {name for _, options in base_files.files_in_order(path, _read_options) for name in options}
+        elif flag.startswith("--"):
+            named.add(flag[2:].split(".")[0])
+    return named
 
 
 def _spelled_out(options: Any) -> Any:
@@ -140,6 +172,9 @@ def _part(key: Any, value: Any) -> Any:
 def _spelled_out_flags(arguments: Sequence[str]) -> list[str]:
     spelt = list[str]()
     for given in arguments:
+        # options are spelled with underscores; hyphens mean the same
+        dashed = re.match(r"--[\w.-]+", given)
+        given = f"--{dashed[0][2:].replace('-', '_')}{given[dashed.end() :]}" if dashed else given
         key, assigns, value = given.rpartition("=")
         argument = f"{key}{assigns}{present_name(value)}"
         separate = bool(spelt) and "=" not in spelt[-1] and spelt[-1].rsplit(".", 1)[-1].lstrip("-") in ROLES
@@ -202,18 +237,6 @@ def _own_words(error: BaseException | None) -> InputError | None:
     while error is not None and not isinstance(error, InputError):
         error = error.__cause__ or error.__context__
     return error
-
-
-def _keys(message: str) -> list[str]:
-    return re.findall(r'key "([\w.]+)"', message)
-
-
-def _whole_key(message: str) -> str:
-    """Joins the keys of parsers within parsers, each of which may know the whole one already."""
-    whole = ""
-    for key in _keys(message):
-        whole = key if not whole or key.startswith(f"{whole}.") else f"{whole}.{key}"
-    return whole
 
 
 def _close_to(name: str, valid: Iterable[str]) -> str:

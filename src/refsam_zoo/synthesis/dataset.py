@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.output_files import whole_folder
 from refsam_zoo.synthesis.options import SPLITS, SynthesisOptions
 from refsam_zoo.synthesis.videos import Video, make_video
 
@@ -52,12 +50,12 @@ def synthesize(root: str | Path, options: SynthesisOptions, workers: int = 1) ->
     if _is_there(root, options):
         return
     try:
-        with _staging(root) as stage:
+        with whole_folder(root) as stage:
             _write_splits(stage, options, workers)
             _write_json(stage / RECORD, _record(options))
-    except OSError as error:
-        if not _is_there(root, options):
-            raise InputError(f"{root}: RefShapes cannot be written here: {error}") from error
+    except InputError:
+        if not _is_there(root, options):  # another process may have been quicker
+            raise
 
 
 def _record(options: SynthesisOptions) -> dict[str, Any]:
@@ -81,19 +79,6 @@ def _is_there(root: Path, options: SynthesisOptions) -> bool:
                 f"{root}: holds RefShapes with {key} {options_found.get(key)}, not {value}; name another folder"
             )
     return True
-
-
-@contextmanager
-def _staging(root: Path) -> Iterator[Path]:
-    """Gives a folder beside the root that becomes the root at the end, or vanishes on any error or interruption."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    try:
-        yield stage
-        stage.chmod(0o755)  # mkdtemp makes it private
-        os.replace(stage, root)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _write_splits(stage: Path, options: SynthesisOptions, workers: int) -> None:

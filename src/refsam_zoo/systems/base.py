@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -59,13 +59,15 @@ class VideoSegmenter(ABC, Generic[Track]):
     own.
 
     Args:
-        model: All the system's weights; it is put into evaluation mode.
+        model: All the system's weights, used as they are: put it into evaluation mode first, unless it is in training.
 
     Attributes:
         frames_at_once: Frames that `window` hands over together.
+        score_meaning: What the scores say, in words.
     """
 
     frames_at_once: int = 4
+    score_meaning: str = "how sure the system is of the mask, 0 to 1"
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -74,6 +76,16 @@ class VideoSegmenter(ABC, Generic[Track]):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.model.parameters()).device
+
+    @property
+    def compiled_parts(self) -> Sequence[nn.Module]:
+        """The modules that take the time, each called as a module: what `compile` compiles."""
+        return [self.model]
+
+    def compile(self) -> None:
+        """Compiles the parts in place (`torch.compile`): the first frames take minutes, later ones less time."""
+        for part in self.compiled_parts:
+            part.compile()
 
     @abstractmethod
     def start(self, expressions: Sequence[str]) -> Track:
@@ -106,7 +118,22 @@ class VideoSegmenter(ABC, Generic[Track]):
         Raises:
             InputError: A sentence is empty, or a frame is of another kind, shape or range.
         """
-        track = self.start(checked_sentences(expressions))
+        yield from self.follow(frames, self.start(checked_sentences(expressions)))
+
+    @torch.inference_mode()
+    def follow(self, frames: Iterable[Any], track: Track) -> Iterator[FrameMasks]:
+        """Segments the next frames of a video that is under way.
+
+        Args:
+            frames: As `stream` takes them. When it is asked for a batch, the track is as the one before left it.
+            track: What `start` gave; it is changed in place.
+
+        Yields:
+            Each frame with its masks, in order.
+
+        Raises:
+            InputError: A frame is of another kind, shape or range.
+        """
         for batch in rgb_batches(frames):
             # copied where an array is read-only, which PyTorch has no tensors for
             images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
@@ -136,7 +163,7 @@ class VideoSegmenter(ABC, Generic[Track]):
             # A repeated window only fills up a process's share: it may come alone, and nothing is made of its masks.
             if track is None and not clip.first and not clip.repeated:
                 raise ValueError(f"video {video}: a later window came without the one before it")
-            under_way[video] = track = track or self.start(clip.expressions)
+            under_way[video] = track = self.start(clip.expressions) if track is None else track
             rows = batch.rows(index)
             for start in range(0, steps, self.frames_at_once):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
@@ -145,4 +172,10 @@ class VideoSegmenter(ABC, Generic[Track]):
         return masks, under_way
 
 
-SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system")
+SystemOrMaker = Callable[[], VideoSegmenter] | VideoSegmenter
+"""A system, or what makes it when it is needed: reading weights takes time.
+
+The maker stands first and neither has a parameter: so jsonargparse takes the name of a class as what makes it.
+"""
+
+SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system", ["system"])

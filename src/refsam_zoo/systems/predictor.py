@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from typing_extensions import Self
 
+from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.refsam import EncodedFrames, RefSAM
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
+from refsam_zoo.precision import choose_device
 from refsam_zoo.systems.base import Found, VideoSegmenter
 
 
@@ -42,6 +47,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
     """
 
     model: RefSAM
+    score_meaning = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 
     def __init__(
         self,
@@ -54,6 +60,29 @@ class Predictor(VideoSegmenter[TokenTrack]):
         self.threshold = threshold
         self.frames_at_once = frames_at_once
         self.expressions_at_once = expressions_at_once
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, device: str | torch.device = "auto", dtype: torch.dtype | None = None, **options: Any
+    ) -> Self:
+        """Loads a model and puts it onto a device.
+
+        Args:
+            source: A folder of `save_pretrained` or `refsam-zoo export`, or a checkpoint of `refsam-zoo fit`.
+            device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
+            dtype: Of the weights, for instance `torch.bfloat16`; None leaves them in float32.
+            options: See the class.
+
+        Raises:
+            InputError: Nothing is there, it is something else, or there is no such device.
+        """
+        model = load_model(source).to(choose_device(str(device)), dtype)
+        return cls(model, **options)
+
+    @property
+    def compiled_parts(self) -> Sequence[nn.Module]:
+        """The image encoder, which sees frames of one size; sentences and their number change, and would recompile."""
+        return [self.model.image_encoder]
 
     def start(self, expressions: Sequence[str]) -> TokenTrack:
         """See `VideoSegmenter.start`."""

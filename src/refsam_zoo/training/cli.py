@@ -6,14 +6,14 @@ import errno
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from jsonargparse import Namespace
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
@@ -28,10 +28,11 @@ from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
 from refsam_zoo.options.parser import ConfigFile, OneLineErrors
 from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
 from refsam_zoo.precision import accelerator_device, default_precision
+from refsam_zoo.private_parts.pytorch import is_lost_worker
+from refsam_zoo.private_parts.pytorch_lightning import CLIWithoutCheckpointOptions, without_harmless_messages
 from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
 from refsam_zoo.training.class_changes import options_stay_with_their_class
-from refsam_zoo.training.lightning_messages import without_harmless_messages
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.progress_lines import ProgressLines
@@ -66,17 +67,20 @@ class _SaveConfig(SaveConfigCallback):
             trainer.logger.log_hyperparams({"config": yaml.safe_load(text)})  # plain values
 
 
-class RefSAMCLI(LightningCLI):
+class RefSAMCLI(CLIWithoutCheckpointOptions):
     """LightningCLI with RefSAM's parts by short name, two checkpoint callbacks and the J&F evaluation.
 
     Attributes:
+        module: What runs under the trainer.
         folder: The run's folder, as configured until it is chosen.
     """
 
+    module: ClassVar[type[LightningModule]] = ReferringSegmentation
     folder = Path("the run folder")
     claimed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._command: str = kwargs["args"][0]
         try:
             super().__init__(*args, **kwargs)
         except OSError as error:
@@ -84,7 +88,7 @@ class RefSAMCLI(LightningCLI):
                 raise
             raise InputError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from error
         except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):  # torch raises it wherever the run happens to be
+            if not is_lost_worker(error):
                 raise
             why = "mostly the machine's memory is full, or a file ends its decoder; try fewer --data.workers"
             raise InputError(f"a data worker was lost, {why} ({str(error).strip()})") from error
@@ -92,14 +96,43 @@ class RefSAMCLI(LightningCLI):
             if self.claimed:
                 run_folder.release(self.folder)
 
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The one command that is run: each has a parser of its own, which takes long to make."""
+        return {self._command: super().subcommands()[self._command]}
+
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Makes a parser with one-line errors."""
         parser = _Parser(**kwargs)
         parser.add_argument("-c", "--config", action=ConfigFile, help="YAML file; several are merged in order")
         return parser
 
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds trainer, model and data."""
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        chosen = {f"trainer.{name}": value for name, value in self.trainer_defaults.items() if name != "callbacks"}
+        parser.set_defaults(chosen)
+        self.add_model_to_parser(parser)
+        parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
+
+    def add_model_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds what is trained, with the defaults of RefSAM's parts."""
+        parser.add_lightning_class_args(self.module, "model")
+        parser.set_defaults(
+            {
+                "model.tuner": "adapter",
+                "model.text_tuner": "frozen",
+                "model.cross_modal": "CrossModalMLP",
+                "model.sparse_prompt": "word_tokens",
+                "model.dense_prompt": "hierarchical_dense_attention",
+                "model.mask_decoder": "sam_decoder",
+                "model.tracker": "track_mlp",
+                "model.loss": "MaskLoss",
+                "model.alignment": "AlignmentLoss",
+            }
+        )
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the callbacks every run has, options of evaluation, and the defaults of RefSAM's parts."""
+        """Adds the callbacks every run has and options of evaluation."""
         parser.add_argument(
             "--submission",
             type=Path | None,
@@ -124,24 +157,13 @@ class RefSAMCLI(LightningCLI):
                 "best_checkpoint.enable_version_counter": False,
                 "last_checkpoint.filename": "last",
                 "last_checkpoint.enable_version_counter": False,
-                "model.tuner": "adapter",
-                "model.text_tuner": "frozen",
-                "model.cross_modal": "CrossModalMLP",
-                "model.sparse_prompt": "word_tokens",
-                "model.dense_prompt": "hierarchical_dense_attention",
-                "model.mask_decoder": "sam_decoder",
-                "model.tracker": "track_mlp",
-                "model.loss": "MaskLoss",
-                "model.alignment": "AlignmentLoss",
             }
         )
 
-    def _parse_ckpt_path(self) -> None:
-        """Leaves the configuration alone: a checkpoint's hyper-parameters never override files and flags."""
-
     def before_instantiate_classes(self) -> None:
         """Looks at options and checkpoint and chooses the run's folder before anything is loaded or computed."""
-        command, trainer = self.config[self.subcommand], self._get(self.config, "trainer")
+        command = self.config[self.subcommand]
+        trainer = command["trainer"]
         check_options(command)
         self.folder = Path(trainer["default_root_dir"])
         checkpoint = None
@@ -167,20 +189,21 @@ class RefSAMCLI(LightningCLI):
         if checkpoint is not None:
             content = read_checkpoint(checkpoint)
             if fit:
-                trainer = self._get(self.config, "trainer")
+                trainer = self.config[self.subcommand]["trainer"]
                 require_steps_left(content, checkpoint, trainer["max_steps"], trainer["max_epochs"])
         return checkpoint
 
     def instantiate_classes(self) -> None:
         """Makes everything; a model whose weights are in a checkpoint misses none."""
-        with weights_follow() if self._get(self.config, "ckpt_path") else nullcontext():
+        with weights_follow() if self.config[self.subcommand]["ckpt_path"] else nullcontext():
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Fills in what depends on the machine and on the run folder."""
-        options = self._get(self.config_init, "trainer")
+        made = self.config_init[self.subcommand]
+        options = made["trainer"]
         for name in ("best_checkpoint", "last_checkpoint"):
-            self._get(self.config_init, name).dirpath = str(self.folder / run_folder.CHECKPOINTS)
+            made[name].dirpath = str(self.folder / run_folder.CHECKPOINTS)
         if options["logger"] in (None, True):
             kwargs["logger"] = RunLogger(self.folder) if self.subcommand == "fit" else False
         plugins, callbacks = _listed(options["plugins"]), list[Callback]([MovedRuns()])
@@ -203,9 +226,10 @@ class RefSAMCLI(LightningCLI):
 
     def _evaluation_callbacks(self) -> list[Callback]:
         """What `predict`, `test` and `validate` have besides the scores of every expression."""
-        chosen = self._get(self.config_init, "protocol")
+        made = self.config_init[self.subcommand]
+        chosen = made["protocol"]
         for option, commands in (("submission", ("predict", "test")), ("protocol", ("validate", "test"))):
-            if self._get(self.config_init, option) is not None and self.subcommand not in commands:
+            if made[option] is not None and self.subcommand not in commands:
                 raise InputError(f"--{option} is for {' and '.join(commands)}, not for {self.subcommand}")
         # What a submission needs is looked at before a test, although it is written after it.
         writers = self._submission_writers()
@@ -231,7 +255,7 @@ class RefSAMCLI(LightningCLI):
         return getattr(self.datamodule, "protocol", None)
 
     def _submission_writers(self) -> list[Callback]:
-        submission = self._get(self.config_init, "submission")
+        submission = self.config_init[self.subcommand]["submission"]
         if submission is None:
             return []
         require_empty(self.folder / "masks")
@@ -258,19 +282,20 @@ def _listed(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def run_trainer(arguments: list[str]) -> None:
+def run_trainer(arguments: list[str], cli: type[RefSAMCLI] = RefSAMCLI) -> None:
     """Runs one of LightningCLI's commands.
 
     Args:
         arguments: The command and its options.
+        cli: Whose options they are.
 
     Raises:
         InputError: Something the user gave is wrong.
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
     with without_harmless_messages(), lightning_refusals(), StopSignals() as signals:
-        RefSAMCLI(
-            ReferringSegmentation,
+        cli(
+            cli.module,
             LightningDataModule,
             subclass_mode_data=True,
             save_config_callback=_SaveConfig,

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import NonNegativeFloat, NonNegativeInt
+from refsam_zoo.private_parts.pytorch import unscale_before_step
 
 
 @dataclass
@@ -83,8 +84,7 @@ def build_optimizer(
     if learned:
         groups.append({"params": learned, "lr": rates.cross_modal, "weight_decay": 0.0, "name": "alignment"})
     optimizer = torch.optim.AdamW(groups, fused=True)
-    # Gradients are unscaled before the step, not in it as a fused one can: Lightning would refuse to clip them.
-    optimizer._step_supports_amp_scaling = False
+    unscale_before_step(optimizer)
     return optimizer
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -12,12 +10,13 @@ from types import FrameType
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator, XLAAccelerator
 from lightning.pytorch.callbacks import Timer
 
 from refsam_zoo.callbacks.scores import validation_metrics
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.private_parts.pytorch_lightning import mentioned_option
 from refsam_zoo.training.module import TRAINING_LOSS
 from refsam_zoo.training.optimizer import LearningRates
 
@@ -108,9 +107,6 @@ def lightning_refusals() -> Iterator[None]:
         raise InputError(f"{_what_refuses(cause, message)}{message}") from error
 
 
-_TRAINER_OPTIONS = sorted(set(inspect.signature(Trainer).parameters) - {"callbacks", "logger"}, key=len, reverse=True)
-
-
 def _what_refuses(error: BaseException, message: str) -> str:
     """Names the callback whose code refused, or else the first option of the trainer that the message speaks of."""
     frame = _origin(error)
@@ -119,8 +115,8 @@ def _what_refuses(error: BaseException, message: str) -> str:
         return "--trainer.max_time: "
     if isinstance(callback, Callback):
         return f"{type(callback).__name__}: "
-    named = re.search("|".join(_TRAINER_OPTIONS), message, flags=re.IGNORECASE)
-    return f"--trainer.{named[0].lower()}: " if named else ""
+    option = mentioned_option(message)
+    return f"--trainer.{option}: " if option else ""
 
 
 def _raised_by_lightning(error: BaseException) -> BaseException | None:

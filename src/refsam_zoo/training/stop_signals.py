@@ -11,6 +11,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from refsam_zoo.private_parts.pytorch_lightning import take_up_step_metrics, validate_anew_when_continued
 from refsam_zoo.training.run_folder import is_first_process, named_checkpoint
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -66,7 +67,7 @@ class StopSignals(Callback):
     ) -> None:
         """Stops after a step; not amid accumulated gradients, and not before the validation that ends an epoch."""
         if trainer.global_step > self._step and not trainer.is_last_batch and self._is_told(trainer):
-            trainer._logger_connector.update_train_step_metrics()  # which comes after this hook
+            take_up_step_metrics(trainer)
             self._stop(trainer)
         self._step = trainer.global_step
 
@@ -127,11 +128,7 @@ class StopSignals(Callback):
     def _break_off_validation(self, trainer: Trainer) -> None:
         if not self._training or trainer.sanity_checking or not self._is_told(trainer):
             return
-        # as if its first batch had just begun, which is where Lightning takes up a validation again
-        progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
-        progress.reset()
-        progress.increment_ready()
-        progress.increment_started()
+        validate_anew_when_continued(trainer)
         self._stop(trainer)
 
     def _stop(self, trainer: Trainer) -> None:

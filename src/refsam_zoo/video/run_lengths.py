@@ -29,6 +29,14 @@ class RunLengths:
     counts: str | tuple[int, ...]
     key: str = ""
 
+    @classmethod
+    def of(cls, mask: np.ndarray) -> RunLengths:
+        """Makes run lengths of a mask, bool `[H, W]`, as COCO's compressed text."""
+        pixels = np.concatenate([[False], mask.T.ravel(), [not mask[-1, -1]]])
+        changes = np.flatnonzero(pixels[1:] != pixels[:-1])
+        runs = np.diff(changes, prepend=0)
+        return cls((mask.shape[0], mask.shape[1]), compress(runs.tolist()))
+
     def mask(self, size: tuple[int, int]) -> np.ndarray:
         """Gives the mask of a frame, bool `[H, W]`.
 
@@ -81,6 +89,18 @@ def decompress(text: str) -> list[int]:
     if shift:
         raise ValueError("compressed run lengths end in the middle of a number")
     return counts
+
+
+def compress(counts: Sequence[int]) -> str:
+    """Writes run lengths as COCO's compressed text, which `decompress` explains."""
+    digits = bytearray()
+    for place, count in enumerate(counts):
+        value = count - counts[place - 2] if place > 2 else count
+        while not -16 <= value < 16:
+            digits.append(48 + 32 + (value & 31))
+            value >>= 5
+        digits.append(48 + (value & 31))
+    return digits.decode()
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,15 @@ class TorchCodecReader(VideoFileReader):
 
             self._decoder = VideoDecoder(str(self.path), dimension_order="NHWC", num_ffmpeg_threads=1)
             count = len(self._decoder)
-        except (ImportError, OSError, RuntimeError, ValueError, TypeError) as error:
-            if isinstance(error, (ImportError, OSError)) or "libtorchcodec" in str(error):  # loaded at the first use
-                raise InputError(
-                    "the video back end torchcodec needs the package torchcodec and FFmpeg's shared libraries; use auto"
-                ) from error
-            raise InputError(f"{self.path}: not a readable video: {_reason(error)}") from error
+        except (ImportError, OSError) as error:
+            raise InputError(
+                "the video back end torchcodec needs the package torchcodec and FFmpeg's shared libraries; use auto"
+            ) from error
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: not readable by torchcodec, which needs FFmpeg's shared libraries: {_reason(error)}; "
+                "use the video back end auto"
+            ) from error
         if count != len(packets.times):
             raise InputError(f"{self.path}: torchcodec finds {count} frames of {len(packets.times)}; use auto or pyav")
 

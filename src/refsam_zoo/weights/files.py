@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.private_parts.pytorch import uncompiled_name
 from refsam_zoo.weights.reading import read_content
 
 _logger = logging.getLogger(__name__)
@@ -231,6 +231,11 @@ def weights_follow() -> Iterator[None]:
         _weights_follow.reset(token)
 
 
+def are_weights_to_follow() -> bool:
+    """Says whether `weights_follow` is in force, so that reading any would be in vain."""
+    return _weights_follow.get()
+
+
 @functools.cache
 def _warn_once(message: str, component: str) -> None:
     _logger.warning(message, component)
@@ -239,7 +244,7 @@ def _warn_once(message: str, component: str) -> None:
 def _unwrapped(content: object, path: Path) -> StateDict:
     """Finds the state dict and takes away what wrappers have put before its names; says what was done."""
     state, keys = _find_state_dict(content, path)
-    state = {re.sub(r"(^|\.)_orig_mod\.", r"\1", name): tensor for name, tensor in state.items()}  # torch.compile
+    state = {uncompiled_name(name): tensor for name, tensor in state.items()}
     prefix = _shared_prefix(state)
     if prefix or len(keys) > 1:
         read = f"its weights are those of '{'.'.join(keys)}'" if keys else "its weights are read"

@@ -6,7 +6,6 @@ import argparse
 import functools
 import pathlib
 import pickle
-import re
 import types
 import zipfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.private_parts.pytorch import blocked_type
 
 _NOT_A_CHECKPOINT = {
     b"version https://git-lfs": "a Git LFS pointer; fetch the real file with 'git lfs pull'",
@@ -55,9 +55,9 @@ def read_content(path: Path, complaint: str) -> Any:
     try:
         with path.open("rb") as file:
             beginning = file.read(64)
-        _refuse_impostor(path, beginning)
-        if beginning[8:9] == b"{":  # after the length of the header
+        if is_safetensors(beginning):
             return load_file(path)
+        refuse_impostor(path, beginning)
         with (
             path.open("rb") as file,
             torch.serialization.safe_globals(_harmless_types()),
@@ -82,7 +82,21 @@ def _what_to_give(folder: Path) -> str:
     return f"give one of its files: {', '.join(names)}" if len(names) > 1 else f"give {''.join(names) or 'a file'}"
 
 
-def _refuse_impostor(path: Path, beginning: bytes) -> None:
+def is_safetensors(beginning: bytes) -> bool:
+    """Whether a file's first bytes are those of safetensors: the length of the header, which is JSON."""
+    return beginning[8:9] == b"{"
+
+
+def refuse_impostor(path: Path, beginning: bytes) -> None:
+    """Names what a file is that people take for weights.
+
+    Args:
+        path: The file, for the message.
+        beginning: Its first 64 bytes.
+
+    Raises:
+        InputError: It is empty, or an archive, an HTML page, a Git LFS pointer, ...
+    """
     if not beginning.lstrip():
         raise InputError(f"{path}: the file is empty; give another one or download it again")
     for signature, what in _NOT_A_CHECKPOINT.items():
@@ -101,11 +115,10 @@ def _refuse_impostor(path: Path, beginning: bytes) -> None:
 
 def _reason(error: Exception) -> str:
     """Says why a file was refused, in our words: PyTorch's advise its user to run whatever code the file holds."""
-    text = " ".join(str(error).split())
-    blocked = re.search(r"GLOBAL ([\w.]+)", text)
+    blocked = blocked_type(error)
     if blocked:
         return (
-            f"it holds an object of type {blocked[1]}, which is not read since that could run code; "
+            f"it holds an object of type {blocked}, which is not read since that could run code; "
             "where it was made, save the model's state_dict() alone"
         )
     if isinstance(error, OSError) and error.strerror:

@@ -8,6 +8,8 @@ from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry
 from refsam_zoo.types import ImageFeatures
 
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 
 class ImageEncoder(Made, nn.Module):
     """Turns preprocessed frames into a 256-channel map and the maps on the way there.
@@ -50,7 +52,7 @@ class ImageEncoder(Made, nn.Module):
         """
         super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
         for module in self.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
+            if isinstance(module, _BATCH_NORMS) and not module.weight.requires_grad:
                 module.eval()
         return self
 

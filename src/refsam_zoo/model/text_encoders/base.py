@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,9 @@ class TextEncoder(Made, nn.Module):
         """
         raise NotImplementedError
 
+    def save_vocabulary(self, folder: Path) -> None:
+        """Writes what the encoder reads from its `folder` beside the weights; nothing where it needs no folder."""
+
     def tokenize(self, expressions: Sequence[str]) -> Tokens:
         """Tokenises sentences, padded on the right to the longest. Runs on the CPU.
 
@@ -76,12 +80,13 @@ class TextEncoder(Made, nn.Module):
         ids = self.token_ids(expression)
         if len(ids) <= self.max_tokens:
             return ids
-        _warn_truncated(expression, len(ids), self.max_tokens)
+        warn_truncated(expression, len(ids), self.max_tokens)
         return [*ids[: self.max_tokens - 1], ids[-1]]
 
 
 @functools.cache
-def _warn_truncated(expression: str, tokens: int, limit: int) -> None:
+def warn_truncated(expression: str, tokens: int, limit: int) -> None:
+    """Says once that a sentence is longer than what an encoder reads of it."""
     _logger.warning("an expression of %d tokens is cut to %d: '%.60s...'", tokens, limit, expression)
 
 

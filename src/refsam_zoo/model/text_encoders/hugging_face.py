@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,10 +14,11 @@ from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
-from refsam_zoo.weights.files import warn_random_weights
+from refsam_zoo.weights.files import are_weights_to_follow, warn_random_weights
+from refsam_zoo.weights.hub_folders import load_whole, read_config, read_processor
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
 class HuggingFaceTextEncoder(TextEncoder):
@@ -50,11 +52,13 @@ class HuggingFaceTextEncoder(TextEncoder):
         self.special_ids = [getattr(config, name, None) for name in ("bos_token_id", "eos_token_id")]
         if folder is None:
             warn_random_weights(f"text encoder {type(self).__name__}")
-            self.model = AutoModelForTextEncoding.from_config(config)
         else:
-            self.tokenizer = _read_tokenizer(folder)
+            self.tokenizer = read_processor(folder, "AutoTokenizer")
             self.max_tokens = min(self.max_tokens, self.tokenizer.model_max_length)
-            self.model = _read_model(folder, config)
+        if folder is None or are_weights_to_follow():
+            self.model = AutoModelForTextEncoding.from_config(config).to(torch.get_default_dtype())
+        else:
+            self.model = load_whole(AutoModelForTextEncoding, folder, config, may_lack="pooler.", may_exceed=True)
         if hasattr(self.model, "pooler"):
             self.model.pooler = None
 
@@ -70,6 +74,14 @@ class HuggingFaceTextEncoder(TextEncoder):
         begin, end = ([] if token is None else [token] for token in self.special_ids)
         return [*begin, *(byte + 3 for byte in expression.encode()), *end]
 
+    def save_vocabulary(self, folder: Path) -> None:
+        """Writes configuration and tokenizer files; see `TextEncoder.save_vocabulary`."""
+        if self.tokenizer is not None:
+            config = copy.deepcopy(self.model.config)
+            config.update(self.sizes)  # with all layers, whatever `layers` keeps
+            config.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+
     def forward(self, tokens: Tokens) -> TextFeatures:
         """Encodes tokens; see `TextEncoder.forward`."""
         output = self.model(input_ids=tokens.ids, attention_mask=tokens.mask.long())
@@ -81,12 +93,7 @@ class HuggingFaceTextEncoder(TextEncoder):
         return AutoConfig.for_model(self.architecture, **self.sizes)
 
     def _read_config(self, folder: Path) -> PretrainedConfig:
-        from transformers import AutoConfig
-
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder / 'config.json'}: {_first_line(error)}") from error
+        config = read_config(folder)
         if self.sizes:
             self._check_sizes(config, folder)
         return config
@@ -124,35 +131,6 @@ def _local_folder(folder: Path) -> Path:
             f"{folder}: no model folder with a 'config.json', as save_pretrained writes it, "
             "nor the name of a model in the local Hugging Face cache"
         ) from error
-
-
-def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{folder}: cannot read the tokenizer files: {_first_line(error)}") from error
-
-
-def _read_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    from safetensors import SafetensorError
-    from transformers import AutoModelForTextEncoding
-
-    try:
-        model, report = AutoModelForTextEncoding.from_pretrained(
-            folder, config=config, local_files_only=True, output_loading_info=True, torch_dtype=torch.float32
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: cannot read the weights: {_first_line(error)}") from error
-    missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]
-    if missing:
-        raise InputError(f"{folder}: {len(missing)} weights are missing, the first is '{sorted(missing)[0]}'")
-    return model
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 def _roberta(size: str) -> ModelCard:

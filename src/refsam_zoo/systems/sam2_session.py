@@ -1,0 +1,141 @@
+"""SAM 2 (arXiv 2408.00714) and EdgeTAM (arXiv 2501.07256) of transformers, streamed: a box is followed frame by frame.
+
+The package's session keeps every frame and every output of a video. Here all is dropped that the model cannot read any
+more, and the masks stay the same: `num_maskmem` says how far it looks back for memories,
+`max_object_pointers_in_encoder` how far for object pointers, and only the frame with the box is read for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from refsam_zoo.weights.hub_folders import load_model, read_processor
+
+if TYPE_CHECKING:
+    from transformers import Sam2VideoInferenceSession
+
+CLASSES = {"sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}
+"""`model_type` of a folder's `config.json` -> class of transformers."""
+
+
+class TrackedFrame:
+    """A frame, encoded when the first object asks for it, and once for all objects.
+
+    Args:
+        tracker: Whose encoder it is.
+        image: RGB, uint8 `[3, H, W]`, on the model's device.
+    """
+
+    def __init__(self, tracker: BoxTracker, image: Tensor) -> None:
+        self._tracker = tracker
+        self.image = image
+        self.size = (image.shape[1], image.shape[2])
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """The frame as the model wants it, float `[3, S, S]`."""
+        prepared = self._tracker.processor.video_processor(
+            videos=self.image[None], device=self.image.device, return_tensors="pt"
+        )
+        return prepared["pixel_values_videos"][0, 0]
+
+    @cached_property
+    def features(self) -> dict[str, list[Tensor]]:
+        """Feature maps and their positions, as the package's session caches them."""
+        encoded = self._tracker.model.get_image_features(self.pixels[None], return_dict=True)
+        return {"vision_feats": encoded.fpn_hidden_states, "vision_pos_embeds": encoded.fpn_position_encoding}
+
+
+@dataclass
+class FollowedObject:
+    """An object under way.
+
+    Attributes:
+        session: The package's, of this object alone; its first frame is the one with the box.
+        score: How sure the detector was of the box, float, no axes.
+        frames: Frames seen.
+        mask: Where it is in the last frame, bool `[H, W]`; empty where the model sees it hidden or gone.
+        presence: Probability that it is in the last frame, float, no axes.
+    """
+
+    session: Sam2VideoInferenceSession
+    score: Tensor
+    frames: int = 0
+    mask: Tensor = field(default_factory=lambda: torch.empty(0))
+    presence: Tensor = field(default_factory=lambda: torch.empty(()))
+
+    @property
+    def in_sight(self) -> bool:
+        """Whether the model sees it in the last frame."""
+        return bool(self.mask.any())
+
+
+class BoxTracker:
+    """Follows objects from their boxes, each in a session of its own, in memory that does not grow.
+
+    Objects of one session would not be independent: a box for one changes how the package encodes the memory of all.
+
+    Args:
+        folder: A model's folder in the hub's layout, `sam2_video` or `edgetam_video`.
+
+    Raises:
+        InputError: See `hub_folders.load_model`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.model: Any = load_model(folder, CLASSES, "tracker of system grounded_sam2")
+        self.processor: Any = read_processor(folder, "Sam2VideoProcessor")
+
+    def begin(self, frame: TrackedFrame, box: Tensor, score: Tensor) -> FollowedObject:
+        """Starts with an object.
+
+        Args:
+            frame: Where it is first seen.
+            box: Its left, upper, right and lower edge in pixels of the frame, float `[4]`.
+            score: How sure the detector is of the box, float, no axes.
+        """
+        device = self.model.device
+        session = self.processor.init_video_session(inference_device=device, dtype=self.model.dtype)
+        self.processor.add_inputs_to_inference_session(
+            session, frame_idx=0, obj_ids=1, input_boxes=[[box.tolist()]], original_size=frame.size
+        )
+        followed = FollowedObject(session, score)
+        self.follow(frame, followed)
+        return followed
+
+    def follow(self, frame: TrackedFrame, followed: FollowedObject) -> None:
+        """Finds an object in the next frame, all of `followed` is brought up to date."""
+        session, index = followed.session, followed.frames
+        session.cache.cache_vision_features(index, frame.features)
+        found = self.model(session, frame=frame.pixels, frame_idx=index)
+        followed.frames = index + 1
+        self._forget(session, index)
+        followed.mask = self.processor.post_process_masks([found.pred_masks], [frame.size])[0][0, 0]
+        followed.presence = found.object_score_logits.float().sigmoid().squeeze()
+
+    def _forget(self, session: Sam2VideoInferenceSession, index: int) -> None:
+        """Drops what is not read after the frame of this index."""
+        session.processed_frames = {}
+        session.cache.clear_all()
+        session.point_inputs_per_obj[0].clear()
+        session.frames_tracked_per_obj[0].clear()
+        outputs = session.output_dict_per_obj[0]
+        later = outputs["non_cond_frame_outputs"]
+        for output in (*outputs["cond_frame_outputs"].values(), *later.values()):
+            _drop(output, "pred_masks", "high_res_masks")
+        config = self.model.config
+        for old in [frame for frame in later if frame < index + 2 - config.num_maskmem]:
+            _drop(later[old], "maskmem_features", "maskmem_pos_enc")
+            if old < index + 2 - config.max_object_pointers_in_encoder:
+                del later[old]
+
+
+def _drop(output: dict[str, Any], *names: str) -> None:
+    for name in names:
+        output.pop(name, None)
