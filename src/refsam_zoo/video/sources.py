@@ -87,8 +87,8 @@ def open_frames(
         return LiveStream(sys.stdin.buffer, name, label, *what)
     if path.is_file() or path.is_fifo():
         return LiveStream(text, name, label, *what)
-    if _is_address(text):
-        return LiveStream(text, name, label, what[0], {"protocol_whitelist": PROTOCOLS, **what[1]})
+    if address := _address(text):
+        return LiveStream(address, name, label, what[0], {"protocol_whitelist": PROTOCOLS, **what[1]})
     if (number := _camera(text)) is not None:
         device, kind = _device(number)
         return LiveStream(device, name, label, kind)
@@ -103,8 +103,8 @@ def source_name(source: str | Path) -> str:
     text = str(source)
     if text == STANDARD_INPUT:
         return "stdin"
-    if _is_address(text):
-        address = urlsplit(text)
+    if found := _address(text):
+        address = urlsplit(found)
         return _plain(Path(address.path).stem or address.hostname or "stream")
     if not Path(text).exists() and (number := _camera(text)) is not None:
         return f"camera{number}"
@@ -143,7 +143,7 @@ def find_sources(given: Sequence[str | Path]) -> dict[str, str]:
 
 
 def _matches(text: str) -> list[str]:
-    if Path(text).exists() or _is_address(text) or not glob.has_magic(text):
+    if Path(text).exists() or _address(text) or not glob.has_magic(text):
         return [text]
     found = sorted(glob.glob(text, recursive=True), key=natural_order)
     if not found:
@@ -151,18 +151,19 @@ def _matches(text: str) -> list[str]:
     return found
 
 
-def _is_address(text: str) -> bool:
-    scheme, colon, _ = text.partition("://")
-    return bool(colon) and scheme.lower() in SCHEMES
+def _address(text: str) -> str | None:
+    """Gives an address as it should be: as a path it has lost a slash; None where it is none."""
+    parts = re.fullmatch(r"(\w+):/+(.+)", text)
+    return f"{parts[1]}://{parts[2]}" if parts and parts[1].lower() in SCHEMES else None
 
 
 def _label(text: str) -> str:
     """Names a source in messages; passwords and keys stay out of them."""
     if text == STANDARD_INPUT:
         return "standard input"
-    if not _is_address(text):
+    if not (found := _address(text)):
         return text
-    address = urlsplit(text)
+    address = urlsplit(found)
     host = address.netloc.rpartition("@")[2]
     return f"{address.scheme}://{host}{address.path}"
 
