@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from systems.tiny_detectors_and_trackers import tiny_grounding_dino, tiny_sam2_video
 from systems.tiny_folders import tiny_clipseg, tiny_sam3
-from transformers import GroundingDinoProcessor
 
 from refsam_zoo import create_model
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
@@ -57,10 +56,6 @@ def middle_logit(model: RefSAM) -> float:
 
 def write_grounded_sam2(folder: Path) -> dict[str, Any]:
     tiny_grounding_dino(folder / "detector")
-    # a square frame is one cell at 64 pixels, which its group norms refuse
-    processor = GroundingDinoProcessor.from_pretrained(folder / "detector")
-    processor.image_processor.size = {"shortest_edge": 72, "longest_edge": 96}
-    processor.save_pretrained(folder / "detector")
     tiny_sam2_video(folder / "tracker")
     return {"detector": folder / "detector", "tracker": folder / "tracker", "every": 2}
 
