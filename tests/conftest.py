@@ -1,9 +1,9 @@
-"""Tiny data sets for every test that needs one."""
+"""Tiny data sets and runs for every test that needs one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import simplejpeg
 from hypothesis import settings
 from PIL import Image
+from warm_process import WarmProcess
 
 from refsam_zoo.clips.clips import read_clip
 from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
@@ -23,6 +24,7 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("many", deadline=None, max_examples=8000, database=None)
 settings.load_profile("repeatable")  # --hypothesis-profile=many searches for longer
 
+DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
 TINY = SynthesisOptions(
     train_videos=6,
     val_videos=3,
@@ -42,6 +44,38 @@ def ref_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data") / "ref_shapes"
     synthesize(root, TINY)
     return root
+
+
+@pytest.fixture(scope="session")
+def tiny_command(ref_shapes: Path) -> Callable[..., list[str]]:
+    """Gives a function: command, run folder and further options -> arguments for epochs of three steps."""
+
+    def arguments(command: str, run: Path, *more: object) -> list[str]:
+        return [
+            command,
+            f"--config={DEMO}",
+            f"--data.root={ref_shapes}",
+            "--data.synthesis=null",
+            "--data.clip_frames=1",
+            "--data.epoch_length=6",
+            "--data.batch_size=2",
+            "--data.workers=0",
+            "--trainer.limit_val_batches=3",
+            "--trainer.log_every_n_steps=1",
+            "--trainer.enable_model_summary=false",
+            f"--trainer.default_root_dir={run}",
+            *(str(option) for option in more),
+        ]
+
+    return arguments
+
+
+@pytest.fixture(scope="session")
+def warm_process() -> Iterator[WarmProcess]:
+    """For programs that need a process of their own."""
+    process = WarmProcess()
+    yield process
+    process.close()
 
 
 SENTENCES = {"1": "the bright box on the left", "2": "the dark box"}

@@ -7,41 +7,26 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from warm_process import WarmProcess
 
 from refsam_zoo.cli import main
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+TinyCommand = Callable[..., list[str]]
 HEAVY = ("torch", "lightning", "transformers", "open_clip", "peft", "timm", "albumentations", "cv2", "wandb", "decord")
 
 
-def demo(command: str, data: Path, run: Path, *more: str) -> list[str]:
-    """The demo's command line on tiny data."""
-    return [
-        command,
-        f"--config={CONFIGS / 'demo.yaml'}",
-        f"--data.root={data}",
-        "--data.synthesis=null",
-        "--data.clip_frames=2",
-        "--data.epoch_length=4",
-        "--data.workers=0",
-        "--trainer.max_epochs=2",
-        "--trainer.enable_progress_bar=false",
-        f"--trainer.default_root_dir={run}",
-        *more,
-    ]
-
-
 @pytest.fixture(scope="module")
-def run(ref_shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tiny_command: TinyCommand, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained and tested tiny run."""
     folder = tmp_path_factory.mktemp("runs") / "demo"
-    assert main(demo("fit", ref_shapes, folder)) == 0
-    assert main(demo("test", ref_shapes, folder, f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}")) == 0
+    assert main(tiny_command("fit", folder, "--trainer.max_epochs=2")) == 0
+    assert main(tiny_command("test", folder, f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}")) == 0
     return folder
 
 
@@ -79,20 +64,20 @@ class TestRun:
         assert json.dumps(summary).count("text_blind") >= 1
         assert summary["subsets"]["test"]["j"] == pytest.approx(mean)
 
-    def test_a_run_is_continued_in_another_folder(self, run: Path, ref_shapes: Path) -> None:
+    def test_a_run_is_continued_in_another_folder(self, run: Path, tiny_command: TinyCommand) -> None:
         before = (run / "checkpoints" / "last.ckpt").read_bytes()
         more = ("--trainer.max_epochs=3", f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}")
         copy = run.parent / "resumed"
-        assert main(demo("fit", ref_shapes, copy, *more)) == 0
+        assert main(tiny_command("fit", copy, *more)) == 0
         assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
         with (copy / "metrics.csv").open(encoding="utf-8") as file:
             assert {row["epoch"] for row in csv.DictReader(file) if row.get("val/jf")} == {"2"}
 
     def test_flags_win_over_the_checkpoint(
-        self, run: Path, ref_shapes: Path, capsys: pytest.CaptureFixture[str]
+        self, run: Path, tiny_command: TinyCommand, capsys: pytest.CaptureFixture[str]
     ) -> None:
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
-        message = error_of(demo("test", ref_shapes, run, checkpoint, "--model.tracker=no_tracker"), capsys)
+        message = error_of(tiny_command("test", run, checkpoint, "--model.tracker=no_tracker"), capsys)
         assert "of another model" in message
         assert "model.tracker.layers.0.weight" in message
 
@@ -118,9 +103,9 @@ class TestRun:
         assert "old.ckpt: this release cannot build its model" in message
         assert "lost_tracker" in message
 
-    def test_predict_writes_masks(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
+    def test_predict_writes_masks(self, run: Path, tiny_command: TinyCommand, tmp_path: Path) -> None:
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
-        assert main(demo("predict", ref_shapes, tmp_path, checkpoint)) == 0
+        assert main(tiny_command("predict", tmp_path, checkpoint)) == 0
         assert list((tmp_path / "masks").rglob("*.png"))
 
     @pytest.mark.parametrize(
@@ -131,19 +116,30 @@ class TestRun:
         ],
         ids=["wandb", "tensorboard"],
     )
-    def test_other_loggers(self, flags: list[str], written: str, ref_shapes: Path, tmp_path: Path) -> None:
+    def test_other_loggers(
+        self,
+        flags: list[str],
+        written: str,
+        tiny_command: TinyCommand,
+        tmp_path: Path,
+        warm_process: WarmProcess,
+    ) -> None:
         flags = [*flags, f"--trainer.logger.save_dir={tmp_path}", "--trainer.max_epochs=1"]
         # a process of its own: W&B writes its file out when that ends
-        subprocess.run([sys.executable, "-m", "refsam_zoo", *demo("fit", ref_shapes, tmp_path, *flags)], check=True)
+        warm_process.run("-m", "refsam_zoo", *tiny_command("fit", tmp_path, *flags)).check_returncode()
         assert [path for path in tmp_path.glob(written) if path.stat().st_size > 1000]
         assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
-    def test_two_processes_give_the_numbers_of_one(self, run: Path, ref_shapes: Path, tmp_path: Path) -> None:
+    def test_two_processes_give_the_numbers_of_one(
+        self, run: Path, tiny_command: TinyCommand, tmp_path: Path, warm_process: WarmProcess
+    ) -> None:
         ddp = ("--trainer.strategy=ddp", "--trainer.devices=2")
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
-        for command, more in (("fit", ()), ("test", (checkpoint,))):
-            arguments = demo(command, ref_shapes, tmp_path, *ddp, *more)
-            subprocess.run([sys.executable, "-m", "refsam_zoo", *arguments], check=True, timeout=300)
+        for command, more in (("fit", "--trainer.max_epochs=1"), ("test", checkpoint)):
+            # the first process starts the second by Python's own command line
+            done = warm_process.run("-m", "refsam_zoo", *tiny_command(command, tmp_path, *ddp, more))
+            assert done.returncode == 0, done.stderr
+            assert "MEMBER: 2/2" in done.stderr
         one, two = (
             (folder / "evaluation" / "per_expression.csv").read_text(encoding="utf-8") for folder in (run, tmp_path)
         )
@@ -174,9 +170,9 @@ class TestBadInput:
         ],
     )
     def test_misspelt_options(
-        self, flag: str, expected: str, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, flag: str, expected: str, tiny_command: TinyCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert expected in error_of(demo("fit", ref_shapes, tmp_path, flag), capsys)
+        assert expected in error_of(tiny_command("fit", tmp_path, flag), capsys)
 
     def test_what_is_missing_is_named_as_it_is_typed(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "missing: --checkpoint, --output;" in error_of(["segment", "v.mp4", "the star"], capsys)
@@ -189,32 +185,41 @@ class TestBadInput:
         "damage", ["truncated_jpeg", "mask_size", "empty_expression", "no_frames", "no_folder", "not_json"]
     )
     def test_a_damaged_data_set(
-        self, damage: str, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self,
+        damage: str,
+        ref_shapes: Path,
+        tiny_command: TinyCommand,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         data = tmp_path / "data"
         shutil.copytree(ref_shapes, data)
         named = damage_data(data, damage)
-        arguments = demo("fit", data, tmp_path / "run", "--data.epoch_length=24")
+        arguments = tiny_command("fit", tmp_path / "run", f"--data.root={data}", "--data.epoch_length=24")
         assert named in error_of(arguments, capsys)
 
     @pytest.mark.slow
-    def test_a_truncated_video_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_truncated_video_file(
+        self, tiny_command: TinyCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         data = tmp_path / "data"
         splits = dict.fromkeys((f"{split}_videos" for split in SPLITS), 1)
         synthesize(data, SynthesisOptions(image_size=64, frames=6, mp4="all", **splits))
         for video in (data / "train" / "Videos").glob("*.mp4"):
             video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
-        assert ".mp4" in error_of(demo("fit", data, tmp_path / "run", "--data.frames_from=mp4"), capsys)
+        assert ".mp4" in error_of(
+            tiny_command("fit", tmp_path / "run", f"--data.root={data}", "--data.frames_from=mp4"), capsys
+        )
 
     @pytest.mark.slow
-    def test_a_disk_that_fills_up(self, ref_shapes: Path, tmp_path: Path) -> None:
+    def test_a_disk_that_fills_up(self, tiny_command: TinyCommand, tmp_path: Path, warm_process: WarmProcess) -> None:
         """A limit on the size of files stands for the end of the disk: the checkpoint does not fit, the table does."""
         program = (
             "import resource, sys; from refsam_zoo.cli import main; "
             "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)); sys.exit(main(sys.argv[1:]))"
         )
-        arguments = demo("fit", ref_shapes, tmp_path, "--trainer.max_epochs=1")
-        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+        arguments = tiny_command("fit", tmp_path, "--trainer.max_epochs=1")
+        done = warm_process.run("-c", program, *arguments)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
         named = f"{tmp_path / 'checkpoints' / 'best.ckpt'} cannot be written: File too large"
@@ -231,19 +236,19 @@ class TestBadInput:
         ],
     )
     def test_a_checkpoint_that_is_none(
-        self, content: bytes, what: str, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, content: bytes, what: str, tiny_command: TinyCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         checkpoint = tmp_path / "model.ckpt"
         checkpoint.write_bytes(content)
-        message = error_of(demo("test", ref_shapes, tmp_path, f"--ckpt_path={checkpoint}"), capsys)
+        message = error_of(tiny_command("test", tmp_path, f"--ckpt_path={checkpoint}"), capsys)
         assert f"{checkpoint}: {what}" in message
         assert len(message.rpartition(": ")[2]) > len("empty")
 
     def test_an_output_folder_that_cannot_be_made(
-        self, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, tiny_command: TinyCommand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         (tmp_path / "file").write_text("in the way")
-        message = error_of(demo("fit", ref_shapes, tmp_path / "file" / "run"), capsys)
+        message = error_of(tiny_command("fit", tmp_path / "file" / "run"), capsys)
         assert str(tmp_path / "file" / "run") in message
 
 

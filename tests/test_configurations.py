@@ -11,7 +11,8 @@ import yaml
 from lightning.pytorch.cli import LightningArgumentParser
 
 from refsam_zoo.cli import main
-from refsam_zoo.training.cli import RefSAMCLI
+from refsam_zoo.training.cli import RefSAMCLI, run_trainer
+from refsam_zoo.training.system_cli import SystemCLI
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -108,20 +109,29 @@ class OnlyParser(RefSAMCLI):
         raise ParserMade(parser)
 
 
+class OnlySystemParser(SystemCLI, OnlyParser):
+    """The same for a system in the place of a model."""
+
+    parse_arguments = OnlyParser.parse_arguments
+
+
 @pytest.fixture(scope="module")
-def parser() -> LightningArgumentParser:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("refsam_zoo.training.cli.RefSAMCLI", OnlyParser)
+def parsers() -> dict[str, LightningArgumentParser]:
+    """The parser of each command line by the first of its commands."""
+    found = {}
+    for command, cli in {"fit": OnlyParser, "test": OnlySystemParser}.items():
         with pytest.raises(ParserMade) as made:
-            main(["fit"])
-    return made.value.args[0]
+            run_trainer([command], cli)
+        found[command] = made.value.args[0]
+    return found
 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_a_file_parses_to_what_it_did(
-    name: str, parser: LightningArgumentParser, capsys: pytest.CaptureFixture[str]
+    name: str, parsers: dict[str, LightningArgumentParser], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    command = "test" if name.startswith("systems/") else "fit"
     arguments = [f"--config={CONFIGS / file}" for file in [*VALUES[name]["behind"], name]]
     with pytest.raises(SystemExit):
-        parser.parse_args(["fit", *arguments, "--print_config"])
+        parsers[command].parse_args([command, *arguments, "--print_config"])
     assert named_values(yaml.safe_load(capsys.readouterr().out)) == recorded_values(name)

@@ -82,7 +82,7 @@ def test_a_former_checkpoint_is_loaded(tmp_path: Path) -> None:
 
     assert content["hyper_parameters"]["_instantiator"] == "lightning.pytorch.cli.instantiate_module"
     again = ReferringSegmentation.load_from_checkpoint(checkpoint, weight_decay=0.25)
-    assert (again.weight_decay, type(again._predictor)) == (0.25, ReleasedPredictor)
+    assert (again.weight_decay, type(again.system)) == (0.25, ReleasedPredictor)
     for model in (load_model(checkpoint), again.model):
         found = model.state_dict()
         assert found.keys() == module.model.state_dict().keys()

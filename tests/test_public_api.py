@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from warm_process import WarmProcess
 
 import refsam_zoo
 import refsam_zoo.data_modules
@@ -65,44 +66,46 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert {name for name in loaded if name.startswith("refsam_zoo.")} == {"refsam_zoo.errors"}
 
 
-@pytest.fixture(scope="module")
-def mypy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], subprocess.CompletedProcess[str]]:
-    """Runs `mypy --strict` over a user's program; the package lies where its import name says."""
-    folder = tmp_path_factory.mktemp("typing")
+def strictly_typed(folder: Path, **programs: str) -> dict[str, str]:
+    """Runs `mypy --strict` once over users' programs, the package where its import name says; gives what it says."""
     package = folder / "path" / "refsam_zoo"
     package.mkdir(parents=True)
     for part in [*(ROOT / "src" / "refsam_zoo").iterdir(), ROOT / "data_modules"]:
         (package / part.name).symlink_to(part)
-
-    def check(program: str) -> subprocess.CompletedProcess[str]:
-        (folder / "program.py").write_text(program)
-        options = ["--strict", "--follow-imports=silent", "--ignore-missing-imports", "--config-file="]
-        return subprocess.run(
-            [sys.executable, "-m", "mypy", *options, f"--cache-dir={folder / 'cache'}", folder / "program.py"],
-            env={"MYPYPATH": str(package.parent)},
-            capture_output=True,
-            text=True,
-        )
-
-    return check
+    for name, text in programs.items():
+        (folder / f"{name}.py").write_text(text)
+    options = ["--strict", "--follow-imports=silent", "--ignore-missing-imports", "--config-file="]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "--cache-dir=cache", *(f"{name}.py" for name in programs)],
+        cwd=folder,
+        env={"MYPYPATH": "path"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    said = done.stdout.splitlines()
+    return {name: "\n".join(line for line in said if line.startswith(f"{name}.py:")) for name in programs}
 
 
 @pytest.mark.slow
-def test_a_users_program_is_typed(mypy: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
-    found = mypy(EXAMPLE.read_text())
-    assert found.returncode == 0, found.stdout + found.stderr
+def test_a_users_program_is_typed(tmp_path: Path) -> None:
+    example = EXAMPLE.read_text()
     misspelt = 'refsam_zoo.create_model(tunr="lora")\n'
-    wrong = mypy(EXAMPLE.read_text().replace("refsam_zoo.create_model", "refsam_zoo.creat_model") + misspelt)
-    assert wrong.returncode == 1
-    assert 'Module has no attribute "creat_model"' in wrong.stdout
-    assert 'Unexpected keyword argument "tunr" for "create_model"' in wrong.stdout
     names = "\n".join(f"reveal_type(refsam_zoo.{name})" for name in refsam_zoo.__all__)
     calls = 'reveal_type(refsam_zoo.create_model())\nreveal_type(refsam_zoo.load_model("a"))\n'
     calls += 'reveal_type(refsam_zoo.evaluate("a", "mevis", "b"))\nreveal_type(refsam_zoo.TUNERS.build("lora"))\n'
     calls += 'refsam_zoo.VideoSource("a")\n'
-    typed = mypy(f"import refsam_zoo\n{calls}{names}\n")
-    assert typed.returncode == 0, typed.stdout + typed.stderr
-    revealed = re.findall(r'Revealed type is "(.*)"', typed.stdout)
+    said = strictly_typed(
+        tmp_path,
+        right=example,
+        wrong=example.replace("refsam_zoo.create_model", "refsam_zoo.creat_model") + misspelt,
+        revealing=f"import refsam_zoo\n{calls}{names}\n",
+    )
+    assert said["right"] == ""
+    assert 'Module has no attribute "creat_model"' in said["wrong"]
+    assert 'Unexpected keyword argument "tunr" for "create_model"' in said["wrong"]
+    assert ": error: " not in said["revealing"]
+    revealed = re.findall(r'Revealed type is "(.*)"', said["revealing"])
     assert [name.rpartition(".")[2] for name in revealed[:4]] == ["RefSAM", "RefSAM", "Evaluation", "Tuner"]
     assert len(revealed) == 4 + len(refsam_zoo.__all__)
     assert "Any" not in revealed
@@ -203,14 +206,16 @@ def test_the_example_of_the_start_page_runs(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == "(2, 48, 64)\n(2, 48, 64)\n"
 
 
-def test_the_example_file_runs() -> None:
-    found = subprocess.run([sys.executable, EXAMPLE], check=True, capture_output=True, text=True)
+def test_the_example_file_runs(warm_process: WarmProcess) -> None:
+    found = warm_process.run(EXAMPLE)
+    assert found.returncode == 0, found.stderr
     assert np.array(ast.literal_eval(found.stdout)).shape == (2, 2)
 
 
 @pytest.mark.slow
-def test_every_name_is_on_the_page_with_its_documentation(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / "scripts" / "write_docs.py", tmp_path], check=True)
+def test_every_name_is_on_the_page_with_its_documentation(tmp_path: Path, warm_process: WarmProcess) -> None:
+    done = warm_process.run(ROOT / "scripts" / "write_docs.py", tmp_path)
+    assert done.returncode == 0, done.stderr
     assert "refsam_zoo.html" in (tmp_path / "index.html").read_text()
     assert [path.name for path in tmp_path.glob("*.html") if path.name != "index.html"] == ["refsam_zoo.html"]
     page = (tmp_path / "refsam_zoo.html").read_text()

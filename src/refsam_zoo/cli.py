@@ -12,8 +12,8 @@ from refsam_zoo.output_files import NO_ROOM
 
 TRAINER_COMMANDS = {
     "fit": "train a model",
-    "validate": "score a checkpoint on the validation split",
-    "test": "score a checkpoint on the test splits and write tables and pictures",
+    "validate": "score a checkpoint or a system on the validation split",
+    "test": "score a checkpoint or a system on the test splits and write tables and pictures",
     "predict": "write the masks of a whole data set",
 }
 """Commands of LightningCLI, configured by `--config` files."""

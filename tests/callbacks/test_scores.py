@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
+from warm_process import WarmProcess
 
 from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.errors import InputError
@@ -190,10 +189,10 @@ def _test_in_processes(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_processes_do_not_change_the_table(tmp_path: Path) -> None:
+def test_processes_do_not_change_the_table(tmp_path: Path, warm_process: WarmProcess) -> None:
     # a process of its own: one whose OpenMP threads have run hangs when it forks
-    command = [sys.executable, __file__, str(tmp_path)]
-    subprocess.run(command, check=True, timeout=200, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = warm_process.run(__file__, tmp_path)
+    assert done.returncode == 0, done.stderr
     one, *others = ((tmp_path / str(devices) / "evaluation") for devices in (1, 2, 3))
     names = sorted(path.name for path in one.iterdir())
     assert names == ["breakdowns.png", "examples.png", "per_expression.csv", "summary.json", "summary.md", "worst.png"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torch.multiprocessing
+from warm_process import WarmProcess
 
 from refsam_zoo import evaluate
 
@@ -33,11 +32,11 @@ def _process(rank: int, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_others_are_not_asked(tmp_path: Path) -> None:
+def test_the_others_are_not_asked(tmp_path: Path, warm_process: WarmProcess) -> None:
     _write(tmp_path)
     # a process of its own: one whose OpenMP threads have run hangs when it forks
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, __file__, str(tmp_path)], check=True, timeout=200, env=environment)
+    done = warm_process.run(__file__, tmp_path)
+    assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "scores.json").read_text())["map_all_queries"] == pytest.approx(1)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -126,3 +127,41 @@ def test_sound_is_kept(tmp_path: Path, name: str, codec: str, rate: int, layout:
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"overlay\.mp4 cannot be written"):
         OverlayVideoWriter(tmp_path / "missing" / "overlay.mp4", (64, 96), 6)
+
+
+@pytest.mark.parametrize("cuts", [[1], [3, 7], [6, 6, 9]])
+def test_a_film_is_continued_without_loss(tmp_path: Path, cuts: list[int]) -> None:
+    source = tmp_path / "v.mp4"
+    write_with_sound(source, "aac", 44100, "mono")
+    pictures = np.zeros((10, 64, 96, 3), np.uint8)
+    pictures += np.arange(20, 220, 20, dtype=np.uint8)[:, None, None, None]
+    times = [Fraction(time, 1000) for time in (0, 40, 80, 85, 200, 240, 900, 1000, 1010, 1100)]
+    for begin, end in pairwise([0, *cuts, 10]):
+        film = OverlayVideoWriter(
+            tmp_path / "o.mp4", (64, 96), 12, time_unit=Fraction(1, 1000), sound=(source, Fraction(0)), go_on=begin > 0
+        )
+        assert film.pictures == begin
+        for picture, time in zip(pictures[begin:end], times[begin:end], strict=True):
+            film.write(picture, time)
+        film.close(whole=end == 10)
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        shown = list(container.decode(video=0))
+    np.testing.assert_allclose([picture.time for picture in shown], np.array(times, float), atol=1e-3)
+    decoded = np.stack([picture.to_ndarray(format="rgb24") for picture in shown]).astype(int)
+    np.testing.assert_allclose(decoded, pictures, atol=6)
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) / 44100 == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("content", [b"", b"no film", None])
+def test_what_is_no_film_of_ours_is_not_continued(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "o.mp4"
+    if content is None:
+        with OverlayVideoWriter(path, (32, 32), 6) as other:
+            other.write(np.zeros((32, 32, 3), np.uint8))
+    else:
+        path.write_bytes(content)
+    with OverlayVideoWriter(path, (64, 96), 6, go_on=True) as film:
+        assert film.pictures == 0
+        film.write(np.zeros((64, 96, 3), np.uint8))
+    assert len(read(path)[0]) == 1

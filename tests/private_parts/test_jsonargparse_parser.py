@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
@@ -24,7 +23,7 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     option_names,
     refusals,
 )
-from refsam_zoo.systems import VideoSegmenter
+from refsam_zoo.systems.base import SystemOrMaker
 
 REFSAM = "refsam_zoo.systems.refsam.refsam"
 MODULE = "refsam_zoo.model.image_encoders.vit_tiny"
@@ -47,7 +46,7 @@ def parser() -> Parser:
     parser = Parser()
     parser.add_argument("--video", required=True)
     parser.add_argument("--count", type=PositiveInt, default=1)
-    parser.add_argument("--maker", type=Callable[[], VideoSegmenter] | VideoSegmenter | None)
+    parser.add_argument("--maker", type=SystemOrMaker | None)
     parser.add_subclass_arguments(ImageEncoder, "part.encoder", required=False)
     return parser
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 import torch
+from warm_process import WarmProcess
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.training.checkpoint_files import WholeCheckpoints
@@ -46,9 +45,10 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path, monkeypatch: 
 
 
 KILLED = """
-import os, signal, sys
+import os, signal, sys, tempfile
 from refsam_zoo.training.checkpoint_files import WholeCheckpoints
 
+tempfile.tempdir = sys.argv[2]
 WholeCheckpoints().save_checkpoint({"number": 0}, sys.argv[1])
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 WholeCheckpoints().save_checkpoint({"number": 1}, sys.argv[1])
@@ -56,11 +56,10 @@ WholeCheckpoints().save_checkpoint({"number": 1}, sys.argv[1])
 
 
 @pytest.mark.slow
-def test_a_kill_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
+def test_a_kill_leaves_the_earlier_checkpoint(tmp_path: Path, warm_process: WarmProcess) -> None:
     path, other = tmp_path / "run" / "last.ckpt", tmp_path / "temporary"
     other.mkdir()
-    environment = os.environ | {"TMPDIR": str(other)}
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, env=environment)
+    done = warm_process.run("-c", KILLED, path, other)
     assert done.returncode == -signal.SIGKILL
     assert torch.load(path, weights_only=True) == {"number": 0}
     assert list(other.iterdir()) == []

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from warm_process import WarmProcess
 
 from refsam_zoo.cli import main
 
@@ -39,20 +38,27 @@ sys.exit(main(sys.argv[4:]))
 """
 
 
-def losing_a_worker(hook: str, call: int, number: int, arguments: list[str]) -> str:
-    """Runs a command of which a data worker gets a signal at a call of a method; gives its error line."""
-    command = [sys.executable, "-c", PROGRAM, hook, str(call), str(number), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    _, *errors = done.stderr.split("refsam-zoo: error: ")
-    assert len(errors) == 1
-    assert errors[0].count("\n") == 1
-    return errors[0]
+LosingAWorker = Callable[[str, int, int, list[str]], str]
+
+
+@pytest.fixture
+def losing_a_worker(warm_process: WarmProcess) -> LosingAWorker:
+    """Gives a function: a method, its call at which a data worker gets a signal, a command -> its error line."""
+
+    def lose(hook: str, call: int, number: int, arguments: list[str]) -> str:
+        done = warm_process.run("-c", PROGRAM, hook, call, number, *arguments)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        _, *errors = done.stderr.split("refsam-zoo: error: ")
+        assert len(errors) == 1
+        assert errors[0].count("\n") == 1
+        return errors[0]
+
+    return lose
 
 
 def test_training_ends_with_a_line_and_goes_on_from_its_last_checkpoint(
-    tiny_command: Callable[..., list[str]], tmp_path: Path
+    tiny_command: Callable[..., list[str]], losing_a_worker: LosingAWorker, tmp_path: Path
 ) -> None:
     more = ("--data.workers=2", "--trainer.max_epochs=3", "--trainer.limit_val_batches=0")  # no other workers
     arguments = tiny_command("fit", tmp_path, *more)
@@ -68,7 +74,7 @@ def test_training_ends_with_a_line_and_goes_on_from_its_last_checkpoint(
 
 
 def test_scores_are_written_whole_or_not_at_all_and_masks_as_far_as_they_are(
-    tiny_command: Callable[..., list[str]], tmp_path: Path
+    tiny_command: Callable[..., list[str]], losing_a_worker: LosingAWorker, tmp_path: Path
 ) -> None:
     assert main(tiny_command("fit", tmp_path, "--trainer.max_epochs=1")) == 0
     more = (f"--ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}", "--data.workers=2")

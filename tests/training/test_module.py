@@ -71,7 +71,7 @@ def test_trained_from_python_and_loaded_again(ref_shapes: Path, tmp_path: Path) 
         assert all(torch.equal(weights[name], tensor) for name, tensor in module.model.state_dict().items())
     again = ReferringSegmentation.load_from_checkpoint(checkpoint)
     assert (again.loss.stride, again.alignment.weight) == (2, 0.5)
-    assert isinstance(again._predictor, ReleasedPredictor)
+    assert isinstance(again.system, ReleasedPredictor)
 
 
 @pytest.mark.parametrize("encoder", [lambda: IMAGE_ENCODERS.build("vit_tiny"), SmallerEncoder], ids=["name", "own"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from warm_process import WarmProcess
 
 from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.data_modules.ref_shapes import RefShapes
@@ -145,11 +144,10 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert wrong_ends(ref_shapes, tmp_path, kills, **options) == []
 
 
-def test_in_two_processes_too(ref_shapes: Path, tmp_path: Path) -> None:
+def test_in_two_processes_too(ref_shapes: Path, tmp_path: Path, warm_process: WarmProcess) -> None:
     # a process of its own: one whose OpenMP threads have run hangs when it forks
-    command = [sys.executable, __file__, str(ref_shapes), str(tmp_path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400, check=True)
+    done = warm_process.run(__file__, ref_shapes, tmp_path)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
     assert "sync_dist" not in done.stderr  # Lightning's advice for what every process has alike
 

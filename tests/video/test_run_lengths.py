@@ -62,3 +62,13 @@ def test_polygons_far_outside_are_refused(corner: float) -> None:
 
 def test_no_polygon_is_an_empty_mask() -> None:
     assert not PolygonMasks(Path("i.json"), ()).read([0], (10, 10)).any()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_written_as_pycocotools_does(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = random.random(random.integers(1, 300, 2)) > random.choice([-1, 0, 0.3, 0.99, 1])
+    mask[len(mask) // 2 :] |= seed % 2 == 1
+    runs = RunLengths.of(mask)
+    assert runs.counts == coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    np.testing.assert_array_equal(runs.decode(), mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from refsam_zoo.inference.segment import segment_video
 from refsam_zoo.inference.segment_folder import clear, require_free
 from refsam_zoo.number_types import FiniteFloat
 from refsam_zoo.precision import Precision, choose_device, computing_in
-from refsam_zoo.systems import VideoSegmenter
+from refsam_zoo.systems.base import SystemOrMaker, VideoSegmenter
 from refsam_zoo.systems.inputs import checked_sentences
 from refsam_zoo.systems.refsam import refsam
 from refsam_zoo.types import VideoSource
@@ -25,7 +25,7 @@ def segment(
     *,
     output: Path | str,
     checkpoint: Path | str | None = None,
-    system: Callable[[], VideoSegmenter] | VideoSegmenter | None = None,
+    system: SystemOrMaker | None = None,
     device: str = "auto",
     precision: Precision | None = None,
     compile: bool = False,
@@ -74,9 +74,7 @@ def segment(
     print(summary.encode(errors="backslashreplace").decode())  # names of files may be no text
 
 
-def _chosen(
-    checkpoint: Path | str | None, system: Callable[[], VideoSegmenter] | VideoSegmenter | None, threshold: float
-) -> Callable[[], VideoSegmenter] | VideoSegmenter:
+def _chosen(checkpoint: Path | str | None, system: SystemOrMaker | None, threshold: float) -> SystemOrMaker:
     if (checkpoint is None) == (system is None):
         given = "both were given" if system else "neither was given"
         raise InputError(f"give --checkpoint FILE or --system NAME, which segments the video; {given}")

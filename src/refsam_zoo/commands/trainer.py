@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from refsam_zoo.options.parser import options_named
 from refsam_zoo.training.cli import run_trainer
+from refsam_zoo.training.system_cli import SystemCLI, require_evaluation
 
 
 def trainer(arguments: list[str]) -> None:
-    """Trains a model, scores a checkpoint or writes the masks of a data set.
+    """Trains a model, scores a checkpoint or a system, or writes its masks of a data set.
 
     Args:
         arguments: `fit`, `validate`, `test` or `predict`, and its options.
@@ -15,4 +17,9 @@ def trainer(arguments: list[str]) -> None:
         InputError: Something the user gave is wrong.
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
-    run_trainer(arguments)
+    named = options_named(arguments)
+    if "system" not in named:
+        run_trainer(arguments)
+    else:
+        require_evaluation(arguments[0], named)
+        run_trainer(arguments, SystemCLI)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ Merit = tuple[int, int]
 """How much a frame shows: expressions found, then pixels of their masks."""
 
 MOST = 4
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError)
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import av
 import numpy as np
-from av.bitstream import BitStreamFilterContext
 from typing_extensions import Self
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.inference.sound import Sound
+from refsam_zoo.inference.film_files import GROWING, cut_to_whole_pictures, encoder_packets, make_seekable
 from refsam_zoo.video.base import exact_rate
 
 FINEST_UNIT = Fraction(1, 1_000_000)
@@ -25,9 +24,9 @@ FINEST_UNIT = Fraction(1, 1_000_000)
 class OverlayVideoWriter:
     """Writes an mp4 file; use it as a context manager.
 
-    The file appears as a whole when the block is left, also by an exception: then it holds the pictures up to there.
-    Without a picture, and where it could not be written, there is none. H.264 through libx264 where PyAV has it, else
-    MPEG-4 part 2.
+    The file appears when the block is left, also by an exception: then it holds the pictures up to there, and where the
+    disk was full, those that had room, without sound. Without a picture there is none. H.264 through libx264 where PyAV
+    has it, else MPEG-4 part 2.
 
     Args:
         path: The file.
@@ -64,7 +63,7 @@ class OverlayVideoWriter:
         self._unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self._unfinished.touch()  # libav itself opens the file only with the first picture
-            self._container = av.open(str(self._unfinished), "w", format="mp4", options={"movflags": "faststart"})
+            self._container = av.open(str(self._unfinished), "w", format="mp4", options=GROWING)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
         if "libx264" in av.codecs_available:
@@ -76,7 +75,7 @@ class OverlayVideoWriter:
         self._stream.codec_context.time_base = self._unit
         self._stream.codec_context.sample_aspect_ratio = pixel_aspect
         self._stream.codec_context.max_b_frames = 0  # a film may end, and another follow, after any picture
-        self._sound = Sound(*sound, self._container) if sound else None
+        self._sound = sound
         if go_on:
             try:
                 self._copy_earlier()
@@ -100,22 +99,14 @@ class OverlayVideoWriter:
         self.pictures += 1
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = self._last, self._unit
-        self._mux(frame)
-        self._mux_sound(self._last * self._unit)
+        self._put(frame)
 
-    def _mux(self, frame: av.VideoFrame | None) -> None:
+    def _put(self, frame: av.VideoFrame | None) -> None:
+        self._mux(self._stream.encode(frame))
+
+    def _mux(self, packets: Sequence[av.Packet]) -> None:
         try:
-            self._container.mux(self._stream.encode(frame))
-        except OSError as error:
-            raise self._cannot(error) from error
-
-    def _mux_sound(self, time: Fraction | None) -> None:
-        self._put(self._sound.until(time) if self._sound else ())
-
-    def _put(self, packets: Iterable[av.Packet]) -> None:
-        try:
-            for packet in packets:
-                self._container.mux(packet)
+            self._container.mux(packets)
         except OSError as error:
             raise self._cannot(error) from error
 
@@ -125,11 +116,10 @@ class OverlayVideoWriter:
             source = earlier.streams.video[0]
             if not self._fits(source):
                 return
-            for packet in _encoder_packets(source, earlier):
+            for packet in encoder_packets(source, earlier):
                 self._last = round((packet.pts or 0) * (packet.time_base or Fraction(1)) / self._unit)
                 packet.stream = self._stream
-                self._put([packet])
-                self._mux_sound(self._last * self._unit)
+                self._mux([packet])
                 self.pictures += 1
 
     def _fits(self, source: av.VideoStream) -> bool:
@@ -140,26 +130,33 @@ class OverlayVideoWriter:
         )
 
     def close(self, whole: bool) -> None:
-        """Makes what was written a file that can be played; the rest of the sound belongs to a whole film."""
-        try:
-            if whole or (self.pictures and not self._broken):
-                with contextlib.nullcontext() if whole else contextlib.suppress(InputError, av.error.FFmpegError):
-                    self._finish(whole)
-        finally:
-            with contextlib.suppress(OSError):
-                self._container.close()
-            if self._sound:
-                self._sound.close()
-            self._unfinished.unlink(missing_ok=True)
+        """Makes what was written a file that can be played; the rest of the sound belongs to a whole film.
 
-    def _finish(self, whole: bool) -> None:
-        self._mux(None)
-        if whole:
-            self._mux_sound(None)
+        Raises:
+            InputError: The disk is full, or the like; what had room can be played.
+        """
+        try:
+            if not self._broken:
+                self._put(None)
+        finally:
+            try:
+                self._publish(whole)
+            finally:
+                self._unfinished.unlink(missing_ok=True)
+
+    def _publish(self, whole: bool) -> None:
+        seekable = self._unfinished.with_suffix(".seekable")
         try:
             self._container.close()
-            os.replace(self._unfinished, self.path)
+            if self.pictures:
+                make_seekable(self._unfinished, seekable, self._sound, whole)
+                os.replace(seekable, self.path)
         except OSError as error:
+            seekable.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                cut_to_whole_pictures(self._unfinished)
+                if self._unfinished.stat().st_size:
+                    os.replace(self._unfinished, self.path)
             raise self._cannot(error) from error
 
     def _cannot(self, error: OSError) -> InputError:
@@ -172,14 +169,5 @@ class OverlayVideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(whole=error is None)  # after an error, the first problem is the one to tell
-
-
-def _encoder_packets(stream: av.VideoStream, container: av.container.InputContainer) -> Iterator[av.Packet]:
-    """Gives the packets of an mp4 file as an encoder would, which have their times in order."""
-    if stream.codec_context.name != "h264":
-        yield from (packet for packet in container.demux(stream) if packet.size)
-        return
-    form = BitStreamFilterContext("h264_mp4toannexb", stream)
-    for packet in container.demux(stream):
-        yield from form.filter(packet if packet.size else None)
+        with contextlib.nullcontext() if error is None else contextlib.suppress(InputError):
+            self.close(whole=error is None)  # after an error, the first problem is the one to tell

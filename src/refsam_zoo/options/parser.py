@@ -135,6 +135,23 @@ def _read_options(path: Path) -> dict[str, Any]:
     return options
 
 
+def options_named(arguments: Sequence[str]) -> set[str]:
+    """Finds the options that are given, as flags or in configuration files, by the first part of their names.
+
+    Raises:
+        InputError: A configuration file is nothing of the kind.
+    """
+    named = set[str]()
+    for given, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        flag, equals, value = given.partition("=")
+        path = Path(value if equals else following)
+        if flag in ("-c", "--config") and path.is_file():
+            named |= {name for _, options in base_files.files_in_order(path, _read_options) for name in options}
+        elif flag.startswith("--"):
+            named.add(flag[2:].split(".")[0])
+    return named
+
+
 def _spelled_out(options: Any) -> Any:
     """Replaces short forms of registered names by the class and its option, as jsonargparse takes them."""
     if not isinstance(options, dict):

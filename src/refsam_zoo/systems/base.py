@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -171,5 +171,11 @@ class VideoSegmenter(ABC, Generic[Track]):
                     masks[rows, step, :height, :width] = found.masks.to(masks.device)
         return masks, under_way
 
+
+SystemOrMaker = Callable[[], VideoSegmenter] | VideoSegmenter
+"""A system, or what makes it when it is needed: reading weights takes time.
+
+The maker stands first and neither has a parameter: so jsonargparse takes the name of a class as what makes it.
+"""
 
 SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system", ["system"])

@@ -6,7 +6,7 @@ import errno
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from jsonargparse import Namespace
@@ -71,13 +71,16 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
     """LightningCLI with RefSAM's parts by short name, two checkpoint callbacks and the J&F evaluation.
 
     Attributes:
+        module: What runs under the trainer.
         folder: The run's folder, as configured until it is chosen.
     """
 
+    module: ClassVar[type[LightningModule]] = ReferringSegmentation
     folder = Path("the run folder")
     claimed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._command: str = kwargs["args"][0]
         try:
             super().__init__(*args, **kwargs)
         except OSError as error:
@@ -93,14 +96,43 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
             if self.claimed:
                 run_folder.release(self.folder)
 
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The one command that is run: each has a parser of its own, which takes long to make."""
+        return {self._command: super().subcommands()[self._command]}
+
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Makes a parser with one-line errors."""
         parser = _Parser(**kwargs)
         parser.add_argument("-c", "--config", action=ConfigFile, help="YAML file; several are merged in order")
         return parser
 
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds trainer, model and data."""
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        chosen = {f"trainer.{name}": value for name, value in self.trainer_defaults.items() if name != "callbacks"}
+        parser.set_defaults(chosen)
+        self.add_model_to_parser(parser)
+        parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
+
+    def add_model_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds what is trained, with the defaults of RefSAM's parts."""
+        parser.add_lightning_class_args(self.module, "model")
+        parser.set_defaults(
+            {
+                "model.tuner": "adapter",
+                "model.text_tuner": "frozen",
+                "model.cross_modal": "CrossModalMLP",
+                "model.sparse_prompt": "word_tokens",
+                "model.dense_prompt": "hierarchical_dense_attention",
+                "model.mask_decoder": "sam_decoder",
+                "model.tracker": "track_mlp",
+                "model.loss": "MaskLoss",
+                "model.alignment": "AlignmentLoss",
+            }
+        )
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the callbacks every run has, options of evaluation, and the defaults of RefSAM's parts."""
+        """Adds the callbacks every run has and options of evaluation."""
         parser.add_argument(
             "--submission",
             type=Path | None,
@@ -125,15 +157,6 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
                 "best_checkpoint.enable_version_counter": False,
                 "last_checkpoint.filename": "last",
                 "last_checkpoint.enable_version_counter": False,
-                "model.tuner": "adapter",
-                "model.text_tuner": "frozen",
-                "model.cross_modal": "CrossModalMLP",
-                "model.sparse_prompt": "word_tokens",
-                "model.dense_prompt": "hierarchical_dense_attention",
-                "model.mask_decoder": "sam_decoder",
-                "model.tracker": "track_mlp",
-                "model.loss": "MaskLoss",
-                "model.alignment": "AlignmentLoss",
             }
         )
 
@@ -259,19 +282,20 @@ def _listed(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def run_trainer(arguments: list[str]) -> None:
+def run_trainer(arguments: list[str], cli: type[RefSAMCLI] = RefSAMCLI) -> None:
     """Runs one of LightningCLI's commands.
 
     Args:
         arguments: The command and its options.
+        cli: Whose options they are.
 
     Raises:
         InputError: Something the user gave is wrong.
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
     with without_harmless_messages(), lightning_refusals(), StopSignals() as signals:
-        RefSAMCLI(
-            ReferringSegmentation,
+        cli(
+            cli.module,
             LightningDataModule,
             subclass_mode_data=True,
             save_config_callback=_SaveConfig,

@@ -8,7 +8,6 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
@@ -25,9 +24,10 @@ from refsam_zoo.model.preprocessing import pad_to_square, rows_of, shrink_masks
 from refsam_zoo.model.refsam import RefSAM, SegmentedClips
 from refsam_zoo.number_types import NonNegativeFloat
 from refsam_zoo.recipes import recipes
-from refsam_zoo.systems.predictor import Predictor, TokenTrack
+from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
+from refsam_zoo.training.system_module import SystemModule
 from refsam_zoo.types import ClipBatch
 from refsam_zoo.weights.files import check_fit
 
@@ -36,7 +36,7 @@ TRAINING_LOSS = "train/loss"
 """Name under which the loss of a step is logged."""
 
 
-class ReferringSegmentation(LightningModule):
+class ReferringSegmentation(SystemModule):
     """RefSAM under Lightning.
 
     Args:
@@ -51,6 +51,8 @@ class ReferringSegmentation(LightningModule):
         parts: What `model.composition.compose` puts together: `image_encoder`, `text_encoder`, `tuner` and so on.
     """
 
+    model: RefSAM
+
     def __init__(
         self,
         loss: MaskLoss,
@@ -63,10 +65,10 @@ class ReferringSegmentation(LightningModule):
         **parts: Any,
     ) -> None:
         options = {name: value for name, value in locals().items() if name not in ("self", "__class__", "parts")}
-        super().__init__()
+        model = compose(**parts)
+        super().__init__(predictor(model))
         # as classes and arguments, whether from a configuration file or made by a program; Lightning makes them again
         self.save_hyperparameters({**recipes(options | parts), "_instantiator": _INSTANTIATOR}, logger=False)
-        self.model = compose(**parts)
         if feature_cache.folder is not None:
             require_frozen(self.model.image_encoder)
             self.model.features = FeatureCache(EntryFolder(feature_cache.folder, feature_cache.gigabytes))
@@ -75,8 +77,6 @@ class ReferringSegmentation(LightningModule):
         self.learning_rates = learning_rates
         self.schedule = schedule
         self.weight_decay = weight_decay
-        self._predictor = predictor(self.model)
-        self._state: dict[str, TokenTrack] | None = None
         self._seed = torch.initial_seed()
         self._gradients_pending = False
         self._resumed_gradients: dict[str, Tensor] = {}
@@ -158,14 +158,6 @@ class ReferringSegmentation(LightningModule):
             cells = shrink_masks(pad_to_square(masks), (frames.shape[-2], frames.shape[-1]))
             loss = loss + self.alignment(frames, segmented.language.sentence[rows], cells, batch.clip_index[rows])
         return loss
-
-    def validation_step(self, batch: ClipBatch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        """Segments the next window of a video; callbacks score `predictions`, bool `[N, T, H, W]`."""
-        predictions, self._state = self._predictor.window(batch, self._state)
-        return {"predictions": predictions}
-
-    test_step = validation_step
-    predict_step = validation_step
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Makes AdamW with a group per part, and the schedule.

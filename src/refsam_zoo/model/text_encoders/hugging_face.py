@@ -56,7 +56,7 @@ class HuggingFaceTextEncoder(TextEncoder):
             self.tokenizer = read_processor(folder, "AutoTokenizer")
             self.max_tokens = min(self.max_tokens, self.tokenizer.model_max_length)
         if folder is None or are_weights_to_follow():
-            self.model = AutoModelForTextEncoding.from_config(config, torch_dtype=torch.float32)
+            self.model = AutoModelForTextEncoding.from_config(config).to(torch.get_default_dtype())
         else:
             self.model = load_whole(AutoModelForTextEncoding, folder, config, may_lack="pooler.", may_exceed=True)
         if hasattr(self.model, "pooler"):
