@@ -105,7 +105,7 @@ class RefSAM(nn.Module):
         cross_modal.connect(text_encoder.width)
         dense_prompt.connect(image_encoder.intermediate_widths)
         mask_decoder.connect(image_encoder.fine_widths)
-        tracker.connect(image_encoder.image_size // image_encoder.stride)
+        tracker.connect((image_encoder.image_size // image_encoder.stride,) * 2)
         self.image_encoder = image_encoder
         self.text_encoder = text_encoder
         self.cross_modal = cross_modal

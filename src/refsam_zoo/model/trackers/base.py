@@ -38,8 +38,8 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
     carries something else, or reads more of a frame, replaces `condition` and `remember`.
     """
 
-    def connect(self, cells: int) -> None:
-        """Learns the side of the image embedding in cells; nothing depends on it by default."""
+    def connect(self, grid: tuple[int, int]) -> None:
+        """Learns height and width of the image embedding in cells; nothing depends on them by default."""
 
     def condition(self, frames: EncodedFrames, track: Track | None) -> Tensor:
         """Makes the image embedding that the decoder reads; in RefSAM nothing carried changes it.

@@ -34,9 +34,9 @@ class Memory(NamedTuple):
     """What is remembered of a video for N expressions, of the first frame and then the latest, the oldest first.
 
     Attributes:
-        maps: bfloat16 `[N, K, h * w, 64]`, K at most 7; SAM 2 keeps them so.
+        maps: float `[N, K, h * w, 64]`, K at most 7; in evaluation rounded to bfloat16, as SAM 2 keeps them.
         pointers: float `[N, P, C]`, P at most 16.
-        frames: Frames seen, float `[N]`.
+        frames: Frames seen, int64 `[N]`.
     """
 
     maps: Tensor
@@ -95,12 +95,12 @@ class sam2_memory(Tracker):
         for encoding in (self.memory_temporal_positional_encoding, self.no_object_pointer, self.no_memory_embedding):
             nn.init.trunc_normal_(encoding, std=0.02)
 
-    def connect(self, cells: int) -> None:
-        """Makes the attention for a grid of so many cells a side, and loads the weights; see `Tracker.connect`."""
+    def connect(self, grid: tuple[int, int]) -> None:
+        """Makes the attention for a grid of cells, and loads the weights; see `Tracker.connect`."""
         from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoMemoryAttention
 
         assert self.width is not None
-        self.memory_attention = Sam2VideoMemoryAttention(_config(self.width, cells))
+        self.memory_attention = Sam2VideoMemoryAttention(_config(self.width, grid))
         if self.checkpoint is not None:
             part = read_sam2(self.checkpoint, "memory")
             found = "2.1" if "occlusion_spatial_embedding_parameter" in part else "2.0"
@@ -147,9 +147,13 @@ class sam2_memory(Tracker):
         if self.version == "2.0":
             return tokens, torch.zeros_like(tokens)
         latest = torch.arange(kept - 1, 0, -1, device=embedding.device, dtype=torch.float32)
-        ages = torch.cat([track.frames[:1], latest]) / (POINTERS - 1)
+        ages = torch.cat([track.frames[:1].float(), latest]) / (POINTERS - 1)
         encoded = self.temporal_positional_encoding_projection_layer(_sines(ages, width).to(embedding.dtype))
         return tokens, encoded.repeat_interleave(width // CHANNELS, dim=0).expand(count, -1, -1)
+
+    def prompt(self, track_token: Memory) -> Tensor:
+        """Hands the decoder no tokens: it reads the memory through the embedding. See `Tracker.prompt`."""
+        return track_token.pointers[:, :0]
 
     def remember(self, decoded: Decoded, track: Memory | None, frames: EncodedFrames) -> Memory:
         """Encodes what was found and forgets the oldest; see `Tracker.remember`."""
@@ -160,13 +164,13 @@ class sam2_memory(Tracker):
         pointer = (present * pointer + (1 - present) * self.no_object_pointer)[:, None]
         encoded = self._encode(decoded, present, track is None, frames)[:, None]
         if track is None:
-            return Memory(encoded, pointer, torch.ones(len(pointer), device=pointer.device))
+            return Memory(encoded, pointer, torch.ones(len(pointer), dtype=torch.long, device=pointer.device))
         return Memory(
             _appended(track.maps, encoded, MEMORIES), _appended(track.pointers, pointer, POINTERS), track.frames + 1
         )
 
     def _encode(self, decoded: Decoded, present: Tensor, first: bool, frames: EncodedFrames) -> Tensor:
-        """Makes a map of a mask and the embedding, which has not attended to anything: bfloat16 `[N, h * w, 64]`."""
+        """Makes a map of a mask and the embedding, which has not attended to anything: float `[N, h * w, 64]`."""
         embedding = frames.embedding
         size = [16 * side for side in embedding.shape[-2:]]
         logits = F.interpolate(decoded.low_res_logits[:, None].float(), size, mode="bilinear", align_corners=False)
@@ -175,10 +179,11 @@ class sam2_memory(Tracker):
         encoded, _ = self.memory_encoder(embedding, mask * _MASK_SCALE + _MASK_BIAS)
         if self.occlusion_spatial_embedding_parameter is not None:
             encoded = encoded + ((1 - present) * self.occlusion_spatial_embedding_parameter)[..., None, None]
-        return encoded.flatten(2).transpose(1, 2).to(torch.bfloat16)
+        encoded = encoded.flatten(2).transpose(1, 2)
+        return encoded if self.training else encoded.to(torch.bfloat16).to(encoded.dtype)
 
 
-def _config(width: int, cells: int = 1) -> Sam2VideoConfig:
+def _config(width: int, grid: tuple[int, int] = (1, 1)) -> Sam2VideoConfig:
     from transformers import Sam2VideoConfig
 
     options: dict[str, Any] = {"attn_implementation": "sdpa"}  # of the base class, which does not declare it
@@ -186,7 +191,7 @@ def _config(width: int, cells: int = 1) -> Sam2VideoConfig:
         **options,
         memory_attention_hidden_size=width,
         memory_attention_feed_forward_hidden_size=8 * width,
-        memory_attention_rope_feat_sizes=[cells, cells],
+        memory_attention_rope_feat_sizes=list(grid[::-1]),
         memory_encoder_hidden_size=width,
         memory_encoder_output_channels=CHANNELS,
         mask_downsampler_embed_dim=width,
