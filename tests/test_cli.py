@@ -17,6 +17,7 @@ from warm_process import WarmProcess
 from refsam_zoo.cli import main
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 TinyCommand = Callable[..., list[str]]
 HEAVY = ("torch", "lightning", "transformers", "open_clip", "peft", "timm", "albumentations", "cv2", "wandb", "decord")
 
@@ -130,6 +131,14 @@ class TestRun:
         assert [path for path in tmp_path.glob(written) if path.stat().st_size > 1000]
         assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
+    def test_a_checkpoint_is_a_system_too(self, run: Path, tiny_command: TinyCommand, tmp_path: Path) -> None:
+        command, *options = [argument for argument in tiny_command("test", tmp_path) if "demo.yaml" not in argument]
+        system = (f"--config={CONFIGS / 'systems/refsam.yaml'}", f"--system.checkpoint={run / 'checkpoints/last.ckpt'}")
+        data = f"--config={CONFIGS / 'data/ref_shapes.yaml'}"
+        assert main([command, *system, data, *options, "--data.kinds=[attribute]"]) == 0
+        one, other = ((folder / "evaluation" / "per_expression.csv").read_text() for folder in (run, tmp_path))
+        assert one == other
+
     def test_two_processes_give_the_numbers_of_one(
         self, run: Path, tiny_command: TinyCommand, tmp_path: Path, warm_process: WarmProcess
     ) -> None:
@@ -175,7 +184,7 @@ class TestBadInput:
         assert expected in error_of(tiny_command("fit", tmp_path, flag), capsys)
 
     def test_what_is_missing_is_named_as_it_is_typed(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "missing: --checkpoint, --output;" in error_of(["segment", "v.mp4", "the star"], capsys)
+        assert "missing: --output;" in error_of(["segment", "v.mp4", "the star"], capsys)
 
     def test_a_configuration_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "nowhere.yaml" in error_of(["fit", "--config=nowhere.yaml"], capsys)

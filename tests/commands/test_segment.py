@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from systems.builders import write_refsam
+from systems.documented import BRIGHT_PIXELS
 from systems.tiny_folders import tiny_clipseg
 from torch import Tensor
 
@@ -24,20 +24,13 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.systems.base import Found, VideoSegmenter
 from refsam_zoo.video.masks import read_indexed
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "systems.md"
 SENTENCES = ["the red square", "the star"]
 SIZE = (36, 48)
 
 
-def _class_of_the_documentation() -> type[VideoSegmenter[int]]:
-    code = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
-    names: dict[str, Any] = {"__name__": __name__}
-    exec(code, names)
-    made: type[VideoSegmenter[int]] = names["BrightPixels"]
-    return made
-
-
-BrightPixels = _class_of_the_documentation()
+DOCUMENTED: dict[str, Any] = {"__name__": __name__}
+exec(BRIGHT_PIXELS, DOCUMENTED)
+BrightPixels: Any = DOCUMENTED["BrightPixels"]
 
 
 @pytest.fixture
@@ -101,7 +94,7 @@ def test_a_class_of_ones_own_by_import_path(
     np.testing.assert_array_equal(written(tmp_path / "ready"), written(tmp_path / "out"))
 
 
-class Noticing(BrightPixels):  # type: ignore[misc,valid-type]
+class Noticing(BrightPixels):  # type: ignore[misc]
     """Writes down what it computes in, and compiles nothing that takes time."""
 
     seen: list[str] = []  # noqa: RUF012

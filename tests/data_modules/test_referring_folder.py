@@ -142,11 +142,20 @@ def test_wrong_rows_are_refused(shapes: list[Referral], tmp_path: Path, change: 
         parse_referring_folder(tmp_path)
 
 
-def test_masks_of_frames_that_do_not_exist_are_refused(shapes: list[Referral], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mask", "another", "message"),
+    [
+        ("00000.png", "00077.png", r"00077\.png: there is no such frame"),
+        ("00001.png", "1.png", r"1\.png: frame 00001 has another mask, .*1\.png"),
+    ],
+)
+def test_a_mask_too_many_is_refused(
+    mask: str, another: str, message: str, shapes: list[Referral], tmp_path: Path
+) -> None:
     row = copy_video(tmp_path, shapes[0], "frames")
-    shutil.copy(tmp_path / row["mask"] / "00000.png", tmp_path / row["mask"] / "00077.png")
+    shutil.copy(tmp_path / row["mask"] / mask, tmp_path / row["mask"] / another)
     write_table(tmp_path, [{**row, "expression": "x"}])
-    with pytest.raises(InputError, match=r"00077\.png: there is no such frame"):
+    with pytest.raises(InputError, match=message):
         parse_referring_folder(tmp_path)
 
 
@@ -202,14 +211,6 @@ def test_masks_of_a_video_file_are_in_the_order_of_its_frames(tmp_path: Path) ->
     assert referral.masks.read_ids(range(12), (64, 64))[:, 0, 0].tolist() == list(range(1, 13))
     levels = read_clip([referral], range(12)).frames.mean(axis=(1, 2, 3))
     np.testing.assert_allclose(levels, np.arange(12) * 20, atol=5)
-
-
-def test_two_masks_of_one_frame_are_refused(shapes: list[Referral], tmp_path: Path) -> None:
-    row = copy_video(tmp_path, shapes[0], "frames")
-    shutil.copy(tmp_path / row["mask"] / "00001.png", tmp_path / row["mask"] / "1.png")
-    write_table(tmp_path, [{**row, "expression": "x"}])
-    with pytest.raises(InputError, match=r"1\.png: frame 00001 has another mask, .*1\.png"):
-        parse_referring_folder(tmp_path)
 
 
 def test_two_videos_of_one_name_are_refused(shapes: list[Referral], tmp_path: Path) -> None:

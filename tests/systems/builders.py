@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from systems.tiny_detectors_and_trackers import tiny_grounding_dino, tiny_sam2_video
 from systems.tiny_folders import tiny_clipseg
+from transformers import GroundingDinoProcessor
 
 from refsam_zoo import create_model
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
-from refsam_zoo.systems import SYSTEMS, VideoSegmenter
 
 
 @dataclass
@@ -53,13 +54,19 @@ def middle_logit(model: RefSAM) -> float:
     return round(float(found.low_res_logits.median()), 6)
 
 
+def write_grounded_sam2(folder: Path) -> dict[str, Any]:
+    tiny_grounding_dino(folder / "detector")
+    # a square frame is one cell at 64 pixels, which its group norms refuse
+    processor = GroundingDinoProcessor.from_pretrained(folder / "detector")
+    processor.image_processor.size = {"shortest_edge": 72, "longest_edge": 96}
+    processor.save_pretrained(folder / "detector")
+    tiny_sam2_video(folder / "tracker")
+    return {"detector": folder / "detector", "tracker": folder / "tracker", "every": 2}
+
+
 TINY = {
     "clipseg": Tiny(lambda folder: {"weights": tiny_clipseg(folder / "clipseg")}, {"threshold": 1.0}),
+    "grounded_sam2": Tiny(write_grounded_sam2, {"box_threshold": 1.0}),
     "refsam": Tiny(write_refsam, {"threshold": 1e6}),
 }
 """Name in the registry -> how a tiny one is made."""
-
-
-def build(name: str, folder: Path, **options: Any) -> VideoSegmenter[Any]:
-    """Writes the files and makes the system, with some options replaced."""
-    return SYSTEMS.get(name)(**{**TINY[name].write(folder), **options})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -171,6 +172,9 @@ def _part(key: Any, value: Any) -> Any:
 def _spelled_out_flags(arguments: Sequence[str]) -> list[str]:
     spelt = list[str]()
     for given in arguments:
+        # options are spelled with underscores; hyphens mean the same
+        dashed = re.match(r"--[\w.-]+", given)
+        given = f"--{dashed[0][2:].replace('-', '_')}{given[dashed.end() :]}" if dashed else given
         key, assigns, value = given.rpartition("=")
         argument = f"{key}{assigns}{present_name(value)}"
         separate = bool(spelt) and "=" not in spelt[-1] and spelt[-1].rsplit(".", 1)[-1].lstrip("-") in ROLES

@@ -59,7 +59,7 @@ class VideoSegmenter(ABC, Generic[Track]):
     own.
 
     Args:
-        model: All the system's weights; it is put into evaluation mode.
+        model: All the system's weights, used as they are: put it into evaluation mode first, unless it is in training.
 
     Attributes:
         frames_at_once: Frames that `window` hands over together.

@@ -74,6 +74,7 @@ class GroundedTrack:
         f"{DETECTOR.repository} and {TRACKER.repository}, local folders",
         "Apache-2.0",
         "2401.14159",
+        limits="a sentence is looked up in single frames: what moves how counts for nothing",
     )
 )
 class grounded_sam2(VideoSegmenter[GroundedTrack]):
@@ -110,7 +111,7 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
     ) -> None:
         folders = DETECTOR.locate(detector, download, "detector"), TRACKER.locate(tracker, download, "tracker")
         self.detector, self.tracker = open_detector(folders[0]), BoxTracker(folders[1])
-        super().__init__(nn.ModuleDict({"detector": self.detector.model, "tracker": self.tracker.model}))
+        super().__init__(nn.ModuleDict({"detector": self.detector.model, "tracker": self.tracker.model}).eval())
         self.box_threshold = self.detector.threshold if box_threshold is None else box_threshold
         self.schedule = schedule
         self.every = every

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -67,7 +67,12 @@ class lora(peft_method):
         alpha: The update is scaled by alpha / r; None means alpha = r, no scaling.
         dropout: Dropout on the input of A while training.
         targets: See `peft_method`.
+
+    Attributes:
+        kind: What the method's configuration in the peft package says besides.
     """
+
+    kind: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
@@ -77,29 +82,17 @@ class lora(peft_method):
         targets: Sequence[str] = ATTENTION_OUTPUTS,
     ) -> None:
         options = {"r": rank, "lora_alpha": rank if alpha is None else alpha, "lora_dropout": dropout}
-        super().__init__("LORA", options, targets)
+        super().__init__("LORA", options | self.kind, targets)
 
 
 @TUNERS.register(ModelCard("DoRA", paper="2402.09353"))
 class dora(lora):
     """LoRA that learns the size of each output's weights apart from their direction.
 
-    Args:
-        rank: Rank r of the update.
-        alpha: The update is scaled by alpha / r; None means alpha = r, no scaling.
-        dropout: Dropout on the input of A while training.
-        targets: See `peft_method`; `nn.MultiheadAttention` is not supported.
+    Options as in `lora`; `nn.MultiheadAttention` among the targets is not supported.
     """
 
-    def __init__(
-        self,
-        rank: Width = 4,
-        alpha: PositiveFloat | None = None,
-        dropout: Probability = 0.0,
-        targets: Sequence[str] = ATTENTION_OUTPUTS,
-    ) -> None:
-        super().__init__(rank, alpha, dropout, targets)
-        self.options["use_dora"] = True
+    kind: ClassVar[dict[str, Any]] = {"use_dora": True}
 
 
 def adaptable_layers(encoder: nn.Module, targets: Sequence[str]) -> list[str]:
