@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from refsam_zoo.number_types import PositiveInt, Probability
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter
-from refsam_zoo.systems.predictor import mask_confidence
+from refsam_zoo.systems.predictor import MASK_CONFIDENCE, mask_confidence
 from refsam_zoo.systems.sentences import tokenized
 from refsam_zoo.weights.hub_folders import HubFolder, load_model, read_processor
 
@@ -37,8 +37,9 @@ PUBLISHED = HubFolder(
         f"{PUBLISHED.repository}, a local folder",
         "Apache-2.0",
         "2112.10003",
+        "d00ca85d6b859f9d07b7cfb8ef26fe9771cb275b34c9368f2ecf603139307f55",
         limits="sees one frame: no motion, no memory; marks all things of a kind",
-        parameters=152_504_162,
+        parameters=150_747_746,
     )
 )
 class clipseg(VideoSegmenter[Tensor]):
@@ -55,6 +56,7 @@ class clipseg(VideoSegmenter[Tensor]):
     """
 
     model: CLIPSegForImageSegmentation
+    score_meaning = MASK_CONFIDENCE
     classes: ClassVar = {"clipseg": "CLIPSegForImageSegmentation"}
 
     def __init__(
