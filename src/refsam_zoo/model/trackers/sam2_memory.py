@@ -36,7 +36,8 @@ class Memory(NamedTuple):
     Attributes:
         maps: float `[N, K, h * w, 64]`, K at most 7; in evaluation rounded to bfloat16, as SAM 2 keeps them.
         pointers: float `[N, P, C]`, P at most 16.
-        frames: Frames seen, int64 `[N]`.
+        frames: Frames seen, int64 `[N]`, the same for all expressions of a call, as they are of one video or of clips
+            that start together.
     """
 
     maps: Tensor
@@ -50,7 +51,8 @@ class sam2_memory(Tracker):
 
     Each frame's embedding attends to the memory before the decoder reads it; after the decoder, mask and embedding are
     encoded into a map, and the mask's token into an object pointer. The first frame stands for SAM 2's prompted one.
-    The layers are those of the transformers package.
+    The layers are those of the transformers package. Ages of pointers are divided by 15, as where a video is streamed;
+    the published package divides those of a video shorter than 16 frames, which it has as a whole, by less.
 
     Args:
         checkpoint: A file of SAM 2, Meta's or the hub's; None means random weights.
