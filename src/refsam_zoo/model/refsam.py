@@ -166,12 +166,15 @@ class RefSAM(nn.Module):
         if sizes is None:
             sizes = [(frames.shape[-2], frames.shape[-1])] * len(frames)
         features = self.features.images(self.image_encoder, frames, sizes)
-        # channels last, so that the decoder need not turn the pixels of every prompt into tokens
-        final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
-        features = ImageFeatures(final, features.intermediate)
         if positions is None:
             positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
-        return EncodedFrames(features.final, self.dense_prompt.maps(features), positions)
+        return self.prepare(features, positions)
+
+    def prepare(self, features: ImageFeatures, positions: list[Tensor]) -> EncodedFrames:
+        """Makes what the decoder sees of an image encoder's features of B frames."""
+        # channels last, so that the decoder need not turn the pixels of every prompt into tokens
+        final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
+        return EncodedFrames(final, self.dense_prompt.maps(ImageFeatures(final, features.intermediate)), positions)
 
     def encode_text(self, expressions: Sequence[str]) -> Language:
         """Encodes sentences, identical ones once.
