@@ -15,6 +15,8 @@ import torch
 
 from refsam_zoo import InputError, create_model
 from refsam_zoo.checkpoints.graph_files import GRAPHS, write_graphs
+from refsam_zoo.cli import main
+from refsam_zoo.model.image_encoders.sam import vit_b
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.mask_decoders.sam import sam_decoder
 from refsam_zoo.model.preprocessing import preprocess
@@ -65,9 +67,11 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def onnx_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("graphs") / "onnx"
-    write_graphs(folder, demo(), "onnx", SENTENCES)
-    return folder
+    folder = tmp_path_factory.mktemp("graphs")
+    demo().save_pretrained(folder / "model")
+    options = ["--format", "onnx", "--expressions", json.dumps(SENTENCES)]
+    assert main(["export", str(folder / "model"), str(folder / "onnx"), *options]) == 0
+    return folder / "onnx"
 
 
 @pytest.fixture
@@ -90,6 +94,18 @@ def test_onnx_gives_what_the_model_gives(onnx_folder: Path, example: Any, size: 
     assert overlap(found > threshold, expected > threshold) >= (0.999 if exact else 0.99)
     alone = np.array([logits_of(model, frames[step:], SENTENCES)[0] for step in range(1, 3)])
     assert np.abs(alone - expected[1:]).max() > 1e-2, "the track token matters"
+
+
+@pytest.mark.slow
+def test_vit_b_at_256(tmp_path: Path, example: Any) -> None:
+    torch.manual_seed(0)
+    model = create_model(image_encoder=vit_b(image_size=256), text_encoder=clip_tiny(layers=1))
+    write_graphs(tmp_path / "graphs", model, "onnx", SENTENCES[:1])
+    frames = video((192, 256), steps=2)
+    expected = np.array(logits_of(model, frames, SENTENCES[:1]))
+    found = np.array(list(example.segment(tmp_path / "graphs", frames)))
+    assert np.abs(found - expected).max() <= 1e-4
+    assert overlap(found > np.median(expected), expected > np.median(expected)) >= 0.999
 
 
 @pytest.mark.slow

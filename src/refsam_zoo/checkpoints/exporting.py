@@ -21,7 +21,7 @@ def export_checkpoint(
     output: str | Path,
     licence: str = "",
     format: Format = "folder",
-    expressions: Sequence[str] = (),
+    expressions: Sequence[str] | str = (),
 ) -> Iterator[str]:
     """Writes the model of a checkpoint: a folder of `RefSAM.save_pretrained`, or graphs; see `write_graphs`.
 
@@ -32,7 +32,7 @@ def export_checkpoint(
         output: A new or empty folder.
         licence: Of the weights; it follows from those of the data and of the weights that the run started from.
         format: What to write.
-        expressions: Sentences whose token ids are written beside graphs.
+        expressions: Sentences, or a single one, whose token ids are written beside graphs.
 
     Yields:
         What was written, a line for each file.
@@ -50,7 +50,8 @@ def export_checkpoint(
     else:
         if licence:
             raise InputError("--licence goes with --format folder, which has a model card")
-        write_graphs(output, load_model(checkpoint), format, expressions)
+        sentences = [expressions] if isinstance(expressions, str) else expressions
+        write_graphs(output, load_model(checkpoint), format, sentences)
     for path in sorted(path for path in output.rglob("*") if path.is_file()):
         yield f"{path}: {path.stat().st_size / 1e6:.1f} MB"
 

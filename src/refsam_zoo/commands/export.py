@@ -13,7 +13,7 @@ def export(
     output: str | Path,
     *,
     format: Format = "folder",
-    expressions: Sequence[str] = (),
+    expressions: Sequence[str] | str = (),
     licence: str = "",
 ) -> None:
     """Writes the model of a checkpoint for others, in one of three formats, none of them with pickle.
@@ -27,7 +27,8 @@ def export(
         checkpoint: A checkpoint of `refsam-zoo fit`, or a folder of this command.
         output: A new or empty folder.
         format: folder, onnx or torch_export.
-        expressions: With graphs, sentences whose token ids are written too, for programs without a tokenizer.
+        expressions: With graphs, a sentence or a list of them, '["the dog", "the cat"]', whose token ids are written
+            too, for programs without a tokenizer.
         licence: With a folder, of the weights, for the model card: an SPDX identifier.
 
     Raises:
