@@ -20,7 +20,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Where to
 ROWS = re.findall(r"^\| ([^|`]+) \| `([^`]+)` \| `(\w+)`", TEXT, flags=re.MULTILINE)
 CHANGES = (
     "an image or text encoder", "a data set", "a protocol", "a tuner", "a tracker", "a system", "a command",
-    "a video reader", "a loss", "the overlay",
+    "a video reader", "a loss", "an output format", "the overlay",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def there(file: str, name: str) -> Any:
     return getattr(importlib.import_module(f"refsam_zoo.{module}"), name)
 
 
-def test_the_ten_changes_have_a_row() -> None:
+def test_each_change_has_a_row() -> None:
     assert tuple(change for change, _, _ in ROWS) == CHANGES
 
 
@@ -54,20 +54,21 @@ def test_commands_have_their_file() -> None:
 
 
 FOLDERS = {
-    "image_encoders": ("ImageEncoder", "IMAGE_ENCODERS"),
-    "text_encoders": ("TextEncoder", "TEXT_ENCODERS"),
-    "tuners": ("Tuner", "TUNERS"),
-    "trackers": ("Tracker", "TRACKERS"),
-    "prompts": ("DensePrompt", "DENSE_PROMPTS"),
-    "mask_decoders": ("MaskDecoder", "MASK_DECODERS"),
+    "systems": ("VideoSegmenter", "SYSTEMS"),
+    "model/image_encoders": ("ImageEncoder", "IMAGE_ENCODERS"),
+    "model/text_encoders": ("TextEncoder", "TEXT_ENCODERS"),
+    "model/tuners": ("Tuner", "TUNERS"),
+    "model/trackers": ("Tracker", "TRACKERS"),
+    "model/prompts": ("DensePrompt", "DENSE_PROMPTS"),
+    "model/mask_decoders": ("MaskDecoder", "MASK_DECODERS"),
 }
 NEW_ENTRY = """
-from refsam_zoo.model.{folder}.base import {registry}, {base}
+from refsam_zoo.{module}.base import {registry}, {base}
 from refsam_zoo.registry import ModelCard
 
 
 @{registry}.register(ModelCard("new"))
-class new_in_{folder}({base}):
+class new_in_{name}({base}):
     pass
 """
 NEW_COMMAND = '''
@@ -91,12 +92,13 @@ def test_one_new_file_is_enough(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src" / "refsam_zoo", package)
     shutil.copytree(ROOT / "data_modules", package / "data_modules")
     for folder, (base, registry) in FOLDERS.items():
-        text = NEW_ENTRY.format(folder=folder, base=base, registry=registry)
-        (package / "model" / folder / "new_file.py").write_text(text)
+        name = Path(folder).name
+        text = NEW_ENTRY.format(module=folder.replace("/", "."), name=name, base=base, registry=registry)
+        (package / folder / "new_file.py").write_text(text)
     (package / "commands" / "list.py").write_text(NEW_COMMAND)
     outcome = subprocess.run(
         [sys.executable, "-c", LOOK_UP],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
     )  # fmt: skip
-    expected = " ".join(sorted(f"new_in_{folder}" for folder in FOLDERS))
+    expected = " ".join(sorted(f"new_in_{Path(folder).name}" for folder in FOLDERS))
     assert outcome.stdout == f"{expected}\na file of its own\n", outcome.stderr

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +24,7 @@ from refsam_zoo import create_system
 from refsam_zoo.cli import main
 from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
+from refsam_zoo.inference.outputs import OUTPUTS
 from refsam_zoo.systems.base import Found, VideoSegmenter
 from refsam_zoo.video.masks import read_indexed
 
@@ -181,3 +185,68 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(by: str, video: Path, t
         with pytest.raises(InputError, match=message):
             segment(**{**good, **wrong})  # type: ignore[arg-type]
         assert not (tmp_path / "o").exists()
+
+
+def test_outputs_are_chosen_by_name(video: Path, clipseg_folder: Path, tmp_path: Path) -> None:
+    common = [
+        "segment",
+        str(video),
+        *SENTENCES,
+        "--system=clipseg",
+        f"--system.weights={clipseg_folder}",
+        "--device=cpu",
+    ]
+    for number, (options, expected) in enumerate(
+        [
+            (["--save", "tracks,indexed"], {"tracks.json", "indexed"}),
+            (["--save=[coco, still]"], {"coco.json", "still.png"}),
+            (["--no-overlay"], {"masks", "still.png"}),
+        ]
+    ):
+        output = tmp_path / str(number)
+        assert main([*common, *options, f"--output={output}"]) == 0
+        assert {path.name for path in output.iterdir()} == {"expressions.json", *expected}
+
+
+def test_quiet(video: Path, clipseg_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--system=clipseg", f"--system.weights={clipseg_folder}", "--device=cpu", "--save=tracks", "--quiet"]
+    assert main(["segment", str(video), *SENTENCES, *options, f"--output={tmp_path / 'out'}"]) == 0
+    assert capsys.readouterr() == ("", "")
+    tracks = json.loads((tmp_path / "out" / "tracks.json").read_text())
+    assert tracks["score_meaning"].startswith("mean probability of the mask's pixels")
+    scores = [one["score"] for frame in tracks["frames"] for one in frame["objects"]]
+    options += ["--overwrite", f"--min_score={np.median(scores)}"]
+    assert main(["segment", str(video), *SENTENCES, *options, f"--output={tmp_path / 'out'}"]) == 0
+    tracks = json.loads((tmp_path / "out" / "tracks.json").read_text())
+    for one in (one for frame in tracks["frames"] for one in frame["objects"]):
+        assert one["present"] <= (one["score"] >= np.median(scores))
+
+
+def test_the_same_command_goes_on(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(self: VideoSegmenter[int], images: Tensor, track: int) -> Iterator[Found]:
+        yield from list(original(self, images, track))[:2]
+        raise KeyboardInterrupt
+
+    command = ["segment", str(video), *SENTENCES, f"--system={__name__}.BrightPixels", "--device=cpu", "--resume"]
+    original = BrightPixels.segment
+    with monkeypatch.context() as context:
+        context.setattr(BrightPixels, "segment", stop)
+        assert main([*command, f"--output={tmp_path / 'out'}"]) == 130
+    said = capsys.readouterr().err
+    assert re.search("the first 2 of 3 frames are kept in .*out; the same command with --resume goes on, ", said)
+    assert main([*command, f"--output={tmp_path / 'out'}"]) == 0
+    assert main([*command, f"--output={tmp_path / 'whole'}"]) == 0
+    np.testing.assert_array_equal(written(tmp_path / "out"), written(tmp_path / "whole"))
+    assert main([*command, f"--output={tmp_path / 'out'}"]) == 2
+    assert "nothing is left to resume" in capsys.readouterr().err
+
+
+def test_the_documentation_has_every_output() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "segment.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)[^|]*\| ([^|]+) \|$", text, flags=re.MULTILINE)
+    assert {name: file for name, file, _ in rows} == {name: OUTPUTS.get(name).file for name in OUTPUTS}
+    assert all(said.startswith(OUTPUTS.card(name).family) for name, _, said in rows)
+    explained = (inspect.getdoc(segment) or "").partition(" save: ")[2].partition(" overlay: ")[0]
+    assert set(OUTPUTS) <= set(re.findall(r"\w+", explained))

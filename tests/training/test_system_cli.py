@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from systems.documented import BRIGHT_PIXELS
 from systems.tiny_folders import tiny_clipseg
+from warm_process import WarmProcess
 
 from refsam_zoo import create_system, open_video
 from refsam_zoo.cli import main
@@ -142,10 +142,14 @@ def test_precision_and_compiling_are_chosen_by_the_user(command: Command, own_mo
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_numbers_of_one(command: Command, clipseg: tuple[str, ...], tmp_path: Path) -> None:
+def test_two_processes_give_the_numbers_of_one(
+    command: Command, clipseg: tuple[str, ...], tmp_path: Path, warm_process: WarmProcess
+) -> None:
     assert main(command("test", tmp_path / "one", *clipseg)) == 0
     two = command("test", tmp_path / "two", *clipseg, "--trainer.strategy=ddp", "--trainer.devices=2")
-    subprocess.run([sys.executable, "-m", "refsam_zoo", *two], check=True, timeout=300, capture_output=True)
+    done = warm_process.run("-m", "refsam_zoo", *two)
+    assert done.returncode == 0, done.stderr
+    assert "MEMBER: 2/2" in done.stderr
     tables = [(tmp_path / name / "evaluation" / "per_expression.csv").read_text() for name in ("one", "two")]
     assert tables[0] == tables[1]
 

@@ -12,6 +12,7 @@ from typing_extensions import Self
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.background import BackgroundTasks
 from refsam_zoo.inference.outputs import OUTPUTS, Output, SegmentedFrame, VideoFacts
+from refsam_zoo.inference.outputs.base import UNFINISHED
 
 MOST_PENDING = 16
 """Frames that may wait for an output."""
@@ -22,7 +23,7 @@ class OpenOutputs:
 
     Args:
         names: Those of the outputs, see `OUTPUTS`.
-        folder: Folder of the result; it is made.
+        folder: Folder of the result; it is made, with one for what is not finished, which stays.
         facts: The video.
         kept: Name of each output -> frames that an earlier run has surely written; None to begin anew.
 
@@ -35,7 +36,7 @@ class OpenOutputs:
     ) -> None:
         self._outputs: dict[str, tuple[Output, BackgroundTasks]] = {}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            (folder / UNFINISHED).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {error.strerror}") from error
         with ExitStack() as stack:

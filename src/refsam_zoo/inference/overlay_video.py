@@ -36,6 +36,7 @@ class OverlayVideoWriter:
         pixel_aspect: Width of a pixel as displayed over its height.
         sound: A video file whose sound is to be heard, and the time in it at which the pictures begin, in seconds.
         go_on: Whether to begin with the pictures of a film of this size that an earlier run left.
+        growing: Where it grows until then, in the same file system; None for a hidden name beside it.
 
     Attributes:
         pictures: How many there are.
@@ -54,13 +55,14 @@ class OverlayVideoWriter:
         pixel_aspect: Fraction = Fraction(1),
         sound: tuple[Path, Fraction] | None = None,
         go_on: bool = False,
+        growing: Path | None = None,
     ) -> None:
         self.path = path
         self._rate = exact_rate(fps)
         self._unit = max(time_unit or 1 / self._rate, FINEST_UNIT)
         self.pictures, self._last = 0, -1
         self._broken = False
-        self._unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        self._unfinished = growing or path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self._unfinished.touch()  # libav itself opens the file only with the first picture
             self._container = av.open(str(self._unfinished), "w", format="mp4", options=GROWING)

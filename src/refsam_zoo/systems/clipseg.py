@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from refsam_zoo.number_types import PositiveInt, Probability
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter
-from refsam_zoo.systems.predictor import mask_confidence
+from refsam_zoo.systems.predictor import MASK_CONFIDENCE, mask_confidence
 from refsam_zoo.systems.sentences import tokenized
 from refsam_zoo.weights.hub_folders import HubFolder, load_model, read_processor
 
@@ -55,6 +55,7 @@ class clipseg(VideoSegmenter[Tensor]):
     """
 
     model: CLIPSegForImageSegmentation
+    score_meaning = MASK_CONFIDENCE
     classes: ClassVar = {"clipseg": "CLIPSegForImageSegmentation"}
 
     def __init__(

@@ -99,6 +99,8 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
         InputError: No weights, or a folder of something else, incomplete or damaged.
     """
 
+    score_meaning = "the detector's score of the box times the tracker's probability that its object is in the frame"
+
     def __init__(
         self,
         detector: str | Path | None = None,

@@ -18,6 +18,9 @@ from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.precision import choose_device
 from refsam_zoo.systems.base import Found, VideoSegmenter
 
+MASK_CONFIDENCE = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
+"""What `mask_confidence` tells."""
+
 
 @dataclass
 class TokenTrack:
@@ -47,7 +50,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
     """
 
     model: RefSAM
-    score_meaning = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
+    score_meaning = MASK_CONFIDENCE
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ def frames(facts: VideoFacts) -> list[SegmentedFrame]:
         masks = (random.random((3, 6, 10)) > 0.6).repeat(4, 1).repeat(4, 2)
         masks[2] = False
         masks[0] &= position != 3
-        picture = random.integers(0, 256, (*facts.size, 3)).astype(np.uint8)
+        picture = random.integers(0, 256, (3, 5, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
         scores = np.array([0.75, 0.5, 0.125], np.float32)
         name, time = f"{5 * position:05d}", Fraction(position, 12)
         found.append(SegmentedFrame(position, name, time, FrameMasks(picture, masks, scores)))

@@ -113,5 +113,5 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     name: str, tmp_path: Path, facts: VideoFacts, frames: list[SegmentedFrame]
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file cannot be written: File exists"):
+    with pytest.raises(InputError, match=r"file cannot be written: Not a directory"):
         write(name, tmp_path / "file", facts, frames)

@@ -27,6 +27,7 @@ class overlay(Output):
             pixel_aspect=facts.pixel_aspect,
             sound=facts.sound,
             go_on=kept is not None,
+            growing=self.hidden / self.file,
         )
         self.frames = self._film.pictures
 

@@ -62,7 +62,9 @@ class still(Output):
         """See `Output.close`."""
         if self.frames:
             content = io.BytesIO()
-            Image.fromarray(draw_strip(self._key_frames.best(), self.facts.expressions)).save(content, "PNG")
+            Image.fromarray(draw_strip(self._key_frames.best(), self.facts.expressions)).save(
+                content, "PNG", compress_level=1
+            )
             write_whole(self.path, content.getvalue())
         if not whole:
             self.keep()

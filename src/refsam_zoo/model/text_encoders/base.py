@@ -49,7 +49,7 @@ class TextEncoder(Made, nn.Module):
         """
         raise NotImplementedError
 
-    def save_vocabulary(self, folder: Path) -> None:
+    def save_vocabulary(self, folder: str | Path) -> None:
         """Writes what the encoder reads from its `folder` beside the weights; nothing where it needs no folder."""
 
     def tokenize(self, expressions: Sequence[str]) -> Tokens:

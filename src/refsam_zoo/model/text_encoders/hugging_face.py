@@ -74,7 +74,7 @@ class HuggingFaceTextEncoder(TextEncoder):
         begin, end = ([] if token is None else [token] for token in self.special_ids)
         return [*begin, *(byte + 3 for byte in expression.encode()), *end]
 
-    def save_vocabulary(self, folder: Path) -> None:
+    def save_vocabulary(self, folder: str | Path) -> None:
         """Writes configuration and tokenizer files; see `TextEncoder.save_vocabulary`."""
         if self.tokenizer is not None:
             config = copy.deepcopy(self.model.config)
