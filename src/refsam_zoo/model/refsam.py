@@ -146,16 +146,20 @@ class RefSAM(nn.Module):
         if sizes is None:
             sizes = [(frames.shape[-2], frames.shape[-1])] * len(frames)
         features = self.features.images(self.image_encoder, frames, sizes)
-        # channels last, so that the decoder need not turn the pixels of every prompt into tokens
-        final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
         if positions is None:
             positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
+        return self.prepare(features, positions)
+
+    def prepare(self, features: ImageFeatures, positions: list[Tensor]) -> EncodedFrames:
+        """Makes what the decoder sees of an image encoder's features of B frames."""
+        # channels last, so that the decoder need not turn the pixels of every prompt into tokens
+        final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
         return EncodedFrames(
             final,
             self.dense_prompt.maps(ImageFeatures(final, features.intermediate)),
             positions,
             None if self.image_encoder.unit_length else features.final,
-            self.mask_decoder.fine_maps(features.fine),
+            self.mask_decoder.fine_maps(features.fine) if features.fine else (),
         )
 
     def encode_text(self, expressions: Sequence[str]) -> Language:

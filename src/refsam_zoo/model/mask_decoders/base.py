@@ -162,7 +162,7 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
 
     def own_tokens(self, sparse: Tensor, mask: Tensor | None) -> Tensor:
         """Gives the IoU token and the mask tokens of each prompt, float `[N, 5, 256]`; SAM's are always the same."""
-        return torch.cat([self.iou_token.weight, self.mask_tokens.weight]).expand(len(sparse), -1, -1)
+        return torch.cat([self.iou_token.weight, self.mask_tokens.weight]).expand(sparse.shape[0], -1, -1)
 
     def freeze_unused(self) -> None:
         """Freezes what a single mask never reaches: the IoU head and the other masks' hypernetworks."""
@@ -176,7 +176,7 @@ MASK_DECODERS: Registry[MaskDecoder] = Registry("mask decoder", ["mask_decoder"]
 def _as_image(logits: Tensor, height: int) -> Tensor:
     """Lays out `[N, h * w, 16]` as `[N, 4h, 4w]`: row and column of pixel, child and grandchild."""
     grid = logits.unflatten(1, (height, -1)).unflatten(3, (2, 2, 2, 2)).permute(0, 1, 3, 5, 2, 4, 6)
-    return grid.reshape(len(logits), 4 * height, -1)
+    return grid.flatten(4).flatten(1, 3)
 
 
 def _as_product(convolution: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:
