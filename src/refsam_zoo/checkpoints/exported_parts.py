@@ -125,7 +125,8 @@ def exported_parts(model: RefSAM) -> dict[str, ExportedPart]:
     language = {"words": words, "sentence": sentence, "mask": tokens.mask}
     state = {"track_token": track_token}
     seen = [f"map_{number}" for number in range(len(maps))]
-    found, longest = ["logits", "next_track_token"], model.text_encoder.max_tokens
+    # one less: a slice of a whole table would be traced as no slice
+    found, longest = ["logits", "next_track_token"], model.text_encoder.max_tokens - 1
     return {
         "image_encoder": _export(image_part, {"frame": frame}, ["image", *seen], longest),
         "text_encoder": _export(text_part, tokens._asdict(), ["words", "sentence"], longest),
