@@ -13,7 +13,13 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 LOWEST ?= .venv-lowest
 LOWEST_PYTHON ?= $(shell PYENV_VERSION=3.10 python3.10 -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(PYTHON))
 # touches every dependency once
-LOWEST_TESTS = tests/private_parts
+LOWEST_TESTS = tests/private_parts tests/model/tuners tests/model/image_encoders/test_timm.py \
+	tests/model/text_encoders/test_hugging_face.py tests/model/text_encoders/test_clip.py tests/systems/test_clipseg.py \
+	tests/weights/test_hub_folders.py tests/video/test_readers.py tests/inference/test_overlay_video.py \
+	tests/data_modules/test_a2d_sentences.py tests/data_modules/test_refcoco.py tests/data_modules/test_shards.py \
+	tests/clips/test_augmentation.py tests/evaluation/test_png.py tests/evaluation/test_report.py \
+	tests/evaluation/protocols/test_images.py tests/test_cli.py::TestRun::test_everything_is_on_disk \
+	tests/test_cli.py::TestRun::test_segment_needs_no_configuration tests/test_cli.py::TestRun::test_other_loggers
 
 # two processes of one thread each, a file of tests to one of them; `make test PYTEST_FLAGS=` runs all in one
 PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder

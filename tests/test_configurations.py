@@ -17,7 +17,7 @@ from refsam_zoo.training.system_cli import SystemCLI
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
-PAPER = sorted(CONFIGS.glob("vit_*.yaml"))
+PAPER = sorted([*CONFIGS.glob("vit_*.yaml"), *CONFIGS.glob("sam2_*.yaml")])
 
 
 @pytest.mark.slow
@@ -26,7 +26,9 @@ def test_the_papers_configurations_run(
     config: Path, ref_shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At their whole depth; in the larger encoders each head has four channels (test_compositions has them whole)."""
-    if config.stem != "vit_b":
+    if config.stem.startswith("sam2"):
+        monkeypatch.setattr(IMAGE_ENCODERS.get(config.stem.replace("sam2", "sam2_hiera")), "channels", 16)
+    elif config.stem != "vit_b":
         monkeypatch.setattr(IMAGE_ENCODERS.get(config.stem), "width", 64)
     arguments = [
         "fit",

@@ -177,7 +177,13 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(by: str, video: Path, t
         ({"video": tmp_path / "notes.txt"}, r"notes\.txt: not a readable video"),
         ({"video": tmp_path / "empty"}, r"empty: holds no \.jpg"),
         ({"video": tmp_path / "judo"}, r"judo: holds no .* frames; did you mean .*judo.images\?"),
-        ({"video": Path("https:/host/x.mp4")}, "https://host/x.mp4: a web address is not read from"),
+        ({"video": Path("http://127.0.0.1:1/x.mp4")}, "http://127.0.0.1:1/x.mp4: no video can be read from it"),
+        ({"video": tmp_path / "*.mp4"}, r"\*\.mp4: no file fits this pattern"),
+        ({"video": "-", "also": ["-"]}, "standard input can be read once only"),
+        ({"start": "soon"}, "--start: 'soon' is no point in a video"),
+        ({"start": "3f"}, r"clip: no frame from 3f to its end; it has 3 frames"),
+        ({"stride": 0}, "--stride: 0"),
+        ({"raw": "big"}, "--raw: 'big' is no size"),
         ({"output": tmp_path}, "is not empty"),
         ({"output": tmp_path / "notes.txt"}, "Not a directory"),
         ({"device": "toaster"}, "--device toaster: "),
@@ -185,6 +191,45 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(by: str, video: Path, t
         with pytest.raises(InputError, match=message):
             segment(**{**good, **wrong})  # type: ignore[arg-type]
         assert not (tmp_path / "o").exists()
+
+
+def test_several_videos_have_folders_of_their_own_and_a_broken_one_stops_none(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "own_system", sys.modules[__name__])
+    (tmp_path / "clip.mp4").write_text("not a video")
+    picture = tmp_path / "more" / "cat.png"
+    picture.parent.mkdir()
+    picture.write_bytes((video / "0.png").read_bytes())
+    given = ["--system=own_system.BrightPixels", "--also+", str(video), "--also+", str(picture)]
+    output = tmp_path / "out"
+    assert main(["segment", str(tmp_path / "*.mp4"), *SENTENCES, *given, f"--output={output}", "--quiet"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith(f"refsam-zoo: {tmp_path / 'clip.mp4'}: not a readable video")
+    assert said[1] == f"refsam-zoo: error: 1 of 3 videos could not be segmented: {tmp_path / 'clip.mp4'}"
+    assert sorted(path.name for path in output.iterdir()) == ["cat", "clip-2"]
+    assert (output / "cat/masks/cat/2/cat.png").is_file()
+    assert written(output / "clip-2").shape == (3, 2, *SIZE)
+
+
+def test_a_part_of_a_video(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "own_system", sys.modules[__name__])
+    given = ["--system=own_system.BrightPixels", "--start=1f", "--stride=1", "--fps=30", "--max_side=24", "--quiet"]
+    assert main(["segment", str(video), *SENTENCES, *given, f"--output={tmp_path / 'out'}"]) == 0
+    masks = sorted((tmp_path / "out/masks/clip/1").iterdir())
+    assert [path.name for path in masks] == ["1.png", "2.png"]
+    assert read_indexed(masks[0], (18, 24)).shape == (18, 24)
+
+
+def test_what_went_by_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = tmp_path / "v.rgb"
+    raw.write_bytes(bytes(2 * 8 * 6 * 3))
+    given: dict[str, Any] = {"system": BrightPixels(), "output": tmp_path / "out", "raw": "8x6", "quiet": True}
+    segment(raw, SENTENCES, **given)
+    assert len(list((tmp_path / "out/masks/v/1").iterdir())) == 2
+    with pytest.raises(InputError, match="frames that went by do not come again; --resume is for files"):
+        segment(raw, SENTENCES, **{**given, "output": tmp_path / "new"}, resume=True)
 
 
 def test_outputs_are_chosen_by_name(video: Path, clipseg_folder: Path, tmp_path: Path) -> None:

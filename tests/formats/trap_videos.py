@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
@@ -102,6 +103,15 @@ def without_first(count: int) -> Change:
         return packet if seen > count else None
 
     return change
+
+
+def set_matrix(path: Path, a: float, b: float, c: float, d: float) -> None:
+    """Makes an MP4 file show its point (p, q) at (a p + c q, b p + d q)."""
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    turned = [round(value * (1 << 16)) for value in (a, b, c, d)]
+    content[place : place + 36] = struct.pack(">9i", *turned[:2], 0, *turned[2:], 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
 
 
 OPEN = {"open_gop": 1, "bframes": 3, "b_pyramid": "normal"}

@@ -5,6 +5,7 @@ For a new system: a function that writes its files, and a line in `TINY`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from systems.tiny_detectors_and_trackers import tiny_grounding_dino, tiny_sam2_video
-from systems.tiny_folders import tiny_clipseg
-from transformers import GroundingDinoProcessor
+from systems.tiny_folders import tiny_clipseg, tiny_sam3
 
 from refsam_zoo import create_model
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
@@ -56,17 +56,21 @@ def middle_logit(model: RefSAM) -> float:
 
 def write_grounded_sam2(folder: Path) -> dict[str, Any]:
     tiny_grounding_dino(folder / "detector")
-    # a square frame is one cell at 64 pixels, which its group norms refuse
-    processor = GroundingDinoProcessor.from_pretrained(folder / "detector")
-    processor.image_processor.size = {"shortest_edge": 72, "longest_edge": 96}
-    processor.save_pretrained(folder / "detector")
     tiny_sam2_video(folder / "tracker")
     return {"detector": folder / "detector", "tracker": folder / "tracker", "every": 2}
+
+
+def write_sam3(folder: Path) -> dict[str, Any]:
+    """Without the frames that confirm an object: it takes many of them until no more are kept (test_sam3.py)."""
+    config = tiny_sam3(folder / "sam3") / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "recondition_every_nth_frame": 0}))
+    return {"weights": folder / "sam3", "max_objects": 2}
 
 
 TINY = {
     "clipseg": Tiny(lambda folder: {"weights": tiny_clipseg(folder / "clipseg")}, {"threshold": 1.0}),
     "grounded_sam2": Tiny(write_grounded_sam2, {"box_threshold": 1.0}),
     "refsam": Tiny(write_refsam, {"threshold": 1e6}),
+    "sam3": Tiny(write_sam3, {"threshold": 1.0}),
 }
 """Name in the registry -> how a tiny one is made."""

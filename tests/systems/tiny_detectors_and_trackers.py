@@ -88,7 +88,7 @@ def _save_dino(folder: Path, model: torch.nn.Module) -> None:
     for head in model.model.decoder.bbox_embed:
         head.layers[-1].bias.data[2:] = 1  # boxes are a few pixels wide otherwise
     model.save_pretrained(folder)
-    size = {"shortest_edge": 64, "longest_edge": 96}
+    size = {"shortest_edge": 72, "longest_edge": 96}  # at 64 the coarsest map is one cell, which group norms refuse
     GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), _bert_tokenizer()).save_pretrained(folder)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 import sys
 from fractions import Fraction
 from importlib.util import find_spec
@@ -25,6 +24,7 @@ from formats.trap_videos import (
     encode,
     from_key_frame,
     number_of,
+    set_matrix,
     without_first,
 )
 
@@ -68,15 +68,6 @@ def test_times_that_jump_back(tmp_path: Path) -> None:
     content[place + 2 : place + 2 + length] = bytes(length)
     path.write_bytes(content)
     assert_exact(path, list(range(COUNT)))
-
-
-def set_matrix(path: Path, a: float, b: float, c: float, d: float) -> None:
-    """Makes an MP4 file show its point (p, q) at (a p + c q, b p + d q)."""
-    content = bytearray(path.read_bytes())
-    place = content.index(b"tkhd") + 44
-    turned = [round(value * (1 << 16)) for value in (a, b, c, d)]
-    content[place : place + 36] = struct.pack(">9i", *turned[:2], 0, *turned[2:], 0, 0, 0, 1 << 30)
-    path.write_bytes(content)
 
 
 def displayed(pictures: np.ndarray, a: float, b: float, c: float, d: float) -> np.ndarray:

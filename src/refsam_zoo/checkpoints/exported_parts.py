@@ -12,7 +12,8 @@ from torch.export import Dim, ExportedProgram
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.cross_modal import Language
-from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.types import Tokens
 
 
@@ -75,7 +76,7 @@ class FirstFrame(nn.Module):
         """Segments a frame; see `RefSAM.segment`."""
         frame = EncodedFrames(image, list(maps), list(self.positions)).repeat(language.mask.shape[0])
         found = self.model.segment(frame, language, track_token)
-        assert found.track_token is not None, "require_track_token comes first"
+        assert found.track_token is not None, "the tracker was tried first"
         return found.low_res_logits, found.track_token
 
 
@@ -113,8 +114,13 @@ def exported_parts(model: RefSAM) -> dict[str, ExportedPart]:
         Name of a part -> its graph: `image_encoder`, `text_encoder`, `first_frame`, `next_frame`.
 
     Raises:
-        InputError: The tracker carries no token, or something else than tokens.
+        InputError: The tracker carries no token, or something else than tokens, or the encoder is SAM 2's.
     """
+    if not model.image_encoder.unit_length:
+        raise InputError(
+            f"image encoder {type(model.image_encoder).__name__} hands the decoder more than the graphs hold; "
+            "--format folder takes any model"
+        )
     model = _traceable(model)
     side = model.image_encoder.image_size
     frame, tokens = torch.zeros(1, 3, side, side), model.text_encoder.tokenize(["a dog", "a small dog that runs"])
@@ -140,7 +146,7 @@ def _first_track_token(step: FirstFrame, language: Language, image: Tensor, maps
     frame = EncodedFrames(image, maps, list(step.positions)).repeat(len(language.mask))
     first = step.model.segment(frame, language).track_token
     second = None if first is None else step.model.segment(frame, language, first).track_token
-    if first is None or second is None or first.shape != second.shape:
+    if not (isinstance(first, Tensor) and isinstance(second, Tensor) and first.shape == second.shape):
         raise InputError(
             f"tracker {type(step.model.tracker).__name__} does not hand the same number of tokens from every frame to "
             "the next, which a graph needs; --format folder takes any model"

@@ -78,9 +78,7 @@ def _save_onnx(part: ExportedPart, path: Path) -> None:
             part.program, dynamo=True, verbose=False, input_names=part.inputs, output_names=part.outputs
         )
     except torch.onnx.OnnxExporterError as error:
-        raise InputError(
-            f"PyTorch cannot turn the {path.stem} of this model into ONNX; --format torch_export may do"
-        ) from (error)
+        raise InputError(f"PyTorch cannot make ONNX of this model's {path.stem}; try --format torch_export") from error
     assert program is not None, "without a path it gives a program"
     program.save(path)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.interruption import leave_on_termination
@@ -16,8 +18,9 @@ from refsam_zoo.precision import Precision, choose_device, computing_in
 from refsam_zoo.systems.base import SystemOrMaker, VideoSegmenter
 from refsam_zoo.systems.inputs import checked_sentences
 from refsam_zoo.systems.refsam import refsam
-from refsam_zoo.types import VideoSource
-from refsam_zoo.video.readers import Backend, open_video
+from refsam_zoo.video.frame_choice import FrameChoice
+from refsam_zoo.video.readers import Backend
+from refsam_zoo.video.sources import RawFrames, find_sources, open_frames
 
 
 def segment(
@@ -32,6 +35,15 @@ def segment(
     compile: bool = False,
     threshold: FiniteFloat = 0.0,
     min_score: Probability = 0.0,
+    also: list[str | Path] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    stride: int = 1,
+    fps: float | None = None,
+    max_side: int | None = None,
+    raw: str | None = None,
+    raw_pixels: str = "rgb24",
+    raw_fps: float = 25.0,
     video_backend: Backend = "auto",
     save: Sequence[str] | str = ",".join(SAVED),
     overlay: bool = True,
@@ -46,7 +58,8 @@ def segment(
     finished frames are kept in files that can be read, and the same command with `--resume` goes on.
 
     Args:
-        video: A video file or a folder of frames.
+        video: A video file, a folder of frames, a picture, a camera (0), an address (rtsp://..., http://...), - for
+            standard input, or a pattern such as 'clips/*.mp4'. The results of several go to folders named after them.
         expressions: What to look for: one sentence per mask.
         output: Folder for the result, empty or not there yet.
         checkpoint: A checkpoint of `refsam-zoo fit` or a folder of `refsam-zoo export`; short for the system `refsam`.
@@ -57,6 +70,15 @@ def segment(
         compile: Compile the parts that take the time: the first frames take minutes, later ones less time.
         threshold: With a checkpoint, the logit above which a pixel belongs to the object.
         min_score: Masks of a lower score, 0 to 1, become empty.
+        also: More videos, of any kind: `--also+ b.mp4 --also+ c.mp4`.
+        start: Where to begin: seconds (1.5), 00:01:10, or a frame (120f).
+        end: Where to stop, before this moment.
+        stride: Take every n-th frame.
+        fps: Take at most so many frames a second.
+        max_side: Shrink frames so that their longer side has at most so many pixels; masks have that size, too.
+        raw: WIDTHxHEIGHT of raw frames, which come without a file format.
+        raw_pixels: FFmpeg's name of their pixel format: rgb24, bgr24, gray, yuv420p, ...
+        raw_fps: Their frames per second.
         video_backend: Decoder of video files: auto, decord, torchcodec or pyav.
         save: Outputs with commas between them: masks, indexed, cutouts, coco, yolo, polygons, tracks, overlay, still.
         overlay: Write the film of the overlay where `save` names it; `--no-overlay` leaves it out.
@@ -68,37 +90,81 @@ def segment(
         InputError: No video, no sentence, an output folder with something in it, an unknown output, no system or two,
             one without its weights, a damaged frame.
     """
-    video, output = Path(video), Path(output)
-    sentences = checked_sentences(expressions)
+    output, sentences = Path(output), checked_sentences(expressions)
     chosen = _chosen(checkpoint, system, threshold)
     outputs = _chosen_outputs(save, overlay)
-    require_free(output, overwrite, resume)
     target = choose_device(device)
-    with open_video(VideoSource(video), backend=video_backend) as reader:
-        # takes seconds: after what a typing mistake can cause
-        ready = chosen if isinstance(chosen, VideoSegmenter) else chosen()
-        ready.model.to(target)
+    frames = {"start": start, "end": end, "stride": stride, "fps": fps, "max_side": max_side}
+    choice = FrameChoice(start, end, stride, fps, max_side)
+    raw_frames = RawFrames(raw, raw_pixels, raw_fps) if raw else None
+    folders = _folders(find_sources([video, *(also or [])]), output)
+    for folder in folders:
+        require_free(folder, overwrite, resume)
+    settings = {"checkpoint": checkpoint, "threshold": threshold, "precision": precision, "device": target, **frames}
+
+    @cache
+    def ready() -> VideoSegmenter[Any]:
+        made = chosen if isinstance(chosen, VideoSegmenter) else chosen()
+        made.model.to(target)
         if compile:
-            ready.compile()
-        if not resume:
-            clear(output)
-        settings = {"checkpoint": checkpoint, "threshold": threshold, "precision": precision, "device": target}
-        with leave_on_termination(), computing_in(target, precision):
+            made.compile()
+        return made
+
+    def segment_one(source: str, folder: Path) -> None:
+        with open_frames(source, video_backend, raw_frames) as stream:
+            found = choice.of(stream)
+            if resume and found.path is None:
+                raise InputError(f"{found.name}: frames that went by do not come again; --resume is for files")
+            ready()  # takes seconds: after what a typing mistake can cause
+            if not resume:
+                clear(folder)
             count = segment_video(
-                ready,
-                reader,
+                ready(),
+                found,
                 sentences,
-                output,
+                folder,
                 save=list(outputs),
                 min_score=min_score,
                 resume=resume,
                 quiet=quiet,
                 settings=settings,
             )
-    if not quiet:
-        files = ", ".join(file if "." in file else f"{file}/" for file in outputs.values())
-        summary = f"{count} frames of {video}: {files} in {output}"
-        print(summary.encode(errors="backslashreplace").decode())  # names of files may be no text
+        if not quiet:
+            files = ", ".join(file if "." in file else f"{file}/" for file in outputs.values())
+            summary = f"{count} frames of {source}: {files} in {folder}"
+            print(summary.encode(errors="backslashreplace").decode())  # names of files may be no text
+
+    if len(folders) > 1:
+        ready()  # what is wrong with it is wrong for every video
+    with leave_on_termination(), computing_in(target, precision):
+        _for_each(folders, segment_one)
+
+
+def _folders(sources: Mapping[str, str], output: Path) -> dict[Path, str]:
+    """Gives each video a folder for its results: the output itself where there is one video."""
+    if len(sources) == 1:
+        return dict.fromkeys([output], *sources.values())
+    return {output / name: source for name, source in sources.items()}
+
+
+def _for_each(folders: Mapping[Path, str], segment_one: Callable[[str, Path], None]) -> None:
+    """Segments every video; one that cannot be read does not stop the others, and is named once more at the end."""
+    if len(folders) == 1:
+        for folder, source in folders.items():
+            segment_one(source, folder)
+        return
+
+    def fails(folder: Path, source: str) -> bool:
+        try:
+            segment_one(source, folder)
+        except InputError as error:
+            print(f"refsam-zoo: {error}", file=sys.stderr)
+            return True
+        return False
+
+    failed = [source for folder, source in folders.items() if fails(folder, source)]
+    if failed:
+        raise InputError(f"{len(failed)} of {len(folders)} videos could not be segmented: {', '.join(failed)}")
 
 
 def _chosen_outputs(save: Sequence[str] | str, overlay: bool) -> dict[str, str]:

@@ -44,7 +44,7 @@ class CaptionFont:
     def _runs(self, text: str) -> Iterator[tuple[ImageFont.FreeTypeFont, str]]:
         for path, characters in groupby(text, key=lambda character: font_of(character) or FIRST):
             if path not in self._fonts:
-                self._fonts[path] = ImageFont.truetype(path, self.size)
+                self._fonts[path] = ImageFont.truetype(str(path), self.size)
             yield self._fonts[path], "".join(characters)
 
 
@@ -77,7 +77,7 @@ def font_of(character: str) -> Path | None:
 def _characters(path: Path) -> frozenset[int]:
     """Code points that a font can draw; none where it cannot be used at any size, as pictures in colour are."""
     try:
-        ImageFont.truetype(path, 20)
+        ImageFont.truetype(str(path), 20)
         return frozenset(FT2Font(str(path)).get_charmap())
     except (OSError, RuntimeError):
         return frozenset()

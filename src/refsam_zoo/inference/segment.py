@@ -109,7 +109,7 @@ def _facts(system: VideoSegmenter[Any], video: FrameStream, sentences: Sequence[
         video.fps,
         video.time_unit,
         video.pixel_aspect,
-        (video.path, video.begin) if video.path.is_file() else None,
+        (video.path, video.begin) if video.path and video.path.is_file() else None,
     )
 
 

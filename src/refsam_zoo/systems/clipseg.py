@@ -37,8 +37,9 @@ PUBLISHED = HubFolder(
         f"{PUBLISHED.repository}, a local folder",
         "Apache-2.0",
         "2112.10003",
+        "d00ca85d6b859f9d07b7cfb8ef26fe9771cb275b34c9368f2ecf603139307f55",
         limits="sees one frame: no motion, no memory; marks all things of a kind",
-        parameters=152_504_162,
+        parameters=150_747_746,
     )
 )
 class clipseg(VideoSegmenter[Tensor]):

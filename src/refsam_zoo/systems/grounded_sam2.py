@@ -75,6 +75,7 @@ class GroundedTrack:
         "Apache-2.0",
         "2401.14159",
         limits="a sentence is looked up in single frames: what moves how counts for nothing",
+        parameters=211_213_124,
     )
 )
 class grounded_sam2(VideoSegmenter[GroundedTrack]):
@@ -118,6 +119,11 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
         self.schedule = schedule
         self.every = every
         self.objects = objects
+
+    @property
+    def compiled_parts(self) -> Sequence[nn.Module]:
+        """The two image encoders."""
+        return [self.detector.image_encoder, self.tracker.model.vision_encoder]
 
     def start(self, expressions: Sequence[str]) -> GroundedTrack:
         """Encodes the sentences for the detector; see `VideoSegmenter.start`.

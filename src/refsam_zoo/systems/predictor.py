@@ -13,7 +13,10 @@ from typing_extensions import Self
 
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.model.cross_modal import Language
-from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.trackers.base import Track, selected
+from refsam_zoo.model.trackers.base import joined as joined_tracks
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.precision import choose_device
 from refsam_zoo.systems.base import Found, VideoSegmenter, joined
@@ -28,12 +31,12 @@ class TokenTrack:
 
     Attributes:
         language: The N sentences, encoded.
-        token: What the tracker carries after the last frame, float `[N, M, C]`; None before the first and without one.
+        token: What the tracker carries after the last frame; None before the first and without one.
         positions: The mask decoder's position terms, the same for all frames; None before the first.
     """
 
     language: Language
-    token: Tensor | None = None
+    token: Track | None = None
     positions: list[Tensor] | None = None
 
 
@@ -121,14 +124,14 @@ class Predictor(VideoSegmenter[TokenTrack]):
         for start in range(0, len(track.language.mask), self.expressions_at_once):
             rows = slice(start, start + self.expressions_at_once)
             language = Language(*(part[rows] for part in track.language))
-            token = None if track.token is None else track.token[rows]
+            token = None if track.token is None else selected(track.token, rows)
             segmentation = self.model.segment(frame.repeat(len(language.mask)), language, token)
             logits = self.model.restore(segmentation.low_res_logits, size)
             masks = logits > self.threshold
             found.append(Found(masks, mask_confidence(logits, masks)))
             if segmentation.track_token is not None:
                 tokens.append(segmentation.track_token)
-        track.token = torch.cat(tokens) if tokens else None
+        track.token = joined_tracks(tokens) if tokens else None
         return joined(found)
 
 

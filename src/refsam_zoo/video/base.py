@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.video.frame_stream import Frame, FrameStream, numbered
+from refsam_zoo.video.moments import Moment
 from refsam_zoo.video.time_limit import TimeLimitError, within
 
 T = TypeVar("T")
@@ -28,9 +30,11 @@ class VideoReader(FrameStream):
     context manager.
 
     Attributes:
+        path: Video file or folder of frames.
         time_limit: Seconds that a read may take without decoding a frame, None for no limit.
     """
 
+    path: Path
     time_limit: float | None = None
     _size: tuple[int, int] | None = None
     _frames_decoded = 0
@@ -99,11 +103,12 @@ class VideoReader(FrameStream):
         place = {position: row for row, position in enumerate(distinct)}
         return frames[[place[index] for index in indices]]
 
-    def stream(self, batch: int = 1) -> Iterator[np.ndarray]:
-        """Reads the whole video from the start in memory independent of its length.
+    def stream(self, batch: int = 1, first: int = 0) -> Iterator[np.ndarray]:
+        """Reads the video from the start, or another frame, to its end in memory independent of its length.
 
         Args:
             batch: Frames per step; the last step may hold fewer.
+            first: Position of the first frame.
 
         Yields:
             RGB, uint8 `[n, H, W, 3]` with `1 <= n <= batch`.
@@ -111,7 +116,7 @@ class VideoReader(FrameStream):
         Raises:
             InputError: As `read`, after all frames before the one that cannot be had.
         """
-        for start in range(0, len(self), batch):
+        for start in range(first, len(self), batch):
             positions = list(range(start, min(start + batch, len(self))))
             try:
                 frames: Iterable[np.ndarray] = [self._limited(positions)]
@@ -122,9 +127,21 @@ class VideoReader(FrameStream):
             yield from frames
 
     def frames(self) -> Iterator[Frame]:
-        """See `FrameStream.frames`."""
-        position = 0
-        for batch in self.stream(FRAMES_AT_ONCE):
+        """See `FrameStream.frames`; begins anew with each call."""
+        return self._frames_since(0)
+
+    def frames_from(self, start: Moment) -> Iterator[Frame]:
+        """See `FrameStream.frames_from`; the frames before it are not decoded where the file allows that."""
+        return self._frames_since(self.count_before(start))
+
+    def count_before(self, moment: Moment) -> int:
+        """How many frames are shown before a moment."""
+        return bisect_left(
+            range(len(self)), True, key=lambda position: not moment.is_after(position, self.time(position))
+        )
+
+    def _frames_since(self, position: int) -> Iterator[Frame]:
+        for batch in self.stream(FRAMES_AT_ONCE, position):
             for picture in batch:
                 yield Frame(picture, self.frame_name(position), position, self.time(position))
                 position += 1

@@ -94,6 +94,31 @@ class FrameFolderReader(PictureReader):
         return [read_picture(self.files[position]) for position in positions]
 
 
+class SinglePictureReader(PictureReader):
+    """Reads a picture as a video of one frame.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fps = 1.0
+
+    def __len__(self) -> int:
+        return 1
+
+    def frame_name(self, position: int) -> str:
+        """The name of the file."""
+        return self.path.stem
+
+    def _name(self, position: int) -> str:
+        return str(self.path)
+
+    def _read_pictures(self, positions: Sequence[int]) -> list[np.ndarray]:
+        return [read_picture(self.path) for _ in positions]
+
+
 def read_picture(path: str | Path) -> np.ndarray:
     """Reads a picture as RGB, uint8 `[H, W, 3]`; see `decode_picture`.
 

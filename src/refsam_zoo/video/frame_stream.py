@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import dropwhile
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from typing_extensions import Self
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.video.moments import Moment
 
 
 class Frame(NamedTuple):
@@ -35,14 +37,14 @@ class FrameStream(ABC):
     """Frames of one video in their order, whether it is a file, a camera or an address; use it as a context manager.
 
     Attributes:
-        path: Video file or folder of frames; of anything else, what messages call it.
+        path: Video file or folder of frames; None for what is not on disk.
         fps: Frames per second; nominal where the source does not say.
         time_unit: Seconds that times are multiples of; None where the rate says it all.
         begin: Time of the first frame in seconds, on the clock of the source.
         pixel_aspect: Width of a pixel as displayed over its height.
     """
 
-    path: Path
+    path: Path | None = None
     fps: float
     time_unit: Fraction | None = None
     begin = Fraction(0)
@@ -65,11 +67,19 @@ class FrameStream(ABC):
 
     @abstractmethod
     def frames(self) -> Iterator[Frame]:
-        """Gives all frames in memory independent of their number.
+        """Gives all frames in memory independent of their number; may be called once.
 
         Raises:
             InputError: A frame is damaged, after all frames before it.
         """
+
+    def frames_from(self, start: Moment) -> Iterator[Frame]:
+        """Gives the frames at and after a moment, as `frames`."""
+        return dropwhile(lambda frame: start.is_after(frame.position, frame.time), self.frames())
+
+    def count_before(self, moment: Moment) -> int | None:
+        """How many frames are shown before a moment; None where nobody knows before they are read."""
+        return None
 
     def batches(self, most: int) -> Iterator[list[Frame]]:
         """Gives all frames, `most` at a time; the last ones, and those before a damaged one, may be fewer.

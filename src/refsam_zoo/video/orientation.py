@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import av
+    from av.video.reformatter import VideoReformatter
 
 
 class Orientation(NamedTuple):
@@ -49,3 +50,9 @@ def frame_orientation(frame: av.VideoFrame) -> Orientation:
     """Reads how a decoded frame is to be displayed; `frame.rotation` of PyAV knows nothing of mirrors."""
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     return UPRIGHT if matrix is None else nearest_orientation(np.frombuffer(bytes(matrix), "=i4").reshape(3, 3))
+
+
+def upright(frame: av.VideoFrame, converter: VideoReformatter) -> np.ndarray:
+    """Makes RGB, uint8 `[H, W, 3]`, of a decoded frame, turned as players do; the converter is one per video."""
+    picture = converter.reformat(frame, format="rgb24").to_ndarray()
+    return frame_orientation(frame).apply(picture)

@@ -13,7 +13,7 @@ import numpy as np
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.video.file_reader import VideoFileReader
-from refsam_zoo.video.orientation import frame_orientation
+from refsam_zoo.video.orientation import upright
 from refsam_zoo.video.packets import Packets, picture_stream
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ class PyAVReader(VideoFileReader):
         try:
             if not self._packets.starts[place] <= self._last < wanted:
                 self._seek(place)
-            return self._upright(self._find(wanted))
+            return upright(self._find(wanted), self._converter)
         except InputError:
             if self._packets.independent:
                 raise
             self._restart()  # what looks like damage may be a mention of a group still further back
-            return self._upright(self._find(wanted))
+            return upright(self._find(wanted), self._converter)
 
     def _find(self, wanted: int) -> av.VideoFrame:
         for number, frame in self._frames:
@@ -187,8 +187,3 @@ class PyAVReader(VideoFileReader):
             codec.thread_count = 1
             codec.options = {"err_detect": "explode"}
         return self._container
-
-    def _upright(self, frame: av.VideoFrame) -> np.ndarray:
-        """The picture as displayed: players turn it as the file says."""
-        picture = self._converter.reformat(frame, format="rgb24").to_ndarray()
-        return frame_orientation(frame).apply(picture)

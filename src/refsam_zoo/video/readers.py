@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.file_names import FRAMES
 from refsam_zoo.types import VideoSource
 from refsam_zoo.video.base import VideoReader
-from refsam_zoo.video.frame_folder import FrameFolderReader
+from refsam_zoo.video.frame_folder import FrameFolderReader, SinglePictureReader
 from refsam_zoo.video.orientation import UPRIGHT
 from refsam_zoo.video.packed_frames import PackedReader, PackedVideo
 from refsam_zoo.video.packets import read_packets
@@ -34,7 +35,7 @@ def open_video(
     """Opens a video for reading.
 
     Args:
-        source: A folder of frames or a video file, by its path or as a data set names it.
+        source: A folder of frames, a video file or a single picture, by its path or as a data set names it.
         frames: Names of the frames that positions count (`Referral.frames`); None takes every frame there is.
         backend: Decoder of video files; `auto` is PyAV, by time stamp where what the file holds can be trusted and by
             counting elsewhere. decord and torchcodec refuse the files of which they give wrong frames.
@@ -52,6 +53,8 @@ def open_video(
         reader: VideoReader = PackedReader(source)
     elif source.path.is_dir():
         reader = FrameFolderReader(source.path, frames)
+    elif source.path.is_file() and source.path.suffix.lower() in FRAMES:
+        reader = SinglePictureReader(source.path)
     elif source.path.is_file():
         indices = source.indices
         if indices is None and frames is not None:

@@ -154,7 +154,7 @@ def load_model(folder: Path, classes: Mapping[str, str], what: str) -> PreTraine
     if model_class is None:
         raise InputError(
             f"{folder}: transformers {transformers.__version__} is too old for '{found}'; "
-            "run pip install --upgrade 'refsam-zoo[systems]'"
+            "run pip install --upgrade transformers"
         )
     return load_whole(model_class, folder, read_config(folder))
 

@@ -1,0 +1,74 @@
+"""Systems with public weights at full size, with random weights: time of a frame, and memory beside the weights."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from encode_once import SENTENCES
+from measure import memory_and_time, parser, report
+
+from refsam_zoo.systems import SYSTEMS
+
+HEIGHT, WIDTH = 480, 854
+
+
+def write(system: str, folder: Path) -> None:
+    """Writes a folder as the hub has it, of the published sizes."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from systems.tiny_folders import save_clipseg, save_sam3
+    from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, Sam3VideoConfig, Sam3VideoModel
+
+    if system == "clipseg":
+        config = CLIPSegConfig(vision_config={"patch_size": 16}, use_complex_transposed_convolution=True)
+        save_clipseg(folder, CLIPSegForImageSegmentation(config), 352)
+    else:
+        save_sam3(folder, Sam3VideoModel(Sam3VideoConfig()), 1008)
+
+
+def segment(system: str, folder: Path, frames: int, sentences: int) -> Callable[[], int]:
+    """Makes the run to measure: frames of noise, one at a time."""
+    built = SYSTEMS.build(system, weights=folder)
+
+    def run() -> int:
+        random = np.random.default_rng(0)
+        video = (random.integers(0, 256, (1, HEIGHT, WIDTH, 3), dtype=np.uint8) for _ in range(frames))
+        return sum(int(found.masks.sum()) for found in built.stream(video, SENTENCES[:sentences]))
+
+    return run
+
+
+def main() -> None:
+    options = parser(__doc__, rounds=3)
+    options.add_argument("--systems", nargs="+", default=["clipseg"], choices=["clipseg", "sam3"])
+    options.add_argument("--frames", type=int, default=2)
+    options = options.parse_args()
+    torch.set_num_threads(options.threads)
+    rows = []
+    for system in options.systems:
+        with TemporaryDirectory() as folder:
+            write(system, Path(folder))
+            first = 0.0
+            for sentences in (1, 3):
+                memory, seconds = memory_and_time(
+                    options.rounds, segment, system, Path(folder), options.frames, sentences
+                )
+                first = first or seconds
+                rows.append(
+                    {
+                        "label": f"{system}, {sentences} sentence{'s' if sentences > 1 else ''}",
+                        "frame_seconds": seconds / options.frames,
+                        "GB_beside_weights": memory * 2**20 / 1e9,
+                        "ratio": seconds / first,
+                    }
+                )
+    claim = f"time for frames of {HEIGHT} x {WIDTH}: three sentences against one"
+    report("pretrained_systems", claim, options, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from systems.noise import noise
+from systems.tiny_detectors_and_trackers import TRACKERS
+from torch import Tensor
+
+from refsam_zoo.systems.sam2_session import BoxTracker, FollowedObject, TrackedFrame
+
+BOX, OTHER = torch.tensor([10.0, 5.0, 40.0, 30.0]), torch.tensor([30.0, 20.0, 58.0, 38.0])
+SURE = torch.tensor(0.9)
+
+
+@pytest.fixture(scope="module", params=sorted(TRACKERS))
+def tracker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BoxTracker:
+    folder = tmp_path_factory.mktemp(request.param)
+    TRACKERS[request.param](folder)
+    return BoxTracker(folder)
+
+
+@torch.inference_mode()
+def follow(tracker: BoxTracker, frames: list[Tensor], *boxes: Tensor) -> Iterator[list[FollowedObject]]:
+    """Follows all boxes from the first frame on."""
+    first = TrackedFrame(tracker, frames[0])
+    under_way = [tracker.begin(first, box, SURE) for box in boxes]
+    yield under_way
+    for image in frames[1:]:
+        frame = TrackedFrame(tracker, image)
+        for followed in under_way:
+            tracker.follow(frame, followed)
+        yield under_way
+
+
+@torch.inference_mode()
+def package_logits(tracker: BoxTracker, frames: list[Tensor], box: Tensor) -> list[Tensor]:
+    """What the package's own session gives, which keeps everything."""
+    session = tracker.processor.init_video_session()
+    tracker.processor.add_inputs_to_inference_session(
+        session, frame_idx=0, obj_ids=1, input_boxes=[[box.tolist()]], original_size=frames[0].shape[1:]
+    )
+    prepared = [tracker.processor.video_processor(videos=image[None], return_tensors="pt") for image in frames]
+    return [tracker.model(session, frame=one["pixel_values_videos"][0, 0]).pred_masks for one in prepared]
+
+
+def held(value: Any) -> int:
+    """Bytes of the tensors that are reached from a value."""
+    if isinstance(value, Tensor):
+        return value.untyped_storage().nbytes()
+    if isinstance(value, dict):
+        return sum(map(held, value.values()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(held, value))
+    return held(vars(value)) if hasattr(value, "__dict__") else 0
+
+
+def test_masks_of_100_frames_are_the_packages_bit_for_bit(tracker: BoxTracker) -> None:
+    frames = [noise(number) for number in range(100)]
+    expected = package_logits(tracker, frames, BOX)
+    given: list[Tensor] = []
+    handle = tracker.model.register_forward_hook(lambda _, __, output: given.append(output.pred_masks))
+    masks = [objects[0].mask for objects in follow(tracker, frames, BOX)]
+    handle.remove()
+    assert all(map(torch.equal, given, expected))
+    for mask, logits in zip(masks, expected, strict=True):
+        assert torch.equal(mask, tracker.processor.post_process_masks([logits], [(40, 60)])[0][0, 0])
+    assert 0.1 < torch.stack(masks).float().mean() < 0.9
+    assert len({mask.sum().item() for mask in masks}) > 10, "the masks say nothing, as they do not differ"
+
+
+def test_all_that_is_kept_is_read(tracker: BoxTracker) -> None:
+    frames = [noise(number) for number in range(20)]
+    *_, [followed] = follow(tracker, frames, BOX)
+    later = followed.session.output_dict_per_obj[0]["non_cond_frame_outputs"]
+    remembered = [frame for frame, output in later.items() if "maskmem_features" in output]
+    assert [*later] == [*range(5, 20)], "the 15 frames of which the next one reads the pointers"
+    assert remembered == [*range(14, 20)], "the 6 frames of which the next one reads the memories"
+    for oldest, name in ((5, "object_pointer"), (14, "maskmem_features")):
+        *_, [full] = follow(tracker, frames, BOX)
+        *_, [poorer] = follow(tracker, frames, BOX)
+        with torch.inference_mode():
+            poorer.session.output_dict_per_obj[0]["non_cond_frame_outputs"][oldest][name] += 1
+            for one in (full, poorer):
+                tracker.follow(TrackedFrame(tracker, noise(20)), one)
+        assert not torch.equal(full.presence, poorer.presence)
+
+
+def test_memory_does_not_grow(tracker: BoxTracker) -> None:
+    sizes = [held(objects) for objects in follow(tracker, [noise(number) for number in range(40)], BOX, OTHER)]
+    assert len(set(sizes[16:])) == 1
+    assert sizes[20] > sizes[0] > 0
+
+
+def test_a_frame_is_encoded_once_for_all_objects(tracker: BoxTracker) -> None:
+    encoded: list[int] = []
+    handle = tracker.model.vision_encoder.register_forward_hook(lambda _, inputs, __: encoded.append(len(inputs[0])))
+    for _ in follow(tracker, [noise(0), noise(1)], BOX, OTHER, OTHER):
+        pass
+    handle.remove()
+    assert encoded == [1, 1]
+
+
+def test_objects_do_not_disturb_each_other(tracker: BoxTracker) -> None:
+    frames = [noise(number) for number in range(4)]
+    alone = [[objects[0].mask for objects in follow(tracker, frames, box)] for box in (BOX, OTHER)]
+    together = [[followed.mask for followed in objects] for objects in follow(tracker, frames, BOX, OTHER)]
+    for step, masks in enumerate(together):
+        assert torch.equal(masks[0], alone[0][step])
+        assert torch.equal(masks[1], alone[1][step])
