@@ -70,7 +70,12 @@ class HubFolder:
 
     def _download(self) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
-        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HfHubHTTPError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
 
         complaint = f"{self.repository} at {self.revision[:12]} cannot be downloaded"
         try:
@@ -88,9 +93,8 @@ class HubFolder:
             ) from error
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise InputError(f"{complaint}: {_first_line(error)}; give a folder with its files instead") from error
-        except (
-            Exception
-        ) as error:  # the client's HTTP library, and with it its errors, changed with almost each release
+        # the error of the client's HTTP library, another one in almost each release, is a base of the client's own
+        except (*HfHubHTTPError.__bases__, ValueError) as error:
             raise InputError(
                 f"{complaint}: the hub does not answer ({_first_line(error)}); give a folder with the files "
                 f"{', '.join(self.files)} instead"
