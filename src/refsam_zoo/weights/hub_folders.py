@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.weights.files import enumerate_some
@@ -77,6 +77,8 @@ class HubFolder:
             RevisionNotFoundError,
         )
 
+        # the error of the client's HTTP library, another one in almost each release, is a base of the client's own
+        no_answer = cast("tuple[type[Exception], ...]", (*HfHubHTTPError.__bases__, ValueError))
         complaint = f"{self.repository} at {self.revision[:12]} cannot be downloaded"
         try:
             with _quiet_hub():
@@ -93,8 +95,7 @@ class HubFolder:
             ) from error
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise InputError(f"{complaint}: {_first_line(error)}; give a folder with its files instead") from error
-        # the error of the client's HTTP library, another one in almost each release, is a base of the client's own
-        except (*HfHubHTTPError.__bases__, ValueError) as error:
+        except no_answer as error:
             raise InputError(
                 f"{complaint}: the hub does not answer ({_first_line(error)}); give a folder with the files "
                 f"{', '.join(self.files)} instead"
