@@ -60,6 +60,8 @@ class TimmImageEncoder(ImageEncoder):
         self.indices = [count * part // _MAPS - 1 for part in range(1, _MAPS + 1)] if plain else range(count)[-_MAPS:]
         chosen = [stages[index] for index in self.indices]
         self.backbone.prune_intermediate_layers(list(self.indices), prune_norm=True, prune_head=True)
+        if hasattr(self.backbone, "head"):  # timm before 1.0.31 leaves its norm there, trained by nothing
+            self.backbone.head = nn.Identity()
         self.intermediate_widths = tuple(stage["num_chs"] for stage in chosen[:-1])
         self.width = chosen[-1]["num_chs"]
         merged = chosen[-1:] if plain else [stage for stage in chosen if stage["reduction"] >= self.stride]
