@@ -291,6 +291,31 @@ def test_what_does_not_belong_together_is_said(tmp_path: Path, build: Any, compl
         build(metas_file(tmp_path))
 
 
+def test_the_size_that_a_file_fits_is_named(tmp_path: Path) -> None:
+    torch.save({"model": meta_state("tiny")}, tmp_path / "sam2.pt")
+    with pytest.raises(InputError, match=r"does not fit .*; this looks like sam2_hiera_tiny$"):
+        IMAGE_ENCODERS.build("sam2_hiera_small", checkpoint=tmp_path / "sam2.pt")
+
+
+def meta_state(size: str) -> dict[str, Tensor]:
+    """A whole image encoder under Meta's names, its numbers taken from one place."""
+    with torch.device("meta"):
+        shapes = {k: v.shape for k, v in IMAGE_ENCODERS.build(f"sam2_hiera_{size}").vision.state_dict().items()}
+    return {meta_name("image_encoder", name): torch.zeros(1).expand(shape) for name, shape in shapes.items()}
+
+
+def test_half_a_download_and_a_file_of_timm_give_one_line(tmp_path: Path) -> None:
+    whole = metas_file(tmp_path)
+    (tmp_path / "half.pt").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"half\.pt: "):
+        tiny_sam2(tmp_path / "half.pt", SIDE)
+    torch.save({"blocks.0.attn.qkv.weight": torch.zeros(1), "patch_embed.proj.weight": torch.zeros(1)}, whole)
+    with pytest.raises(
+        InputError, match=r"no weights of SAM 2.*; a file of timm goes to --model\.image_encoder timm/sam"
+    ):
+        tiny_sam2(whole, SIDE)
+
+
 def test_a_file_of_sam_is_named(tmp_path: Path) -> None:
     torch.save({"image_encoder.blocks.0.attn.qkv.weight": torch.zeros(1)}, tmp_path / "sam.pth")
     with pytest.raises(InputError, match=r"no weights of SAM 2.*; this looks like SAM$"):

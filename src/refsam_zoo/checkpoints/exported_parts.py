@@ -76,7 +76,7 @@ class FirstFrame(nn.Module):
         """Segments a frame; see `RefSAM.segment`."""
         frame = EncodedFrames(image, list(maps), list(self.positions)).repeat(language.mask.shape[0])
         found = self.model.segment(frame, language, track_token)
-        assert found.track_token is not None, "require_track_token comes first"
+        assert found.track_token is not None, "the tracker was tried first"
         return found.low_res_logits, found.track_token
 
 
@@ -131,7 +131,8 @@ def exported_parts(model: RefSAM) -> dict[str, ExportedPart]:
     language = {"words": words, "sentence": sentence, "mask": tokens.mask}
     state = {"track_token": track_token}
     seen = [f"map_{number}" for number in range(len(maps))]
-    found, longest = ["logits", "next_track_token"], model.text_encoder.max_tokens
+    # one less: a slice of a whole table would be traced as no slice
+    found, longest = ["logits", "next_track_token"], model.text_encoder.max_tokens - 1
     return {
         "image_encoder": _export(image_part, {"frame": frame}, ["image", *seen], longest),
         "text_encoder": _export(text_part, tokens._asdict(), ["words", "sentence"], longest),
@@ -145,7 +146,7 @@ def _first_track_token(step: FirstFrame, language: Language, image: Tensor, maps
     frame = EncodedFrames(image, maps, list(step.positions)).repeat(len(language.mask))
     first = step.model.segment(frame, language).track_token
     second = None if first is None else step.model.segment(frame, language, first).track_token
-    if first is None or second is None or first.shape != second.shape:
+    if not (isinstance(first, Tensor) and isinstance(second, Tensor) and first.shape == second.shape):
         raise InputError(
             f"tracker {type(step.model.tracker).__name__} does not hand the same number of tokens from every frame to "
             "the next, which a graph needs; --format folder takes any model"

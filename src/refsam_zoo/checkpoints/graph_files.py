@@ -73,9 +73,12 @@ def _tokenised(model: RefSAM, expressions: list[str]) -> dict[str, Any]:
 
 
 def _save_onnx(part: ExportedPart, path: Path) -> None:
-    program = torch.onnx.export(
-        part.program, dynamo=True, verbose=False, input_names=part.inputs, output_names=part.outputs
-    )
+    try:
+        program = torch.onnx.export(
+            part.program, dynamo=True, verbose=False, input_names=part.inputs, output_names=part.outputs
+        )
+    except torch.onnx.OnnxExporterError as error:
+        raise InputError(f"PyTorch cannot make ONNX of this model's {path.stem}; try --format torch_export") from error
     assert program is not None, "without a path it gives a program"
     program.save(path)
 

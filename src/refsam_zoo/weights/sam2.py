@@ -118,6 +118,8 @@ def read_sam2(path: str | Path, part: Part) -> StateDict:
     if any(name.startswith("vision_encoder.") for name in state):
         return part_of(_in_four_points(state), part, _HUB)
     looks = "; this looks like SAM" if any(name.startswith("image_encoder.blocks.") for name in state) else ""
+    if any(name.startswith("blocks.") for name in state):
+        looks = "; a file of timm goes to --model.image_encoder timm/sam2_hiera_tiny or the like"
     raise InputError(f"{path}: no weights of SAM 2, of whose files names begin with 'image_encoder.trunk.'{looks}")
 
 
