@@ -10,7 +10,8 @@ from measure import interleaved, parser, report
 from official import OfficialRefSAM, our_model
 
 from refsam_zoo.model.cross_modal import Language
-from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.types import ImageFeatures
 
 

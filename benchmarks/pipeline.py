@@ -25,7 +25,8 @@ from refsam_zoo.inference.mask_folder import MaskFolder
 from refsam_zoo.inference.overlay import Overlay
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.segment import FRAMES_AT_ONCE, segment_video
-from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.systems.base import FrameMasks
 from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.types import VideoSource

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from lightning.pytorch.cli import LightningArgumentParser
+from warm_process import WarmProcess
 
 from refsam_zoo.cli import main
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
@@ -17,7 +18,7 @@ from refsam_zoo.training.system_cli import SystemCLI
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
-PAPER = sorted(CONFIGS.glob("vit_*.yaml"))
+PAPER = sorted([*CONFIGS.glob("vit_*.yaml"), *CONFIGS.glob("sam2_*.yaml")])
 
 
 @pytest.mark.slow
@@ -26,7 +27,9 @@ def test_the_papers_configurations_run(
     config: Path, ref_shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At their whole depth; in the larger encoders each head has four channels (test_compositions has them whole)."""
-    if config.stem != "vit_b":
+    if config.stem.startswith("sam2"):
+        monkeypatch.setattr(IMAGE_ENCODERS.get(config.stem.replace("sam2", "sam2_hiera")), "channels", 16)
+    elif config.stem != "vit_b":
         monkeypatch.setattr(IMAGE_ENCODERS.get(config.stem), "width", 64)
     arguments = [
         "fit",
@@ -43,6 +46,30 @@ def test_the_papers_configurations_run(
     ]
     assert main(arguments) == 0
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tuner", ["adapter", "lora"])
+def test_sam2_learns_in_two_processes(tuner: str, ref_shapes: Path, tmp_path: Path, warm_process: WarmProcess) -> None:
+    arguments = [
+        "fit",
+        f"--config={CONFIGS / 'sam2_base_plus.yaml'}",
+        f"--data.root={ref_shapes}",
+        "--data.holdout=0.5",
+        "--data.workers=0",
+        "--model.image_encoder=sam2_hiera_tiny",
+        "--model.image_encoder.image_size=64",
+        "--model.text_encoder=clip_tiny",
+        f"--model.tuner={tuner}",
+        "--trainer.fast_dev_run=2",
+        "--trainer.accelerator=cpu",
+        "--trainer.strategy=ddp",
+        "--trainer.devices=2",
+        f"--trainer.default_root_dir={tmp_path}",
+    ]
+    done = warm_process.run("-m", "refsam_zoo", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "MEMBER: 2/2" in done.stderr
 
 
 def test_missing_data_stop_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

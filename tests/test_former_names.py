@@ -39,6 +39,7 @@ FORMER = {
     "hierarchical_dense_attention",
     "model.fusion": "tempered_dense_attention tempered_hierarchical_dense_attention gated_dense_attention "
     "two_way_dense_attention",
+    "model.image_encoders.timm": "sam2_hiera_tiny sam2_hiera_small sam2_hiera_base_plus sam2_hiera_large",
     "model.tracking": "track_mlp query_interaction frame_memory no_tracker",
 }
 """Every class below `refsam_zoo` that a configuration could name and that has moved."""

@@ -10,7 +10,7 @@
 
 - Models: `create_model`, `load_model`, `list_models`, `model_info`, `RefSAM`.
 - Systems: `create_system` by name, RefSAM or another; `segment` for a video into a folder; `Predictor` for a RefSAM
-  that is there already; `VideoSegmenter`, the base class of all.
+  that is there already; `VideoSession` for sentences added in mid-video; `VideoSegmenter`, the base class of all.
 - Scores: `evaluate` for masks of any system, `EvaluationCallback` while a model is tested.
 - Training: `ReferringSegmentation` with Lightning's `Trainer`.
 - Data: `ReferringDataModule` and one class per data set, `Mixture`, `Shards`; how clips are chosen and augmented;
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from refsam_zoo.registry import ModelCard as ModelCard, Registry as Registry
     from refsam_zoo.systems.base import FrameMasks as FrameMasks, VideoSegmenter as VideoSegmenter
     from refsam_zoo.systems.predictor import Predictor as Predictor
+    from refsam_zoo.systems.session import VideoSession as VideoSession
     from refsam_zoo.training.module import ReferringSegmentation as ReferringSegmentation
     from refsam_zoo.types import Clip as Clip, ClipBatch as ClipBatch, Referral as Referral, VideoSource as VideoSource
     from refsam_zoo.video.base import VideoReader as VideoReader
@@ -147,6 +148,7 @@ _PUBLIC = {
         "VideoSegmenter",
     ),
     "refsam_zoo.systems.predictor": ("Predictor",),
+    "refsam_zoo.systems.session": ("VideoSession",),
     "refsam_zoo.training.module": ("ReferringSegmentation",),
     "refsam_zoo.types": (
         "Clip",

@@ -24,7 +24,7 @@ COMMANDS = {
     "shard": "copy a data set into WebDataset tar files, to be read from anywhere",
     "synthesize": "write the RefShapes data set",
     "convert": "convert weights of the released RefSAM code to ours and back",
-    "export": "write the model of a checkpoint as a folder that anybody can load",
+    "export": "write the model of a checkpoint as a folder that anybody can load, or as ONNX",
     "evaluate": "score the masks of any system, or check a submission",
     "compare": "compare two runs with confidence intervals",
     "leaderboard": "write the table of published and measured results",

@@ -23,6 +23,9 @@ _CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
         "model.prompts.sparse": ("no_words", "scaled_word_tokens", "word_attention", "word_tokens"),
         "model.prompts.dense": ("dense_attention", "hierarchical_dense_attention", "no_dense", "sentence_sum"),
     },
+    "model.image_encoders.timm": {
+        "model.image_encoders.sam2": tuple(f"sam2_hiera_{size}" for size in ("tiny", "small", "base_plus", "large")),
+    },
     "model.mask_decoder": {
         "model.mask_decoders.base": ("MaskDecoder",),
         "model.mask_decoders.sam": ("sam_decoder",),

@@ -176,7 +176,14 @@ class TextFeatures(NamedTuple):
 
 
 class ImageFeatures(NamedTuple):
-    """Encoded frames: final float `[B, 256, h, w]`, intermediate a list of float `[B, h, w, width]` maps."""
+    """Encoded frames.
+
+    Attributes:
+        final: float `[B, 256, h, w]`.
+        intermediate: Maps on the way there, each float `[B, h, w, width]`.
+        fine: Finer maps for a mask decoder that reads them, the finest first, each float `[B, C, h', w']`.
+    """
 
     final: Tensor
     intermediate: list[Tensor]
+    fine: Sequence[Tensor] = ()

@@ -25,3 +25,23 @@ def test_what_is_written_is_printed_and_read_again(tmp_path: Path, capsys: pytes
     assert main(["export", str(tmp_path / "model"), str(tmp_path / "copy")]) == 0
     copies = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("model", "copy")]
     assert copies[0] == copies[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--expressions", "a dog"], "--expressions goes with --format onnx or torch_export"),
+        (["--format", "onnx", "--licence", "MIT"], "--licence goes with --format folder"),
+        (["--format", "onnx", "--expressions", '["a dog", " "]'], "an expression is empty"),
+        (["--format", "onx"], "onx"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], complaint: str
+) -> None:
+    create_model(image_encoder=vit_tiny(image_size=64), text_encoder=clip_tiny(layers=1)).save_pretrained(
+        tmp_path / "m"
+    )
+    assert main(["export", str(tmp_path / "m"), str(tmp_path / "out"), *options]) == 2
+    assert complaint in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]

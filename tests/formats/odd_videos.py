@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from formats.trap_videos import EXACT, encode, picture, set_matrix
 from PIL import Image
 
@@ -55,6 +57,23 @@ def sound(folder: Path) -> Path:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(8000))
     return folder / "v.wav"
+
+
+def write_with_sound(path: Path, codec: str, rate: int, layout: str) -> None:
+    """Two seconds of grey pictures and a tone."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("mpeg4", 25)
+        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream(codec, rate=rate, layout=layout)
+        tone = (8000 * np.sin(np.arange(2 * rate) / 20)).astype(np.int16)
+        channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+        frame = av.AudioFrame.from_ndarray(np.repeat(tone, channels)[None], format="s16", layout=layout)
+        frame.sample_rate, frame.pts = rate, 0
+        for number in range(50):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 100, np.uint8), format="rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            container.mux(pictures.encode(picture))
+        container.mux([*sound.encode(frame), *sound.encode(), *pictures.encode()])
 
 
 def raw_grey(count: int, height: int, width: int) -> Maker:

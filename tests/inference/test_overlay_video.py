@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from formats.odd_videos import write_with_sound
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.overlay_video import OverlayVideoWriter
@@ -75,23 +76,6 @@ def test_pixels_keep_their_shape(tmp_path: Path) -> None:
         video.write(np.zeros((64, 96, 3), np.uint8))
     with av.open(str(tmp_path / "overlay.mp4")) as container:
         assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
-
-
-def write_with_sound(path: Path, codec: str, rate: int, layout: str) -> None:
-    """Two seconds of grey pictures and a tone."""
-    with av.open(str(path), "w") as container:
-        pictures = container.add_stream("mpeg4", 25)
-        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
-        sound = container.add_stream(codec, rate=rate, layout=layout)
-        tone = (8000 * np.sin(np.arange(2 * rate) / 20)).astype(np.int16)
-        channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
-        frame = av.AudioFrame.from_ndarray(np.repeat(tone, channels)[None], format="s16", layout=layout)
-        frame.sample_rate, frame.pts = rate, 0
-        for number in range(50):
-            picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 100, np.uint8), format="rgb24")
-            picture.pts, picture.time_base = number, Fraction(1, 25)
-            container.mux(pictures.encode(picture))
-        container.mux([*sound.encode(frame), *sound.encode(), *pictures.encode()])
 
 
 @pytest.mark.parametrize(

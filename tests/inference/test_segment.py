@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from formats.odd_videos import write_with_sound
 from PIL import Image
 
 from refsam_zoo import create_model
@@ -19,6 +20,7 @@ from refsam_zoo.inference.overlay_video import OverlayVideoWriter
 from refsam_zoo.inference.segment import segment_video
 from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.types import VideoSource
+from refsam_zoo.video.frame_choice import FrameChoice
 from refsam_zoo.video.masks import read_indexed
 from refsam_zoo.video.readers import open_video
 
@@ -169,3 +171,18 @@ def test_a_warning_does_not_stand_behind_the_progress_bar(
         segment_video(predictor, reader, ["the very " + "long " * 200 + "sentence"], tmp_path / "output")
     printed = capsys.readouterr().err
     assert re.search(r"(^|[\r\n])an expression of \d+ tokens is cut to \d+.*\n", printed), printed
+
+
+@pytest.mark.parametrize(("end", "frames", "seconds"), [("1.2", 9, 0.7), (None, 19, 1.5)])
+def test_a_part_has_its_own_sound(
+    predictor: Predictor, tmp_path: Path, end: str | None, frames: int, seconds: float
+) -> None:
+    write_with_sound(tmp_path / "v.mp4", "aac", 44100, "mono")
+    with open_video(tmp_path / "v.mp4") as reader:
+        part = FrameChoice(start="0.5", end=end, stride=2).of(reader)
+        assert segment_video(predictor, part, ["it"], tmp_path / "o", save=["overlay"], quiet=True) == frames
+    with av.open(str(tmp_path / "o/overlay.mp4")) as container:
+        shown = [float(frame.time) for frame in container.decode(video=0)]
+    np.testing.assert_allclose(shown, np.arange(frames) * 0.08, atol=1e-3)
+    with av.open(str(tmp_path / "o/overlay.mp4")) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) / 44100 == pytest.approx(seconds, abs=0.1)

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from refsam_zoo.model.cross_modal import CrossModalMLP, Language
+from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
 from refsam_zoo.model.mask_decoders import MaskDecoder
 from refsam_zoo.model.prompts import DENSE_PROMPTS, SPARSE_PROMPTS
 from refsam_zoo.model.prompts.dense import PixelWordAttention
-from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders.hugging_face import HuggingFaceTextEncoder
 from refsam_zoo.model.trackers import TRACKERS
 from refsam_zoo.model.trackers.query_interaction import query_interaction

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -23,13 +24,24 @@ def test_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["bin", "tool"]
 
 
-def test_packages_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the user's shell keeps Python from compiling, and beside a file that cannot be."""
+def load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("setup_environment", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
+    return script
+
+
+def test_lowest_versions_that_cannot_be_installed_are_one_line(tmp_path: Path) -> None:
+    """They are not replaced by others, as pip would."""
+    with pytest.raises(SystemExit, match=r"the lowest versions that setup\.cfg allows cannot be installed"):
+        load().install(tmp_path, Path("false"), lowest=True)
+
+
+def test_packages_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the user's shell keeps Python from compiling, and beside a file that cannot be."""
+    script = load()
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     venv.create(tmp_path, symlinks=True)
     (site_packages,) = tmp_path.glob("lib/python*/site-packages")

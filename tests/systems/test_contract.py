@@ -14,6 +14,7 @@ from systems.windows import make_batch
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.systems import SYSTEMS, FrameMasks, VideoSegmenter
+from refsam_zoo.systems.session import VideoSession
 
 SENTENCES = ["the red square", "a small green circle moving to the left", "the star"]
 MANY = 16
@@ -113,6 +114,31 @@ def test_frames_are_taken_when_they_are_asked_for(system: VideoSegmenter[Any]) -
 @pytest.mark.parametrize("size", [3, 4])
 def test_any_batching_gives_the_same(system: VideoSegmenter[Any], found: list[FrameMasks], size: int) -> None:
     assert_same(run(system, make_video(1), size=size), found)
+
+
+def test_a_picture_is_a_video_of_one_frame(system: VideoSegmenter[Any], found: list[FrameMasks]) -> None:
+    assert_same([system(make_video(1)[0], SENTENCES)], found[:1])
+
+
+def test_a_sentence_added_in_mid_video_begins_there(system: VideoSegmenter[Any]) -> None:
+    video = make_video(1)
+    session = VideoSession(system, SENTENCES[:2])
+    frames = [session(frame) for frame in video[:2]]
+    session.add(SENTENCES[2])
+    frames += session.stream(batches(video[2:], 2))
+    expected, later = masks_of(run(system, video, SENTENCES[:2])), masks_of(run(system, video[2:], SENTENCES[2]))
+    assert differing(np.stack([frame.masks[:2] for frame in frames], 1), expected) < 1e-3
+    assert differing(np.stack([frame.masks[2:] for frame in frames[2:]], 1), later) < 1e-3
+
+
+def test_videos_side_by_side_have_the_masks_they_have_alone(
+    system: VideoSegmenter[Any], found: list[FrameMasks]
+) -> None:
+    short = make_video(2, 2, 30, 50)
+    steps = list(system.stream_videos([make_video(1), short], [SENTENCES, SENTENCES[0]]))
+    assert_same([first for first, _ in steps if first is not None], found)
+    assert_same([second for _, second in steps if second is not None], run(system, short, SENTENCES[0]))
+    assert [second is None for _, second in steps] == [False, False, True, True]
 
 
 def test_windows_give_what_the_stream_gives(system: VideoSegmenter[Any], found: list[FrameMasks]) -> None:

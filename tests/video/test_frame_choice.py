@@ -63,6 +63,7 @@ def test_choices(tmp_path: Path, case: str, live: bool) -> None:
         video = FrameChoice(**arguments).of(source)
         frames = list(video.frames())
         assert video.length in (None, len(expected))
+        assert video.goes_on is (expected[-1] < COUNT - 1 and "end" in arguments and not live)
         assert video.begin == source.begin + Fraction(TIMES[expected[0]], RATE)
     assert [number_of(frame.picture) for frame in frames] == expected
     assert [frame.name for frame in frames] == [f"{number:05d}" for number in expected]

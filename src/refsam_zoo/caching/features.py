@@ -76,15 +76,17 @@ class FeatureCache:
         self._count(keys, missing)
         if missing:
             computed = ComputedFeatures().images(encoder, frames[missing], [sizes[row] for row in missing])
-            maps = [part.to(torch.bfloat16).cpu() for part in (computed.final, *computed.intermediate)]
+            all_maps = (computed.final, *computed.intermediate, *computed.fine)
+            maps = [part.to(torch.bfloat16).cpu() for part in all_maps]
             for row, parts in zip(missing, zip(*maps, strict=True), strict=True):
                 found[keys[row]] = entry = {str(index): part for index, part in enumerate(parts)}
                 self.entries.write(keys[row], entry)
         entries = [found[key] or {} for key in keys]
         names = sorted(entries[0], key=int)
         stacked = [to_device(torch.stack([entry[name] for entry in entries]), target.device) for name in names]
-        stacked = [part.to(target.dtype) for part in stacked]
-        return ImageFeatures(stacked[0], stacked[1:])
+        final, *others = [part.to(target.dtype) for part in stacked]
+        fine = len(others) - len(encoder.fine_widths)
+        return ImageFeatures(final, others[:fine], others[fine:])
 
     def text(self, encoder: TextEncoder, tokens: Tokens) -> TextFeatures:
         """Encodes sentences.

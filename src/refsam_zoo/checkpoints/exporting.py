@@ -1,36 +1,57 @@
-"""From a run's checkpoint to a folder that anybody can load, with what its run tells of it."""
+"""From a run's checkpoint to a folder that anybody can load, with what its run tells of it, or to graphs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
+from refsam_zoo.checkpoints.graph_files import write_graphs
 from refsam_zoo.checkpoints.restoring import load_model
+from refsam_zoo.errors import InputError
 from refsam_zoo.output_files import newest_folder, require_empty
 
+Format = Literal["folder", "onnx", "torch_export"]
 
-def export_checkpoint(checkpoint: str | Path, output: str | Path, licence: str = "") -> Iterator[str]:
-    """Writes the model of a checkpoint as a folder; see `RefSAM.save_pretrained`.
 
-    Its model card says what data the run was trained on and what scores it has, as far as the run's folder tells.
+def export_checkpoint(
+    checkpoint: str | Path,
+    output: str | Path,
+    licence: str = "",
+    format: Format = "folder",
+    expressions: Sequence[str] | str = (),
+) -> Iterator[str]:
+    """Writes the model of a checkpoint: a folder of `RefSAM.save_pretrained`, or graphs; see `write_graphs`.
+
+    A folder's model card says what data the run was trained on and what scores it has, as far as its folder tells.
 
     Args:
         checkpoint: A checkpoint of `refsam-zoo fit`.
         output: A new or empty folder.
         licence: Of the weights; it follows from those of the data and of the weights that the run started from.
+        format: What to write.
+        expressions: Sentences, or a single one, whose token ids are written beside graphs.
 
     Yields:
         What was written, a line for each file.
 
     Raises:
-        InputError: No checkpoint, the folder has something in it, or it cannot be written.
+        InputError: No checkpoint, the folder has something in it, it cannot be written, or what the format needs is
+            missing.
     """
     checkpoint, output = Path(checkpoint), Path(output)
     require_empty(output)
-    load_model(checkpoint).save_pretrained(output, _about(checkpoint, licence))
+    if format == "folder":
+        if expressions:
+            raise InputError("--expressions goes with --format onnx or torch_export; a folder has its tokenizer")
+        load_model(checkpoint).save_pretrained(output, _about(checkpoint, licence))
+    else:
+        if licence:
+            raise InputError("--licence goes with --format folder, which has a model card")
+        sentences = [expressions] if isinstance(expressions, str) else expressions
+        write_graphs(output, load_model(checkpoint), format, sentences)
     for path in sorted(path for path in output.rglob("*") if path.is_file()):
         yield f"{path}: {path.stat().st_size / 1e6:.1f} MB"
 

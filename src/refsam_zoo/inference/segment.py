@@ -110,6 +110,7 @@ def _facts(system: VideoSegmenter[Any], video: FrameStream, sentences: Sequence[
         video.time_unit,
         video.pixel_aspect,
         (video.path, video.begin) if video.path and video.path.is_file() else None,
+        video.goes_on,
     )
 
 

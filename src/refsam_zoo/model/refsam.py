@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.cross_modal import CrossModalMLP, Language
+from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.feature_source import ComputedFeatures, FeatureSource
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.model.mask_decoders import MaskDecoder
@@ -23,34 +24,11 @@ from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.text_encoders.base import known_unpadded
 from refsam_zoo.model.trackers import Tracker
+from refsam_zoo.model.trackers.base import Track, joined, selected
 from refsam_zoo.types import ClipBatch, ImageFeatures, to_device
 
 CELLS_AT_ONCE = 4096
 """Cells of image embeddings decoded together on a processor: one prompt at 64 x 64."""
-
-
-@dataclass
-class EncodedFrames:
-    """B frames as the decoder sees them; computed once, whatever the number of sentences.
-
-    Attributes:
-        image: Image embedding of unit length per pixel, float `[B, 256, h, w]`.
-        maps: The dense prompt's image half, each float `[B, 256, h, w]`.
-        positions: The mask decoder's position terms, the same for all frames.
-    """
-
-    image: Tensor
-    maps: list[Tensor]
-    positions: list[Tensor]
-
-    def select(self, index: Tensor | slice) -> EncodedFrames:
-        """Picks frames, for instance one per expression."""
-        return EncodedFrames(self.image[index], [part[index] for part in self.maps], self.positions)
-
-    def repeat(self, count: int) -> EncodedFrames:
-        """Gives a single frame for `count` expressions, without copying it."""
-        image, *maps = (part.expand(count, -1, -1, -1) for part in (self.image, *self.maps))
-        return EncodedFrames(image, maps, self.positions)
 
 
 @dataclass
@@ -60,12 +38,12 @@ class Segmentation:
     Attributes:
         low_res_logits: float `[N, 4h, 4w]`; above zero is the object.
         iou: Predicted mask quality, float `[N]`. RefSAM trains no head for it.
-        track_token: For the next frame, float `[N, M, 256]`; None without a tracker.
+        track_token: What the tracker hands to the next frame, in RefSAM float `[N, M, 256]`; None without a tracker.
     """
 
     low_res_logits: Tensor
     iou: Tensor
-    track_token: Tensor | None
+    track_token: Track | None
 
 
 class SegmentedClips(NamedTuple):
@@ -73,13 +51,13 @@ class SegmentedClips(NamedTuple):
 
     Attributes:
         low_res_logits: float `[N, T, 4h, 4w]`.
-        track_token: After the last frame, float `[N, M, 256]`; None without a tracker.
+        track_token: What the tracker carries after the last frame; None without one.
         frames: The B * T encoded frames, clip by clip.
         language: The N sentences.
     """
 
     low_res_logits: Tensor
-    track_token: Tensor | None
+    track_token: Track | None
     frames: EncodedFrames
     language: Language
 
@@ -126,6 +104,8 @@ class RefSAM(nn.Module):
         )
         cross_modal.connect(text_encoder.width)
         dense_prompt.connect(image_encoder.intermediate_widths)
+        mask_decoder.connect(image_encoder.fine_widths)
+        tracker.connect((image_encoder.image_size // image_encoder.stride,) * 2)
         self.image_encoder = image_encoder
         self.text_encoder = text_encoder
         self.cross_modal = cross_modal
@@ -166,12 +146,21 @@ class RefSAM(nn.Module):
         if sizes is None:
             sizes = [(frames.shape[-2], frames.shape[-1])] * len(frames)
         features = self.features.images(self.image_encoder, frames, sizes)
-        # channels last, so that the decoder need not turn the pixels of every prompt into tokens
-        final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
-        features = ImageFeatures(final, features.intermediate)
         if positions is None:
             positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
-        return EncodedFrames(features.final, self.dense_prompt.maps(features), positions)
+        return self.prepare(features, positions)
+
+    def prepare(self, features: ImageFeatures, positions: list[Tensor]) -> EncodedFrames:
+        """Makes what the decoder sees of an image encoder's features of B frames."""
+        # channels last, so that the decoder need not turn the pixels of every prompt into tokens
+        final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
+        return EncodedFrames(
+            final,
+            self.dense_prompt.maps(ImageFeatures(final, features.intermediate)),
+            positions,
+            None if self.image_encoder.unit_length else features.final,
+            self.mask_decoder.fine_maps(features.fine) if features.fine else (),
+        )
 
     def encode_text(self, expressions: Sequence[str]) -> Language:
         """Encodes sentences, identical ones once.
@@ -188,7 +177,7 @@ class RefSAM(nn.Module):
         index = to_device(torch.tensor(rows, device="cpu"), self.device)
         return Language(*(part[index] for part in language))
 
-    def segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None = None) -> Segmentation:
+    def segment(self, frames: EncodedFrames, language: Language, track_token: Track | None = None) -> Segmentation:
         """Segments one time step.
 
         Without gradients on a processor, as many expressions at a time as its caches and allocator like.
@@ -204,16 +193,16 @@ class RefSAM(nn.Module):
         parts = []
         for first in range(0, len(frames.image), some):
             rows = slice(first, first + some)
-            token = None if track_token is None else track_token[rows]
+            token = None if track_token is None else selected(track_token, rows)
             parts.append(self._segment(frames.select(rows), Language(*(part[rows] for part in language)), token))
         tokens = [part.track_token for part in parts if part.track_token is not None]
         return Segmentation(
             torch.cat([part.low_res_logits for part in parts]),
             torch.cat([part.iou for part in parts]),
-            torch.cat(tokens) if tokens else None,
+            joined(tokens) if tokens else None,
         )
 
-    def _segment(self, frames: EncodedFrames, language: Language, track_token: Tensor | None) -> Segmentation:
+    def _segment(self, frames: EncodedFrames, language: Language, track_token: Track | None) -> Segmentation:
         sparse = self.sparse_prompt(frames.image, language)
         dense = self.dense_prompt(frames.image, frames.maps, language)
         if dense is None:
@@ -224,10 +213,9 @@ class RefSAM(nn.Module):
             sparse = torch.cat([sparse, carried], dim=1)
             mask = None if mask is None else F.pad(mask, (0, carried.shape[1]), value=True)
             dense = dense if moved is None else dense + moved
-        decoded = self.mask_decoder(frames.image, frames.positions, dense, sparse, mask)
-        return Segmentation(
-            decoded.low_res_logits, decoded.iou, self.tracker(decoded.mask_token, track_token, frames.image)
-        )
+        image = self.tracker.condition(frames, track_token)
+        decoded = self.mask_decoder(image, frames.positions, dense, sparse, mask, frames.fine)
+        return Segmentation(decoded.low_res_logits, decoded.iou, self.tracker.remember(decoded, track_token, frames))
 
     def restore(self, low_res_logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Resizes logits float `[N, 4h, 4w]` to frames of height and width `size`: float `[N, H, W]`."""

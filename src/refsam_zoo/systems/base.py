@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
 from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
 from refsam_zoo.types import ClipBatch
@@ -49,6 +51,24 @@ class Found(NamedTuple):
 
     masks: Tensor
     scores: Tensor
+
+
+def joined(found: Iterable[Found]) -> Found:
+    """Puts what is found of one frame for some sentences and for others together."""
+    masks, scores = zip(*found, strict=True)
+    return Found(torch.cat(masks), torch.cat(scores))
+
+
+def only_frame(found: Iterable[FrameMasks]) -> FrameMasks:
+    """Gives the one frame that was segmented.
+
+    Raises:
+        InputError: There are more, or none.
+    """
+    frames = list(found)
+    if len(frames) != 1:
+        raise InputError(f"one picture is wanted, not {len(frames)}; `stream` takes videos")
+    return frames[0]
 
 
 class VideoSegmenter(ABC, Generic[Track]):
@@ -103,6 +123,57 @@ class VideoSegmenter(ABC, Generic[Track]):
             What is found in each frame, in order, on any device.
         """
 
+    def segment_together(self, images: Tensor, tracks: Sequence[Track]) -> Iterator[Found]:
+        """Segments the next frames of a video for sentences that began at different frames.
+
+        A system that can encodes each frame once for all of them; by default each track has its own pass.
+
+        Args:
+            images: As `segment` takes them.
+            tracks: What `start` gave, one or more; they are changed in place.
+
+        Yields:
+            What is found in each frame for the sentences of all tracks, in order.
+        """
+        for found in zip(*(self.segment(images, track) for track in tracks), strict=True):
+            yield joined(found)
+
+    def __call__(self, image: Any, expressions: str | Sequence[str]) -> FrameMasks:
+        """Segments a single picture.
+
+        Args:
+            image: RGB, uint8 `[H, W, 3]`, or what else `inputs.rgb_batches` takes for a frame.
+            expressions: N sentences about it, or a single one.
+
+        Raises:
+            InputError: A sentence is empty, or the picture is of another kind, shape or range, or several.
+        """
+        return only_frame(self.stream([image], expressions))
+
+    def stream_videos(
+        self, videos: Sequence[Iterable[Any]], expressions: Sequence[str | Sequence[str]]
+    ) -> Iterator[list[FrameMasks | None]]:
+        """Segments several videos side by side, for instance the cameras of a car.
+
+        Each is encoded by itself and may have another size and length; no more than a batch of each is in memory.
+
+        Args:
+            videos: V videos, each as `stream` takes it.
+            expressions: The sentences about each, or its single one.
+
+        Yields:
+            The next frame of each video with its masks; None for a video that has ended.
+
+        Raises:
+            InputError: Not as many lists of sentences as videos, or as `stream` says.
+        """
+        if isinstance(expressions, str) or len(videos) != len(expressions):
+            given = "a single text" if isinstance(expressions, str) else f"those about {len(expressions)}"
+            raise InputError(f"each of the {len(videos)} videos needs its own sentences; {given} came")
+        streams = [self.stream(frames, about) for frames, about in zip(videos, expressions, strict=True)]
+        for step in itertools.zip_longest(*streams):
+            yield list(step)
+
     @torch.inference_mode()
     def stream(self, frames: Iterable[Any], expressions: str | Sequence[str]) -> Iterator[FrameMasks]:
         """Segments a video while it is read.
@@ -121,12 +192,12 @@ class VideoSegmenter(ABC, Generic[Track]):
         yield from self.follow(frames, self.start(checked_sentences(expressions)))
 
     @torch.inference_mode()
-    def follow(self, frames: Iterable[Any], track: Track) -> Iterator[FrameMasks]:
+    def follow(self, frames: Iterable[Any], *tracks: Track) -> Iterator[FrameMasks]:
         """Segments the next frames of a video that is under way.
 
         Args:
-            frames: As `stream` takes them. When it is asked for a batch, the track is as the one before left it.
-            track: What `start` gave; it is changed in place.
+            frames: As `stream` takes them. When it is asked for a batch, the tracks are as the one before left them.
+            tracks: What `start` gave, several where sentences began at different frames; changed in place.
 
         Yields:
             Each frame with its masks, in order.
@@ -137,7 +208,7 @@ class VideoSegmenter(ABC, Generic[Track]):
         for batch in rgb_batches(frames):
             # copied where an array is read-only, which PyTorch has no tensors for
             images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
-            for frame, found in zip(batch, self.segment(images, track), strict=True):
+            for frame, found in zip(batch, self.segment_together(images, tracks), strict=True):
                 yield FrameMasks(frame, found.masks.cpu().numpy(), found.scores.float().cpu().numpy())
 
     @torch.inference_mode()

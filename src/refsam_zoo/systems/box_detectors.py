@@ -83,12 +83,14 @@ class BoxDetector(ABC):
             Every box, likely or not, for each sentence.
         """
 
-    def _tokens(self, text: str, limit: int, fill: bool = False) -> Mapping[str, Tensor]:
-        """Makes int64 `[1, L]` of a text; see `sentences.tokenized`."""
+    def _tokens(self, sentence: str, text: str, limit: int, fill: bool = False) -> Mapping[str, Tensor]:
+        """Makes int64 `[1, L]` of the text that a sentence becomes; see `sentences.tokenized`."""
         tokens = tokenized(self.tokenizer, [text], limit, fill)
         known = self.tokenizer.decode(tokens["input_ids"][0], skip_special_tokens=True)
         if not any(map(str.isalnum, known)):
-            raise InputError(f"the detector's vocabulary has no word of the sentence '{text}'; say it in other words")
+            raise InputError(
+                f"the detector's vocabulary has no word of the sentence '{sentence}'; say it in other words"
+            )
         return dict(tokens.to(self.model.device))
 
     def _pixels(self, image: Tensor) -> Mapping[str, Tensor]:
@@ -108,7 +110,8 @@ class GroundingDino(BoxDetector):
 
     def encode(self, sentence: str) -> Mapping[str, Tensor]:
         """Makes token ids of a sentence, in lower case and with a full stop, as the model was trained."""
-        return self._tokens(f"{sentence.strip().rstrip('.').lower()}.", self.model.config.max_text_len)
+        text = f"{sentence.strip().rstrip('.').lower()}."
+        return self._tokens(sentence, text, self.model.config.max_text_len)
 
     def find(self, image: Tensor, encoded: Sequence[Mapping[str, Tensor]]) -> Iterator[FoundBoxes]:
         """Gives each box the probability of its likeliest word, as the published evaluation does."""
@@ -133,7 +136,7 @@ class Owlv2(BoxDetector):
     def encode(self, sentence: str) -> Tensor:
         """Makes a sentence's embedding, float `[1, 1, C]`."""
         limit = self.model.config.text_config.max_position_embeddings
-        tokens = self._tokens(sentence, limit, fill=True)
+        tokens = self._tokens(sentence, sentence, limit, fill=True)
         embedding = self.model.owlv2.get_text_features(**tokens, return_dict=True).pooler_output
         return nn.functional.normalize(embedding, dim=-1)[None]
 

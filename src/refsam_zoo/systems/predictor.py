@@ -13,10 +13,13 @@ from typing_extensions import Self
 
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.model.cross_modal import Language
-from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.trackers.base import Track, selected
+from refsam_zoo.model.trackers.base import joined as joined_tracks
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.precision import choose_device
-from refsam_zoo.systems.base import Found, VideoSegmenter
+from refsam_zoo.systems.base import Found, VideoSegmenter, joined
 
 MASK_CONFIDENCE = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 """What `mask_confidence` tells."""
@@ -28,12 +31,12 @@ class TokenTrack:
 
     Attributes:
         language: The N sentences, encoded.
-        token: What the tracker carries after the last frame, float `[N, M, C]`; None before the first and without one.
+        token: What the tracker carries after the last frame; None before the first and without one.
         positions: The mask decoder's position terms, the same for all frames; None before the first.
     """
 
     language: Language
-    token: Tensor | None = None
+    token: Track | None = None
     positions: list[Tensor] | None = None
 
 
@@ -97,11 +100,17 @@ class Predictor(VideoSegmenter[TokenTrack]):
 
     def segment(self, images: Tensor, track: TokenTrack) -> Iterator[Found]:
         """Encodes all frames at once; see `VideoSegmenter.segment`."""
+        return self.segment_together(images, [track])
+
+    def segment_together(self, images: Tensor, tracks: Sequence[TokenTrack]) -> Iterator[Found]:
+        """Encodes each frame once for all tracks; see `VideoSegmenter.segment_together`."""
         size = (images.shape[-2], images.shape[-1])
-        encoded = self.model.encode_images(images, positions=track.positions)
-        track.positions = encoded.positions
+        encoded = self.model.encode_images(images, positions=tracks[0].positions)
+        for track in tracks:
+            track.positions = encoded.positions
         for step in range(len(images)):
-            yield self.decode(encoded.select(slice(step, step + 1)), size, track)
+            frame = encoded.select(slice(step, step + 1))
+            yield joined([self.decode(frame, size, track) for track in tracks])
 
     def decode(self, frame: EncodedFrames, size: tuple[int, int], track: TokenTrack) -> Found:
         """Segments the next frame of a video for all its sentences and takes the track a frame further.
@@ -115,15 +124,15 @@ class Predictor(VideoSegmenter[TokenTrack]):
         for start in range(0, len(track.language.mask), self.expressions_at_once):
             rows = slice(start, start + self.expressions_at_once)
             language = Language(*(part[rows] for part in track.language))
-            token = None if track.token is None else track.token[rows]
+            token = None if track.token is None else selected(track.token, rows)
             segmentation = self.model.segment(frame.repeat(len(language.mask)), language, token)
             logits = self.model.restore(segmentation.low_res_logits, size)
             masks = logits > self.threshold
             found.append(Found(masks, mask_confidence(logits, masks)))
             if segmentation.track_token is not None:
                 tokens.append(segmentation.track_token)
-        track.token = torch.cat(tokens) if tokens else None
-        return Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        track.token = joined_tracks(tokens) if tokens else None
+        return joined(found)
 
 
 def mask_confidence(logits: Tensor, masks: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.cross_modal import Language
-from refsam_zoo.model.refsam import EncodedFrames, RefSAM
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.number_types import PositiveInt
 from refsam_zoo.systems.base import Found
 from refsam_zoo.systems.predictor import Predictor, TokenTrack, mask_confidence

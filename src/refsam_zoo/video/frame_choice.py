@@ -27,6 +27,7 @@ class ChangedStream(FrameStream):
         self.time_unit = source.time_unit or 1 / exact_rate(source.fps)
         self.begin = source.begin
         self.pixel_aspect = source.pixel_aspect
+        self.goes_on = source.goes_on
 
     @property
     def name(self) -> str:
@@ -77,6 +78,7 @@ class Part(ChangedStream):
             raise InputError(f"{source.name}: no frame from {start.text if start else 0} to {until}{known}")
         self._first = first
         self.begin = source.begin + first.time
+        self.goes_on |= end is not None and source.count_before(end) != source.length
 
     @property
     def length(self) -> int | None:

@@ -42,6 +42,7 @@ class FrameStream(ABC):
         time_unit: Seconds that times are multiples of; None where the rate says it all.
         begin: Time of the first frame in seconds, on the clock of the source.
         pixel_aspect: Width of a pixel as displayed over its height.
+        goes_on: Whether the source goes on after the last frame, and its sound with it.
     """
 
     path: Path | None = None
@@ -49,6 +50,7 @@ class FrameStream(ABC):
     time_unit: Fraction | None = None
     begin = Fraction(0)
     pixel_aspect = Fraction(1)
+    goes_on = False
 
     @property
     @abstractmethod

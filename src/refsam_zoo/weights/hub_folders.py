@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.weights.files import enumerate_some
@@ -70,8 +70,15 @@ class HubFolder:
 
     def _download(self) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
-        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HfHubHTTPError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
 
+        # the error of the client's HTTP library, another one in almost each release, is a base of the client's own
+        no_answer = cast("tuple[type[Exception], ...]", (*HfHubHTTPError.__bases__, ValueError))
         complaint = f"{self.repository} at {self.revision[:12]} cannot be downloaded"
         try:
             with _quiet_hub():
@@ -88,9 +95,7 @@ class HubFolder:
             ) from error
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise InputError(f"{complaint}: {_first_line(error)}; give a folder with its files instead") from error
-        except (
-            Exception
-        ) as error:  # the client's HTTP library, and with it its errors, changed with almost each release
+        except no_answer as error:
             raise InputError(
                 f"{complaint}: the hub does not answer ({_first_line(error)}); give a folder with the files "
                 f"{', '.join(self.files)} instead"

@@ -11,7 +11,7 @@ import torch
 
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
-from refsam_zoo.model.image_encoders.timm import NamedTimmImageEncoder
+from refsam_zoo.model.image_encoders.sam2 import Sam2ImageEncoder
 from refsam_zoo.model.tuners import TUNERS
 from refsam_zoo.zoo import create_model
 
@@ -25,8 +25,8 @@ def build(name: str) -> ImageEncoder:
     options = {"image_size": SIZE}
     if issubclass(cls, SamImageEncoder):
         cls = type(name, (cls,), {"width": 4 * cls.heads})
-    if issubclass(cls, NamedTimmImageEncoder) and cls.architecture.startswith("sam2_hiera"):
-        cls = type(name, (cls,), {"changes": {"embed_dim": 16}})
+    if issubclass(cls, Sam2ImageEncoder):
+        cls = type(name, (cls,), {"channels": 16})
     if "backbone" in inspect.signature(cls).parameters:
         options["backbone"] = "resnet18"
     torch.manual_seed(0)
@@ -41,6 +41,8 @@ class TestContract:
         grid = SIZE // encoder.stride
         assert features.final.shape == (2, encoder.embedding_width, grid, grid)
         assert [part.shape[-1] for part in features.intermediate] == list(encoder.intermediate_widths)
+        assert [part.shape[1] for part in features.fine] == list(encoder.fine_widths)
+        assert all(part.shape[-1] > grid for part in features.fine)
 
     def test_frames_do_not_mix(self, name: str) -> None:
         encoder = build(name).eval()
@@ -59,7 +61,7 @@ class TestContract:
     def test_everything_trained_has_a_gradient(self, name: str) -> None:
         encoder = TUNERS.build("full").apply(build(name)).train()
         features = encoder(torch.randn(2, 3, SIZE, SIZE))
-        sum(part.square().mean() for part in (features.final, *features.intermediate)).backward()
+        sum(part.square().mean() for part in (features.final, *features.intermediate, *features.fine)).backward()
         assert [path for path, parameter in encoder.named_parameters() if parameter.grad is None] == []
 
     @torch.no_grad()

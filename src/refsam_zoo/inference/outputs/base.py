@@ -33,6 +33,7 @@ class VideoFacts:
         time_unit: Seconds that times are multiples of; None where the rate says it all.
         pixel_aspect: Width of a pixel as displayed over its height.
         sound: A video file whose sound belongs to it, and the time in it of the first frame, in seconds.
+        goes_on: Whether that sound goes on after the last frame, where it is not wanted.
     """
 
     name: str
@@ -43,6 +44,7 @@ class VideoFacts:
     time_unit: Fraction | None = None
     pixel_aspect: Fraction = Fraction(1)
     sound: tuple[Path, Fraction] | None = None
+    goes_on: bool = False
 
     @property
     def numbered(self) -> dict[str, str]:

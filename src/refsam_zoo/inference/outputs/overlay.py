@@ -37,4 +37,4 @@ class overlay(Output):
 
     def close(self, whole: bool) -> None:
         """See `Output.close`."""
-        self._film.close(whole)
+        self._film.close(whole and not self.facts.goes_on)

@@ -20,6 +20,8 @@ class ImageEncoder(Made, nn.Module):
         width: Channels of the intermediate maps' last entry (the transformer's width).
         embedding_width: Channels of the final map; 256 unless a small model says otherwise.
         intermediate_widths: Channels of each intermediate map, in order.
+        fine_widths: Channels of each map finer than the final one that only a mask decoder reads, the finest first.
+        unit_length: Whether decoder and tracker read the final map brought to unit length per pixel, as RefSAM's do.
         pixel_mean: Mean of R, G, B in 0..255, subtracted before encoding.
         pixel_std: Standard deviation of R, G, B in 0..255.
         fresh_parts: Names of submodules that no pretrained checkpoint fills, so that every tuner trains them.
@@ -30,6 +32,8 @@ class ImageEncoder(Made, nn.Module):
     width: int
     embedding_width: int = 256
     intermediate_widths: tuple[int, ...]
+    fine_widths: tuple[int, ...] = ()
+    unit_length: bool = True
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     fresh_parts: tuple[str, ...] = ()

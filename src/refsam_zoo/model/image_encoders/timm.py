@@ -1,4 +1,4 @@
-"""Image encoders of the timm package, plain or hierarchical, behind a neck: SAM 2's Hiera and TinyViT among them."""
+"""Image encoders of the timm package, plain or hierarchical, behind a neck: TinyViT among them."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ class TimmImageEncoder(ImageEncoder):
         self.indices = [count * part // _MAPS - 1 for part in range(1, _MAPS + 1)] if plain else range(count)[-_MAPS:]
         chosen = [stages[index] for index in self.indices]
         self.backbone.prune_intermediate_layers(list(self.indices), prune_norm=True, prune_head=True)
+        if hasattr(self.backbone, "head"):  # timm before 1.0.31 leaves its norm there, trained by nothing
+            self.backbone.head = nn.Identity()
         self.intermediate_widths = tuple(stage["num_chs"] for stage in chosen[:-1])
         self.width = chosen[-1]["num_chs"]
         merged = chosen[-1:] if plain else [stage for stage in chosen if stage["reduction"] >= self.stride]
@@ -79,7 +81,7 @@ class TimmImageEncoder(ImageEncoder):
         maps: list[Tensor] = self.backbone.forward_intermediates(
             images, indices=list(self.indices), output_fmt="NCHW", intermediates_only=True
         )
-        maps = [_to_grid(part, self.image_size // self.stride) for part in maps]
+        maps = [to_grid(part, self.image_size // self.stride) for part in maps]
         merged = sum(lateral(part) for lateral, part in zip(self.laterals, maps[-len(self.laterals) :], strict=True))
         return ImageFeatures(self.neck(merged), [part.permute(0, 2, 3, 1) for part in maps[:-1]])
 
@@ -127,8 +129,8 @@ def _in_bytes(values: tuple[float, ...]) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _to_grid(part: Tensor, side: int) -> Tensor:
-    """Averages a finer map, interpolates a coarser one."""
+def to_grid(part: Tensor, side: int) -> Tensor:
+    """Brings a map `[B, C, h', w']` to `[B, C, side, side]`: averages a finer one, interpolates a coarser one."""
     if part.shape[-1] > side:
         return F.adaptive_avg_pool2d(part, side)
     if part.shape[-1] < side:
@@ -153,38 +155,6 @@ class NamedTimmImageEncoder(TimmImageEncoder):
 
     def __init__(self, checkpoint: Path | None = None, image_size: ImageSize = 1024) -> None:
         super().__init__(self.architecture, checkpoint, image_size)
-
-
-def _sam2(size: str, weights: str) -> ModelCard:
-    return ModelCard(f"SAM 2 Hiera-{size}", f"timm/sam2_hiera_{weights}, a local file", "Apache-2.0", "2408.00714")
-
-
-@IMAGE_ENCODERS.register(_sam2("T", "tiny.fb_r896"))
-class sam2_hiera_tiny(NamedTimmImageEncoder):
-    """SAM 2's Hiera-T. Options as in `NamedTimmImageEncoder`."""
-
-    architecture = "sam2_hiera_tiny"
-
-
-@IMAGE_ENCODERS.register(_sam2("S", "small.fb_r896"))
-class sam2_hiera_small(NamedTimmImageEncoder):
-    """SAM 2's Hiera-S. Options as in `NamedTimmImageEncoder`."""
-
-    architecture = "sam2_hiera_small"
-
-
-@IMAGE_ENCODERS.register(_sam2("B+", "base_plus.fb_r896"))
-class sam2_hiera_base_plus(NamedTimmImageEncoder):
-    """SAM 2's Hiera-B+. Options as in `NamedTimmImageEncoder`."""
-
-    architecture = "sam2_hiera_base_plus"
-
-
-@IMAGE_ENCODERS.register(_sam2("L", "large.fb_r1024"))
-class sam2_hiera_large(NamedTimmImageEncoder):
-    """SAM 2's Hiera-L. Options as in `NamedTimmImageEncoder`."""
-
-    architecture = "sam2_hiera_large"
 
 
 @IMAGE_ENCODERS.register(ModelCard("TinyViT-5M", "timm/tiny_vit_5m_224.dist_in22k", "Apache-2.0", "2207.10666"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -16,6 +18,7 @@ from refsam_zoo.model.mask_decoders.two_way import position_terms, strips, trans
 from refsam_zoo.number_types import Width
 from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry
+from refsam_zoo.weights.files import StateDict, load_state_dict, select_prefix
 
 _HEADS = 8
 _WIDTH_STEP = 2 * _HEADS  # between tokens and image the attention works on half the width
@@ -27,12 +30,14 @@ class Decoded(NamedTuple):
     Attributes:
         low_res_logits: float `[N, 4h, 4w]`.
         iou: Predicted mask quality, float `[N]`.
-        mask_token: Output of mask token 0, float `[N, 1, 256]`.
+        mask_token: Output of the mask's token, in RefSAM mask token 0, float `[N, 1, 256]`.
+        object_score: Logit of the object being in the frame, float `[N]`; None of a decoder that does not tell.
     """
 
     low_res_logits: Tensor
     iou: Tensor
     mask_token: Tensor
+    object_score: Tensor | None = None
 
 
 class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
@@ -68,8 +73,30 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
         """Projects the positional encoding, float `[1, 256, h, w]`, once for all prompts; see `two_way`."""
         return position_terms(self.transformer, image_pe)
 
+    def read_checkpoint(self, checkpoint: str | Path) -> tuple[StateDict, StateDict]:
+        """Reads from a file of SAM the weights of its prompt encoder and mask decoder, under segment_anything's names.
+
+        Raises:
+            InputError: The file is missing or no checkpoint.
+        """
+        state = load_state_dict(checkpoint)
+        return select_prefix(state, "prompt_encoder."), select_prefix(state, "mask_decoder.")
+
+    def connect(self, fine_widths: Sequence[int]) -> None:
+        """Learns the channels of the maps finer than the embedding that the encoder gives; SAM's decoder reads none."""
+
+    def fine_maps(self, fine: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Projects the finer maps of frames, each float `[B, C, h', w']`, once for all prompts."""
+        return ()
+
     def forward(
-        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, mask: Tensor | None
+        self,
+        image: Tensor,
+        positions: list[Tensor],
+        dense: Tensor,
+        sparse: Tensor,
+        mask: Tensor | None,
+        fine: Sequence[Tensor] = (),
     ) -> Decoded:
         """Predicts one mask per prompt.
 
@@ -79,17 +106,43 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
             dense: Dense prompt, float `[N, 256, h, w]`.
             sparse: Prompt tokens, float `[N, L, 256]`.
             mask: bool `[N, L]`, False on padding; None where there is none.
+            fine: What `fine_maps` gave, of the frame of each prompt.
+        """
+        # of the tokens only that of the IoU and the first mask's are read
+        pixels, tokens = self.attend(image, positions, dense, sparse, mask, outputs=2)
+        kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
+        logits = _as_image(self._upscale(pixels, kernel), image.shape[-2])
+        return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
+
+    def attend(
+        self,
+        image: Tensor,
+        positions: list[Tensor],
+        dense: Tensor,
+        sparse: Tensor,
+        mask: Tensor | None,
+        outputs: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Runs the transformer; see `forward`.
+
+        Args:
+            image: As of `forward`.
+            positions: As of `forward`.
+            dense: As of `forward`.
+            sparse: As of `forward`.
+            mask: As of `forward`.
+            outputs: How many of the own tokens are read.
+
+        Returns:
+            Pixels float `[N, h * w, 256]`, own tokens float `[N, outputs, 256]`.
         """
         own = self.own_tokens(sparse, mask)
         tokens = torch.cat([own, sparse], dim=1)
         if mask is not None:
             mask = F.pad(mask, (own.shape[1], 0), value=True)[:, None, None, :]
         pixels = (image + dense).flatten(2).transpose(1, 2).contiguous()
-        # of the tokens only that of the IoU and the first mask's are read
-        tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs=2)
-        kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
-        logits = _as_image(self._upscale(pixels, kernel), image.shape[-2])
-        return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
+        tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs)
+        return pixels, tokens
 
     def _upscale(self, pixels: Tensor, kernel: Tensor) -> Tensor:
         """Makes the logits of 4 x 4 grandchildren per pixel: `[N, P, C]` and kernels `[N, C / 8]` to `[N, P, 16]`.
@@ -109,7 +162,7 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
 
     def own_tokens(self, sparse: Tensor, mask: Tensor | None) -> Tensor:
         """Gives the IoU token and the mask tokens of each prompt, float `[N, 5, 256]`; SAM's are always the same."""
-        return torch.cat([self.iou_token.weight, self.mask_tokens.weight]).expand(len(sparse), -1, -1)
+        return torch.cat([self.iou_token.weight, self.mask_tokens.weight]).expand(sparse.shape[0], -1, -1)
 
     def freeze_unused(self) -> None:
         """Freezes what a single mask never reaches: the IoU head and the other masks' hypernetworks."""
@@ -123,7 +176,7 @@ MASK_DECODERS: Registry[MaskDecoder] = Registry("mask decoder", ["mask_decoder"]
 def _as_image(logits: Tensor, height: int) -> Tensor:
     """Lays out `[N, h * w, 16]` as `[N, 4h, 4w]`: row and column of pixel, child and grandchild."""
     grid = logits.unflatten(1, (height, -1)).unflatten(3, (2, 2, 2, 2)).permute(0, 1, 3, 5, 2, 4, 6)
-    return grid.reshape(len(logits), 4 * height, -1)
+    return grid.flatten(4).flatten(1, 3)
 
 
 def _as_product(convolution: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:

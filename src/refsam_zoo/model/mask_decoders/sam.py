@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from refsam_zoo.model.mask_decoders.base import MASK_DECODERS, MaskDecoder
 from refsam_zoo.registry import ModelCard
-from refsam_zoo.weights.files import load_into, load_state_dict, select_prefix
+from refsam_zoo.weights.files import load_into
 
 
 @MASK_DECODERS.register(ModelCard("SAM", "part of SAM's checkpoints", "Apache-2.0", "2304.02643"))
@@ -47,7 +47,7 @@ def load_sam_decoder(prompt_encoder: nn.Module, mask_decoder: MaskDecoder, check
     Raises:
         InputError: The file is missing, no checkpoint, or has other keys or shapes.
     """
-    state = load_state_dict(checkpoint)
-    load_into(prompt_encoder, select_prefix(state, "prompt_encoder."), f"{checkpoint} (prompt_encoder)")
+    prompts, masks = mask_decoder.read_checkpoint(checkpoint)
+    load_into(prompt_encoder, prompts, f"{checkpoint} (prompt_encoder)")
     fresh = {n: tensor for n, tensor in mask_decoder.state_dict().items() if n.startswith(mask_decoder.fresh_parts)}
-    load_into(mask_decoder, select_prefix(state, "mask_decoder.") | fresh, f"{checkpoint} (mask_decoder)")
+    load_into(mask_decoder, masks | fresh, f"{checkpoint} (mask_decoder)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -59,15 +61,21 @@ class existence_decoder(MaskDecoder):
         nn.init.constant_(self.existence.bias, 4.0)
 
     def forward(
-        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, mask: Tensor | None
+        self,
+        image: Tensor,
+        positions: list[Tensor],
+        dense: Tensor,
+        sparse: Tensor,
+        mask: Tensor | None,
+        fine: Sequence[Tensor] = (),
     ) -> Decoded:
         """Predicts one mask per prompt; see `MaskDecoder.forward`."""
         decoded = super().forward(image, positions, dense, sparse, mask)
         exists = self.existence(decoded.mask_token)
-        return decoded._replace(low_res_logits=_logit_of_both(exists, decoded.low_res_logits))
+        return decoded._replace(low_res_logits=logit_of_both(exists, decoded.low_res_logits))
 
 
-def _logit_of_both(first: Tensor, second: Tensor) -> Tensor:
+def logit_of_both(first: Tensor, second: Tensor) -> Tensor:
     """`logit(sigmoid(first) * sigmoid(second))`: odds against both are `e^-a + e^-b + e^-(a + b)`."""
     first = first.expand_as(second)
     return -torch.logsumexp(torch.stack([-first, -second, -first - second]), dim=0)

@@ -91,8 +91,11 @@ def warn_truncated(expression: str, tokens: int, limit: int) -> None:
 
 
 def known_unpadded(mask: Tensor) -> bool:
-    """Whether no token of bool `[N, L]` is padding, which saves work; a GPU is not waited for to find out: False."""
-    return mask.device.type == "cpu" and bool(mask.all())
+    """Whether no token of bool `[N, L]` is padding, which saves work.
+
+    False where that is not known: a GPU is not waited for to find out, and a graph being traced is for other masks too.
+    """
+    return mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all())
 
 
 def key_padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:

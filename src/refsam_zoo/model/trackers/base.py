@@ -2,16 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import torch
 from torch import Tensor, nn
 
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.embedding_width import FollowsEmbedding
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.mask_decoders.base import Decoded
 from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry
 
+Track: TypeAlias = Any
+"""What a tracker carries, in RefSAM M tokens, float `[N, M, 256]`; else a named tuple of tensors, each `[N, ...]`."""
+
+
+def selected(track: Track, rows: slice) -> Track:
+    """Picks what is carried for some expressions."""
+    return track[rows] if isinstance(track, Tensor) else type(track)(*(part[rows] for part in track))
+
+
+def joined(tracks: Sequence[Track]) -> Track:
+    """Puts together again what was picked for some expressions each."""
+    if isinstance(tracks[0], Tensor):
+        return torch.cat(list(tracks))
+    return type(tracks[0])(*(torch.cat(parts) for parts in zip(*tracks, strict=True)))
+
 
 class Tracker(FollowsEmbedding, Made, nn.Module):
-    """Carries the target from frame to frame as M tokens, in the paper one."""
+    """Carries the target from frame to frame, as M tokens, in the paper one.
+
+    A tracker of tokens says in `forward` how they are made, and in `prompt` and `dense` how they are used. One that
+    carries something else, or reads more of a frame, replaces `condition` and `remember`.
+    """
+
+    def connect(self, grid: tuple[int, int]) -> None:
+        """Learns height and width of the image embedding in cells; nothing depends on them by default."""
+
+    def condition(self, frames: EncodedFrames, track: Track | None) -> Tensor:
+        """Makes the image embedding that the decoder reads; in RefSAM nothing carried changes it.
+
+        Args:
+            frames: The new frame of each expression: N frames.
+            track: What the previous frame gave; None at the first.
+
+        Returns:
+            float `[N, 256, h, w]`.
+        """
+        return frames.embedding
+
+    def remember(self, decoded: Decoded, track: Track | None, frames: EncodedFrames) -> Track | None:
+        """Makes what is carried to the next frame, by default of the mask token alone.
+
+        Args:
+            decoded: What the decoder found in the frame for N expressions.
+            track: What the previous frame gave; None at the first.
+            frames: The frame of each expression: N frames.
+
+        Returns:
+            Tensors with the N expressions along the first axis, or None where nothing is carried.
+        """
+        return self(decoded.mask_token, track, frames.image)
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor | None:
         """Makes what is carried to the next frame.
@@ -26,16 +79,17 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
         """
         raise NotImplementedError
 
-    def prompt(self, track_token: Tensor) -> Tensor:
+    def prompt(self, track_token: Track) -> Tensor:
         """Picks the tokens that the decoder reads beside the words, in RefSAM all that is carried."""
-        return track_token
+        tokens: Tensor = track_token
+        return tokens
 
-    def dense(self, image: Tensor, track_token: Tensor, language: Language) -> Tensor | None:
+    def dense(self, image: Tensor, track_token: Track, language: Language) -> Tensor | None:
         """Makes what is added to the dense prompt; RefSAM adds nothing.
 
         Args:
             image: Normalised image embedding of the new frame per expression, float `[N, 256, h, w]`.
-            track_token: What the previous frame gave, float `[N, M, 256]`.
+            track_token: What the previous frame gave.
             language: N sentences.
 
         Returns:
