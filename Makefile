@@ -25,7 +25,7 @@ LOWEST_TESTS = tests/private_parts tests/model/tuners tests/model/image_encoders
 PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-lowest lint typing bench docs clean
+.PHONY: help setup demo test coverage test-lowest lint typing bench docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,7 +55,10 @@ overlay = $(BIN)/refsam-zoo segment data/ref_shapes/test/Videos/$(1).mp4 $(2) \
 	--checkpoint runs/demo/checkpoints/last.ckpt --output runs/demo/overlays/$(1)
 
 # compiled modules are kept in any case: the tests start many processes
-test: setup ## Run the tests and print their coverage
+test: setup ## Run the tests
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+coverage: setup ## Run the tests and print their coverage, which takes longer
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=refsam_zoo --cov-report=term:skip-covered $(PYTEST_FLAGS)
 
 test-lowest: $(LOWEST)/.refsam-zoo ## Run some tests with the lowest versions that setup.cfg allows, in .venv-lowest

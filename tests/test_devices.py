@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_sam2 import with_what_it_needs
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -89,7 +90,7 @@ PARTS = [
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: "-".join(part.values()))
 def test_every_composition_segments_on_a_gpu_without_waiting(part: dict[str, Any]) -> None:
-    model = create_model("refsam_vit_tiny", **SMALL | part)
+    model = create_model("refsam_vit_tiny", **with_what_it_needs(SMALL | part))
     with FakeTensorMode(allow_non_fake_inputs=True), Waits() as waits:
         model = model.to("cuda")
         waits.found.clear()  # moving the weights

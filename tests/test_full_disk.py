@@ -217,7 +217,7 @@ def test_weights(name: str, checkpoint: Path, disk: Path, refusal: Refusal) -> N
 
 
 def test_a_data_set(disk: Path, refusal: Refusal) -> None:
-    assert f"{disk / 'data'}: RefShapes cannot be written here: " in refusal(
+    assert f"{disk / 'data'} cannot be written: " in refusal(
         ["synthesize", str(disk / "data"), "--train_videos=2", "--image_size=64", "--frames=6"], "32k"
     )
     assert list(disk.iterdir()) == []

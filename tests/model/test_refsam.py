@@ -6,6 +6,7 @@ import pytest
 import torch
 from segment_anything.modeling import MaskDecoder as PackageDecoder
 from segment_anything.modeling import TwoWayTransformer
+from small_sam2 import with_what_it_needs
 from torch import Tensor
 
 from refsam_zoo.errors import InputError
@@ -20,7 +21,7 @@ SENTENCES = ["the red square", "the very small green circle on the left"]
 
 def small(**parts: str) -> RefSAM:
     torch.manual_seed(0)
-    return create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="full", **parts)
+    return create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="full", **with_what_it_needs(parts))
 
 
 def frames(count: int) -> torch.Tensor:

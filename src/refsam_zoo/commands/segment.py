@@ -13,7 +13,7 @@ from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.outputs import OUTPUTS
 from refsam_zoo.inference.segment import SAVED, segment_video
 from refsam_zoo.inference.segment_folder import clear, require_free
-from refsam_zoo.number_types import FiniteFloat, Probability
+from refsam_zoo.number_types import FiniteFloat, PositiveFloat, PositiveInt, Probability
 from refsam_zoo.precision import Precision, choose_device, computing_in
 from refsam_zoo.systems.base import SystemOrMaker, VideoSegmenter
 from refsam_zoo.systems.inputs import checked_sentences
@@ -38,12 +38,12 @@ def segment(
     also: list[str | Path] | None = None,
     start: str | None = None,
     end: str | None = None,
-    stride: int = 1,
-    fps: float | None = None,
-    max_side: int | None = None,
+    stride: PositiveInt = 1,
+    fps: PositiveFloat | None = None,
+    max_side: PositiveInt | None = None,
     raw: str | None = None,
     raw_pixels: str = "rgb24",
-    raw_fps: float = 25.0,
+    raw_fps: PositiveFloat = 25.0,
     video_backend: Backend = "auto",
     save: Sequence[str] | str = ",".join(SAVED),
     overlay: bool = True,

@@ -133,8 +133,8 @@ class sam2_memory(Tracker):
         shape = torch.Size([1, CHANNELS, *embedding.shape[-2:]])
         places = self._places(shape, embedding).flatten(2).transpose(1, 2)
         # the first frame has the last encoding, the one t frames ago the encoding t - 1
-        ages = [MEMORIES - 1, *range(kept - 2, -1, -1)]
-        times = self.memory_temporal_positional_encoding[ages].view(kept, 1, CHANNELS)
+        encodings = self.memory_temporal_positional_encoding
+        times = torch.cat([encodings[-1:], encodings[: kept - 1].flip(0)]).view(kept, 1, CHANNELS)
         placed = (places + times).flatten(0, 1).expand(count, -1, -1)
         return track.maps.flatten(1, 2).to(embedding.dtype), placed
 
