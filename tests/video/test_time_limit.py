@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -32,6 +35,28 @@ def test_progress_extends_the_limit() -> None:
         return len(done)
 
     assert within(0.5, slowly, "it", lambda: len(done)) == 8
+
+
+STOPPED = """
+import time
+from refsam_zoo.video.time_limit import within
+def read():
+    print("begun", flush=True)
+    for _ in range(6):
+        time.sleep(0.1)
+    return "read"
+print(within(2, read, "it"))
+"""
+
+
+def test_a_pause_of_the_whole_process_does_not_count() -> None:
+    with subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.communicate(timeout=60)[0] == "read\n"
 
 
 class HangingReader(VideoReader):

@@ -10,6 +10,9 @@ from refsam_zoo.errors import InputError
 
 T = TypeVar("T")
 
+_LOOKS = 60
+"""How often within the limit the wait is interrupted."""
+
 
 class TimeLimitError(InputError):
     """A decoder gave no sign of life; it may still be at work and must not be touched again."""
@@ -21,6 +24,8 @@ def within(
     """Does something in a thread of its own and waits no longer than a given time for a sign of life.
 
     A thread that hangs inside a decoder cannot be ended; it is left behind and does not keep the process alive.
+    Where the whole process stands still meanwhile (a laptop that sleeps, a machine that is moved), that is no fault of
+    the decoder's: the wait is cut into pieces, and a pause of any length uses up one of them.
 
     Args:
         seconds: Longest wait for the end or for progress; None for no limit.
@@ -46,12 +51,13 @@ def within(
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
-    seen = progress()
+    seen, left = progress(), _LOOKS
     thread.start()
-    thread.join(seconds)
-    while thread.is_alive() and progress() != seen:
-        seen = progress()
-        thread.join(seconds)
+    while thread.is_alive() and left:
+        thread.join(seconds / _LOOKS)
+        left -= 1
+        if progress() != seen:
+            seen, left = progress(), _LOOKS
     if errors:
         raise errors[0]
     if not results:
