@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from refsam_zoo.inference.segment_folder import clear, require_free
 from refsam_zoo.number_types import FiniteFloat, PositiveFloat, PositiveInt, Probability
 from refsam_zoo.precision import Precision, choose_device, computing_in
 from refsam_zoo.systems.base import SystemOrMaker, VideoSegmenter
+from refsam_zoo.systems.choice import chosen_system, ready_system
 from refsam_zoo.systems.inputs import checked_sentences
-from refsam_zoo.systems.refsam import refsam
 from refsam_zoo.video.frame_choice import FrameChoice
 from refsam_zoo.video.readers import Backend
 from refsam_zoo.video.sources import RawFrames, find_sources, open_frames
@@ -91,7 +91,7 @@ def segment(
             one without its weights, a damaged frame.
     """
     output, sentences = Path(output), checked_sentences(expressions)
-    chosen = _chosen(checkpoint, system, threshold)
+    chosen = chosen_system(checkpoint, system, threshold)
     outputs = _chosen_outputs(save, overlay)
     target = choose_device(device)
     frames = {"start": start, "end": end, "stride": stride, "fps": fps, "max_side": max_side}
@@ -104,11 +104,7 @@ def segment(
 
     @cache
     def ready() -> VideoSegmenter[Any]:
-        made = chosen if isinstance(chosen, VideoSegmenter) else chosen()
-        made.model.to(target)
-        if compile:
-            made.compile()
-        return made
+        return ready_system(chosen, target, compile)
 
     def segment_one(source: str, folder: Path) -> None:
         with open_frames(source, video_backend, raw_frames) as stream:
@@ -174,14 +170,3 @@ def _chosen_outputs(save: Sequence[str] | str, overlay: bool) -> dict[str, str]:
     if not outputs:
         raise InputError(f"--save names nothing to write (valid: {', '.join(OUTPUTS)})")
     return outputs
-
-
-def _chosen(checkpoint: Path | str | None, system: SystemOrMaker | None, threshold: float) -> SystemOrMaker:
-    if (checkpoint is None) == (system is None):
-        given = "both were given" if system else "neither was given"
-        raise InputError(f"give --checkpoint FILE or --system NAME, which segments the video; {given}")
-    if system is None:
-        return partial(refsam, str(checkpoint), threshold)
-    if threshold:
-        raise InputError("--threshold goes with --checkpoint; a system has options of its own: --system.threshold")
-    return system

@@ -69,7 +69,7 @@ def segment_video(
             output is unknown, or an earlier call had other arguments.
     """
     output, sentences = Path(output), checked_sentences(expressions)
-    facts = _facts(system, video, sentences)
+    facts = video_facts(system, video, sentences)
     asked = {"video": video.name, "size": video.size, "sentences": sentences, "min_score": min_score}
     file = UnfinishedFile(output, system, {**asked, **(settings or {})})
     with logging_redirect_tqdm(), torch.inference_mode():  # warnings go above the progress bar
@@ -100,7 +100,8 @@ def segment_video(
     return kept.frames
 
 
-def _facts(system: VideoSegmenter[Any], video: FrameStream, sentences: Sequence[str]) -> VideoFacts:
+def video_facts(system: VideoSegmenter[Any], video: FrameStream, sentences: Sequence[str]) -> VideoFacts:
+    """Gathers what outputs are told before the first frame."""
     return VideoFacts(
         video.name,
         video.size,

@@ -1,0 +1,92 @@
+// The list of sentences: a colour, a field and a strip of the frames in which it was found for each.
+
+import { isEmpty } from "./masks.js";
+
+export class Sentences {
+  constructor({ list, add, colours, most, longest }) {
+    Object.assign(this, { list, addButton: add, colours, most, longest });
+    add.addEventListener("click", () => this.add("").focus());
+  }
+
+  /** Begins anew with some sentences. */
+  reset(texts) {
+    this.list.replaceChildren();
+    texts.slice(0, this.most).forEach((text) => this.add(text));
+  }
+
+  add(text) {
+    const row = document.createElement("li");
+    const colour = Object.assign(document.createElement("span"), { className: "colour" });
+    const field = Object.assign(document.createElement("input"), {
+      type: "text", value: text, maxLength: this.longest, placeholder: "the dog on the left", autocomplete: "off",
+    });
+    const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "✕" });
+    const strip = Object.assign(document.createElement("canvas"), { className: "strip", width: 1, height: 1 });
+    strip.setAttribute("aria-hidden", "true");
+    const score = Object.assign(document.createElement("span"), { className: "score" });
+    remove.addEventListener("click", () => this.remove(row));
+    row.append(colour, field, remove, strip, score);
+    this.list.append(row);
+    this.number();
+    return field;
+  }
+
+  remove(row) {
+    const next = (row.nextElementSibling ?? row.previousElementSibling)?.querySelector("input");
+    row.remove();
+    if (!this.list.children.length) this.add("");
+    this.number();
+    (next ?? this.list.querySelector("input")).focus();
+  }
+
+  number() {
+    [...this.list.children].forEach((row, index) => {
+      row.style.setProperty("--colour", `rgb(${this.colour(index)})`);
+      row.querySelector("input").setAttribute("aria-label", `Sentence ${index + 1}`);
+      row.querySelector("button").setAttribute("aria-label", `Remove sentence ${index + 1}`);
+    });
+    this.addButton.disabled = this.list.children.length >= this.most;
+  }
+
+  colour(index) {
+    return this.colours[index % this.colours.length];
+  }
+
+  /** Takes rows without words away; gives the texts of the others. */
+  take() {
+    const empty = [...this.list.children].filter((row) => !row.querySelector("input").value.trim());
+    if (empty.length < this.list.children.length) empty.forEach((row) => row.remove());
+    this.number();
+    return [...this.list.querySelectorAll("input")].map((field) => field.value.trim()).filter(Boolean);
+  }
+
+  /** Empties the strips from a frame on. */
+  begin(first, frames) {
+    for (const row of this.list.children) {
+      const strip = row.querySelector(".strip");
+      if (first) strip.getContext("2d").clearRect(first, 0, frames, 1);
+      else strip.width = frames;
+      row.querySelector(".score").textContent = "";
+    }
+  }
+
+  /** Marks where a frame's sentences were found. */
+  mark(found) {
+    found.masks.forEach((mask, index) => {
+      const context = this.list.children[index]?.querySelector(".strip").getContext("2d");
+      if (!context) return;
+      context.fillStyle = `rgb(${this.colour(index)})`;
+      context.clearRect(found.frame, 0, 1, 1);
+      if (!isEmpty(mask)) context.fillRect(found.frame, 0, 1, 1);
+    });
+  }
+
+  /** Tells the scores of the frame that is shown. */
+  tell(found) {
+    [...this.list.children].forEach((row, index) => {
+      const mask = found?.masks[index];
+      row.querySelector(".score").textContent = mask === undefined ? ""
+        : isEmpty(mask) ? "not in this frame" : `in this frame, score ${found.scores[index].toFixed(2)}`;
+    });
+  }
+}
