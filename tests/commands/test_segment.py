@@ -213,6 +213,24 @@ def test_several_videos_have_folders_of_their_own_and_a_broken_one_stops_none(
     assert written(output / "clip-2").shape == (3, 2, *SIZE)
 
 
+def test_frames_together(
+    video: Path, frames: list[np.ndarray], clipseg_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    system = create_system("clipseg", weights=clipseg_folder)
+    original = type(system).segment
+
+    def counted(self: VideoSegmenter[Any], images: Tensor, track: Any) -> Iterator[Found]:
+        given.append(len(images))
+        return original(self, images, track)
+
+    monkeypatch.setattr(type(system), "segment", counted)
+    command = ["segment", str(video), *SENTENCES, "--system=clipseg", f"--system.weights={clipseg_folder}"]
+    assert main([*command, "--device=cpu", "--batch=2", "--no-overlay", f"--output={tmp_path / 'out'}"]) == 0
+    assert given == [2, 1]
+    assert (written(tmp_path / "out") != expected_of(system, frames)).mean() < 1e-3
+
+
 def test_a_part_of_a_video(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "own_system", sys.modules[__name__])
     given = ["--system=own_system.BrightPixels", "--start=1f", "--stride=1", "--fps=30", "--max_side=24", "--quiet"]

@@ -122,6 +122,17 @@ def whole(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+def test_frames_together_may_be_more_or_fewer_than_before_the_stop(video: Path, whole: Path, tmp_path: Path) -> None:
+    stopped = Counting()
+    stopped.stop_at = 13
+    with pytest.raises(KeyboardInterrupt):
+        run(stopped, video, tmp_path, resume=True, batch=3)
+    last = Counting()
+    assert run(last, video, tmp_path, resume=True, batch=5) == FRAMES
+    assert last.computed == list(range(9, FRAMES))
+    check_equal(tmp_path, whole)
+
+
 @pytest.mark.parametrize("stops", [[0], [3], [8], [13], [21], [5, 6, 18]])
 def test_files_are_those_of_a_run_never_stopped(stops: list[int], video: Path, whole: Path, tmp_path: Path) -> None:
     for stop in stops:

@@ -11,7 +11,7 @@ from typing import Any
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.outputs import OUTPUTS
-from refsam_zoo.inference.segment import SAVED, segment_video
+from refsam_zoo.inference.segment import FRAMES_AT_ONCE, SAVED, segment_video
 from refsam_zoo.inference.segment_folder import clear, require_free
 from refsam_zoo.number_types import FiniteFloat, PositiveFloat, PositiveInt, Probability
 from refsam_zoo.precision import Precision, choose_device, computing_in
@@ -33,6 +33,7 @@ def segment(
     device: str = "auto",
     precision: Precision | None = None,
     compile: bool = False,
+    batch: PositiveInt = FRAMES_AT_ONCE,
     threshold: FiniteFloat = 0.0,
     min_score: Probability = 0.0,
     also: list[str | Path] | None = None,
@@ -68,6 +69,8 @@ def segment(
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
         precision: "32-true" or "bf16-mixed"; if not given, bfloat16 where the hardware computes in it.
         compile: Compile the parts that take the time: the first frames take minutes, later ones less time.
+        batch: Frames that the system gets together: RefSAM and CLIPSeg encode them together, which takes more memory.
+            The masks are the same.
         threshold: With a checkpoint, the logit above which a pixel belongs to the object.
         min_score: Masks of a lower score, 0 to 1, become empty.
         also: More videos, of any kind: `--also+ b.mp4 --also+ c.mp4`.
@@ -121,6 +124,7 @@ def segment(
                 folder,
                 save=list(outputs),
                 min_score=min_score,
+                batch=batch,
                 resume=resume,
                 quiet=quiet,
                 settings=settings,

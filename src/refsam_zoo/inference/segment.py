@@ -31,7 +31,7 @@ SAVED = ("masks", "overlay", "still")
 """Outputs that are written unless others are asked for."""
 
 FRAMES_BETWEEN_SAVES = 32
-"""Frames that are computed again, at most, when a run goes on where an earlier one was stopped."""
+"""Frames that are computed again, at most, when a run goes on where an earlier one was stopped; or a larger batch."""
 
 
 def segment_video(
@@ -42,6 +42,7 @@ def segment_video(
     *,
     save: Sequence[str] = SAVED,
     min_score: float = 0.0,
+    batch: int = FRAMES_AT_ONCE,
     resume: bool = False,
     quiet: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -57,6 +58,7 @@ def segment_video(
         output: Folder for the result.
         save: Names of outputs, see `OUTPUTS`.
         min_score: Masks of a lower score, 0..1, become empty.
+        batch: Frames that the system gets together.
         resume: Whether to go on where an earlier call with the same arguments was stopped, if there was one.
         quiet: Whether to show no progress bar.
         settings: What else the masks depend on, and must be the same when a later call goes on.
@@ -85,7 +87,7 @@ def segment_video(
             begin, track = earlier.frames, earlier.track
         kept.frames = outputs.frames
         stack.enter_context(logging_redirect_tqdm())
-        batches = stack.enter_context(closing(read_ahead(video.batches(FRAMES_AT_ONCE), BATCHES_AHEAD)))
+        batches = stack.enter_context(closing(read_ahead(video.batches(batch), BATCHES_AHEAD)))
         bar = stack.enter_context(tqdm(desc=video.name, total=video.length, unit="frame", disable=quiet))
 
         def save_state(frames: int) -> None:
@@ -127,7 +129,7 @@ def _segmented(
     Args:
         system: Finds the masks.
         batches: All frames of the video.
-        begin: Frames that the track has seen; a batch ends with the last of them.
+        begin: Frames that the track has seen.
         track: The system's; it is changed in place.
         save: Called now and then with the number of frames that the track has seen, all of which were given.
     """
@@ -136,12 +138,13 @@ def _segmented(
     def pictures() -> Iterator[np.ndarray]:
         position, saved = 0, begin
         for batch in batches:
-            if position >= begin:
-                if position >= saved + FRAMES_BETWEEN_SAVES:
-                    save(position)
-                    saved = position
-                under_way.extend(batch)
-                yield np.stack([frame.picture for frame in batch])
+            if position >= saved + FRAMES_BETWEEN_SAVES:
+                save(position)
+                saved = position
+            unseen = batch[max(0, begin - position) :]
+            if unseen:
+                under_way.extend(unseen)
+                yield np.stack([frame.picture for frame in unseen])
             position += len(batch)
 
     for position, found in enumerate(system.follow(pictures(), track), begin):
