@@ -129,8 +129,10 @@ async function download(name, button) {
 
 function offer() {
   for (const { name, what } of settings.outputs) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: name, title: what });
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+    button.setAttribute("aria-description", what);
     button.addEventListener("click", () => attempt(() => download(name, button)));
+    for (const kind of ["focus", "mouseenter"]) button.addEventListener(kind, () => { $("what").textContent = `${name}: ${what}`; });
     const item = document.createElement("li");
     item.append(button);
     $("outputs").append(item);
