@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
+from refsam_zoo.systems.corrections import Correction
 from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
 from refsam_zoo.types import ClipBatch
 
@@ -84,10 +85,12 @@ class VideoSegmenter(ABC, Generic[Track]):
     Attributes:
         frames_at_once: Frames that `window` hands over together.
         score_meaning: What the scores say, in words.
+        takes_corrections: Whether `start_object` and `correct` work: whether its decoder takes points, boxes and masks.
     """
 
     frames_at_once: int = 4
     score_meaning: str = "how sure the system is of the mask, 0 to 1"
+    takes_corrections: bool = False
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -122,6 +125,37 @@ class VideoSegmenter(ABC, Generic[Track]):
         Yields:
             What is found in each frame, in order, on any device.
         """
+
+    def start_object(self) -> Track:
+        """Begins with a thing without a sentence, which is nowhere until `correct` shows where it is.
+
+        Raises:
+            InputError: The system takes no corrections.
+        """
+        raise self.refusal()
+
+    def correct(self, image: Tensor, track: Track, row: int, correction: Correction) -> Found:
+        """Segments a target once more in the frame last segmented, as it is shown; later frames follow that.
+
+        Args:
+            image: That frame, RGB, uint8 `[1, 3, H, W]`, on any device.
+            track: As `segment` left it after that frame; it is changed in place.
+            row: Which of the track's targets.
+            correction: All that was shown of it in this frame.
+
+        Returns:
+            The target alone: mask bool `[1, H, W]`, score float `[1]`.
+
+        Raises:
+            InputError: The system takes no corrections.
+        """
+        raise self.refusal()
+
+    def refusal(self) -> InputError:
+        """What is said where a system takes no corrections."""
+        return InputError(
+            f"system {type(self).__name__} takes no points, boxes or masks; RefSAM's and grounded_sam2 do"
+        )
 
     def segment_together(self, images: Tensor, tracks: Sequence[Track]) -> Iterator[Found]:
         """Segments the next frames of a video for sentences that began at different frames.

@@ -31,6 +31,11 @@ def joined(tracks: Sequence[Track]) -> Track:
     return type(tracks[0])(*(torch.cat(parts) for parts in zip(*tracks, strict=True)))
 
 
+def replaced(track: Track, row: int, latest: Track) -> Track:
+    """Puts what is carried for one expression in the place of what was."""
+    return joined([selected(track, slice(row)), latest, selected(track, slice(row + 1, None))])
+
+
 class Tracker(FollowsEmbedding, Made, nn.Module):
     """Carries the target from frame to frame, as M tokens, in the paper one.
 

@@ -177,7 +177,8 @@ class sam2_memory(Tracker):
         size = [16 * side for side in embedding.shape[-2:]]
         logits = F.interpolate(decoded.low_res_logits[:, None].float(), size, mode="bilinear", align_corners=False)
         # SAM 2 takes the mask of a prompted frame for certain, and in training no mask
-        mask = (logits > 0).to(embedding.dtype) if first and not self.training else logits.sigmoid().to(embedding.dtype)
+        certain = (first or decoded.certain) and not self.training
+        mask = (logits > 0).to(embedding.dtype) if certain else logits.sigmoid().to(embedding.dtype)
         encoded, _ = self.memory_encoder(embedding, mask * _MASK_SCALE + _MASK_BIAS)
         if self.occlusion_spatial_embedding_parameter is not None:
             encoded = encoded + ((1 - present) * self.occlusion_spatial_embedding_parameter)[..., None, None]
