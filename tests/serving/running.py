@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,8 @@ class Visitor:
     def bring(self, film: Path) -> Any:
         return self.json("POST", "/clips", film.read_bytes(), 201)
 
-    def run(self, clip: Mapping[str, Any], *sentences: str) -> None:
-        self.json("POST", f"/clips/{clip['id']}/run", {"sentences": sentences}, 202)
+    def run(self, clip: Mapping[str, Any], *sentences: str, marks: Sequence[Any] = ()) -> None:
+        self.json("POST", f"/clips/{clip['id']}/run", {"sentences": sentences, "marks": marks}, 202)
 
     @contextmanager
     def following(self, clip: Mapping[str, Any]) -> Iterator[Iterator[tuple[str, Any]]]:

@@ -22,20 +22,19 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.inference.legend import COLOURS
 from refsam_zoo.inference.outputs import OUTPUTS
 from refsam_zoo.serving.clip_store import ClipStore, FullError
-from refsam_zoo.serving.clips import Clip, GoneError, Run
+from refsam_zoo.serving.clips import Clip, GoneError
 from refsam_zoo.serving.downloads import write_output
 from refsam_zoo.serving.events import events_of
 from refsam_zoo.serving.limits import Limits
+from refsam_zoo.serving.questions import LONGEST_SENTENCE, read_question
 from refsam_zoo.serving.samples import SAMPLES, write_sample
 from refsam_zoo.serving.segmenting import SegmentingThread
 from refsam_zoo.serving.uploads import TooLargeError, limited_body, plain_name, save_upload
 from refsam_zoo.systems.base import VideoSegmenter
-from refsam_zoo.systems.inputs import checked_sentences
 
 PAGE = Path(__file__).parent / "page"
 LONGEST_REQUEST = 100_000
 """Bytes of a request that brings no clip."""
-LONGEST_SENTENCE = 500
 STATUS = {TooLargeError: 413, GoneError: 404, FullError: 503}
 """What HTTP calls these mistakes; others are 400."""
 CLIENT_GONE = 499
@@ -102,6 +101,7 @@ class Application:
         return JSONResponse(
             {
                 "system": type(self._segmenting.system).__name__,
+                "takes_marks": self._segmenting.system.takes_corrections,
                 "upload_mb": self._limits.upload_mb,
                 "seconds": self._limits.seconds,
                 "sentences": self._limits.sentences,
@@ -156,18 +156,9 @@ class Application:
     async def _run(self, request: Request) -> Response:
         clip = self._clip(request)
         asked = await _json_body(request)
-        self._segmenting.submit(clip, Run(self._sentences(asked.get("sentences"))))
+        takes_marks = self._segmenting.system.takes_corrections
+        self._segmenting.submit(clip, read_question(asked, clip.size, clip.length, self._limits.sentences, takes_marks))
         return JSONResponse({}, 202)
-
-    def _sentences(self, given: object) -> tuple[str, ...]:
-        if not isinstance(given, list):
-            raise InputError('say what to look for: {"sentences": ["the red car"]}')
-        sentences = checked_sentences(given)
-        if len(sentences) > self._limits.sentences:
-            raise InputError(f"at most {self._limits.sentences} sentences are taken, not {len(sentences)}")
-        if max(map(len, sentences)) > LONGEST_SENTENCE:
-            raise InputError(f"a sentence has at most {LONGEST_SENTENCE} characters")
-        return tuple(sentences)
 
     async def _stop(self, request: Request) -> Response:
         if run := self._clip(request).run:

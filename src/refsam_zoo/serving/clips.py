@@ -10,9 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import simplejpeg
@@ -20,6 +18,7 @@ import simplejpeg
 from refsam_zoo.errors import InputError
 from refsam_zoo.output_files import write_whole
 from refsam_zoo.serving.limits import Limits
+from refsam_zoo.serving.runs import Run
 from refsam_zoo.serving.uploads import require_video
 from refsam_zoo.systems.base import FrameMasks
 from refsam_zoo.video.base import exact_rate
@@ -29,37 +28,10 @@ from refsam_zoo.video.readers import open_video
 from refsam_zoo.video.run_lengths import RunLengths
 
 JPEG_QUALITY = 90
-State = Literal["waiting", "running", "finished", "stopped", "failed"]
 
 
 class GoneError(InputError):
     """The clip is not here any more, or never was."""
-
-
-@dataclass(eq=False)
-class Run:
-    """One pass of the system over a clip.
-
-    Attributes:
-        sentences: What it looks for.
-        first: The first frame that it computes.
-        frames: How many frames have masks, those before `first` included.
-        state: How far it is.
-        message: What went wrong, for the visitor.
-        stop: Set where nobody wants it any more.
-    """
-
-    sentences: tuple[str, ...]
-    first: int = 0
-    frames: int = 0
-    state: State = "waiting"
-    message: str = ""
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will come of it."""
-        return self.state in ("finished", "stopped", "failed")
 
 
 class Clip:

@@ -15,7 +15,8 @@ from refsam_zoo.inference.outputs import OUTPUTS, SegmentedFrame
 from refsam_zoo.inference.outputs.base import UNFINISHED
 from refsam_zoo.inference.segment import video_facts
 from refsam_zoo.inference.segment_folder import write_listing
-from refsam_zoo.serving.clips import Clip, Run
+from refsam_zoo.serving.clips import Clip
+from refsam_zoo.serving.runs import Run
 from refsam_zoo.systems.base import VideoSegmenter
 
 
@@ -37,7 +38,7 @@ def write_output(clip: Clip, run: Run, system: VideoSegmenter[Any], name: str, s
     """
     folder, count = Path(tempfile.mkdtemp(dir=clip.folder)), run.frames
     with clip.open() as video:
-        facts = replace(video_facts(system, video, run.sentences), name=clip.name, goes_on=count < clip.length)
+        facts = replace(video_facts(system, video, run.question.sentences), name=clip.name, goes_on=count < clip.length)
         with OpenOutputs([name], folder, facts) as outputs:
             for position, frame in enumerate(islice(video.frames(), count)):
                 if stop.is_set():

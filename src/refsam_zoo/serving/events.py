@@ -29,7 +29,7 @@ async def events_of(clip: Clip, segmenting: SegmentingThread) -> AsyncIterator[s
             clip.changed.clear()
             if clip.run is not run and clip.run is not None:
                 run, sent, queued, ended = clip.run, clip.run.first, -1, False
-                yield _event("run", json.dumps({"sentences": run.sentences, "first": run.first}))
+                yield _event("run", json.dumps({"sentences": run.question.sentences, "first": run.first}))
             if run is not None and not ended:
                 ends = run.ended  # asked first: no frame comes after it
                 if run.state == "waiting" and queued != (ahead := segmenting.ahead_of(run)):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
 import torch
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.serving.clips import Clip, GoneError, Run
+from refsam_zoo.serving.clips import Clip, GoneError
+from refsam_zoo.serving.earlier_tracks import EarlierTracks
+from refsam_zoo.serving.questions import Question
+from refsam_zoo.serving.runs import Run
 from refsam_zoo.systems.base import VideoSegmenter
-from refsam_zoo.video.frame_stream import Frame, FrameStream
+from refsam_zoo.systems.session import VideoSession
 
 _logger = logging.getLogger(__name__)
 
@@ -32,13 +33,15 @@ class SegmentingThread:
         self.system = system
         self._computing = computing
         self._runs: list[Run] = []
+        self._at_work: Clip | None = None
+        self._earlier = EarlierTracks()
         self._pool = ThreadPoolExecutor(1, "segmenting")
 
-    def submit(self, clip: Clip, run: Run) -> None:
+    def submit(self, clip: Clip, question: Question) -> None:
         """Queues a run, in the place of the clip's earlier one, which is stopped."""
         if clip.run is not None:
             clip.run.stop.set()
-        clip.run = run
+        clip.run = run = Run.after(clip.run, question)
         self._runs.append(run)
         self._pool.submit(self._work, clip, run)
         clip.notify()
@@ -56,7 +59,7 @@ class SegmentingThread:
 
     def _work(self, clip: Clip, run: Run) -> None:
         try:
-            with clip.hold(), self._computing():
+            with clip.hold(), self._computing(), torch.inference_mode():
                 run.state = "running"
                 clip.notify()
                 self._segment(clip, run)
@@ -76,17 +79,31 @@ class SegmentingThread:
             clip.notify()
 
     def _segment(self, clip: Clip, run: Run) -> None:
-        under_way = deque[Frame]()
-
-        def pictures(video: FrameStream) -> Iterator[np.ndarray]:
-            for frame in video.frames():
-                under_way.append(frame)
-                yield frame.picture
-
+        session = VideoSession(self.system, run.question.sentences)
+        begin = self._go_back(clip, run, session)
         with clip.open() as video:
-            for position, found in enumerate(self.system.stream(pictures(video), run.sentences)):
+            for position, frame in enumerate(video.frames()):
                 if run.stop.is_set():
                     return
-                clip.write(position, found, float(under_way.popleft().time))
-                run.frames = position + 1
-                clip.notify()
+                if position < begin:
+                    continue
+                self._earlier.add(position, session.tracks)
+                found = session(frame.picture)
+                for mark in run.question.of(position):
+                    found = session.correct(mark.sentence, mark.points, mark.wanted, mark.box)
+                if position >= run.first:
+                    clip.write(position, found, float(frame.time))
+                    run.frames = position + 1
+                    clip.notify()
+
+    def _go_back(self, clip: Clip, run: Run, session: VideoSession) -> int:
+        """Brings a session to a frame at or before the first one that is wanted; gives that frame.
+
+        Tracks are kept of one clip, the one at work last: memory does not grow with visitors.
+        """
+        if clip is not self._at_work or run.first == 0:
+            self._at_work, self._earlier = clip, EarlierTracks()
+        if (earlier := self._earlier.before(run.first)) is None:
+            return 0
+        begin, session.tracks = earlier
+        return begin

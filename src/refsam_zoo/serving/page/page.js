@@ -1,11 +1,12 @@
 // The page: bring a clip, ask, watch, take home.
 
+import { Corrections } from "./corrections.js";
 import { Player } from "./player.js";
 import { Sentences } from "./sentences.js";
 import * as server from "./server.js";
 
 const $ = (id) => document.getElementById(id);
-let settings, sentences, clip, source;
+let settings, sentences, corrections, clip, source, asked;
 
 const player = new Player({
   canvas: $("canvas"), slider: $("frame"), play: $("play"), position: $("position"),
@@ -37,17 +38,19 @@ function arrive(arrived) {
   $("facts").textContent = `${clip.name}: ${clip.width}x${clip.height}, ${clip.frames} frames, ${clip.seconds.toFixed(1)} s`;
   sentences.reset(clip.suggestions.length ? clip.suggestions.slice(0, 2) : [""]);
   say("");
+  $("correct").hidden = $("uncorrectable").hidden = true;
   source = server.follow(clip, { run, queue, frame, end, lost });
   player.open(clip);
-  $("sentences").querySelector("input").focus();
+  corrections.clear();
+  $("sentences").querySelector("[type=text]").focus();
 }
 
 function leave() {
   source?.close();
   if (clip) server.remove(`clips/${clip.id}`).catch(() => {}); // it is gone already
   clip = source = null;
-  player.close();
   busy(false);
+  player.close();
   $("arrival").hidden = false;
   $("stage").hidden = $("panel").hidden = true;
   $("file").value = "";
@@ -56,13 +59,15 @@ function leave() {
 
 function busy(running) {
   $("find").hidden = running;
+  corrections.taking = !running && settings.takes_marks && player.frames.length > 0;
   $("stop").hidden = $("progress").hidden = !running;
   for (const part of $("sentences").querySelectorAll("input, button")) part.disabled = running;
   $("add").disabled = running || $("sentences").children.length >= settings.sentences;
 }
 
-function run({ sentences: asked, first }) {
-  player.begin(first, asked.map((_, index) => sentences.colour(index)));
+function run({ sentences: texts, first }) {
+  asked = texts;
+  player.begin(first, texts.map((_, index) => sentences.colour(index)));
   sentences.begin(first, clip.frames);
   Object.assign($("progress"), { max: clip.frames, value: first });
   $("results").hidden = first === 0;
@@ -86,6 +91,8 @@ function end({ state, message }) {
   busy(false);
   $("find").textContent = "Find again";
   const count = player.frames.length;
+  $("correct").hidden = !corrections.ready;
+  $("uncorrectable").hidden = settings.takes_marks;
   say({ finished: `Done: ${count} frames.`, stopped: `Stopped after ${count} frames.`, failed: "" }[state]);
   if (state === "failed") complain(new Error(message));
 }
@@ -96,6 +103,21 @@ function lost() {
   leave();
   complain(new Error("The connection was lost, and with it the clip was deleted. Bring it again."));
 }
+
+/** Tells how many marks wait to be applied. */
+function marked() {
+  const count = corrections?.waiting.length ?? 0;
+  $("apply").disabled = $("undo").disabled = !corrections?.ready || !count;
+  $("apply").textContent = count > 1 ? `Apply ${count} marks` : "Apply";
+}
+
+async function ask() {
+  const texts = sentences.take();
+  corrections.clear();
+  await server.post(`clips/${clip.id}/run`, { sentences: texts });
+}
+
+const apply = () => server.post(`clips/${clip.id}/run`, { sentences: asked, marks: corrections.take() });
 
 async function send(file) {
   if (file.size > settings.upload_mb * 1e6) {
@@ -151,8 +173,13 @@ function listen() {
   $("stop").addEventListener("click", () => attempt(() => server.post(`clips/${clip.id}/stop`)));
   $("panel").addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(() => server.post(`clips/${clip.id}/run`, { sentences: sentences.take() }));
+    attempt(ask);
   });
+  $("panel").addEventListener("keydown", (event) => { // Enter on a choice would ask anew
+    if (event.key === "Enter" && event.target.type === "radio") event.preventDefault();
+  });
+  $("apply").addEventListener("click", () => attempt(apply));
+  $("undo").addEventListener("click", () => corrections.undo());
   for (const kind of ["dragover", "dragleave", "drop"]) {
     $("drop").addEventListener(kind, (event) => {
       event.preventDefault();
@@ -166,6 +193,10 @@ attempt(async () => {
   settings = await (await server.get("settings")).json();
   sentences = new Sentences({
     list: $("sentences"), add: $("add"), colours: settings.colours, most: settings.sentences, longest: settings.longest_sentence,
+    marking: settings.takes_marks,
+  });
+  corrections = new Corrections({
+    canvas: $("canvas"), player, chosen: () => sentences.chosen, wanted: () => $("belongs").checked, changed: marked, say,
   });
   $("system").textContent = settings.system;
   $("limits").textContent = `mp4, mov, webm, mkv, avi or gif, up to ${settings.upload_mb} MB and ${settings.seconds} seconds`;

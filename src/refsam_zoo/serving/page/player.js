@@ -6,7 +6,10 @@ const SMALLEST_SHOWN = 720; // pixels of the longer side; smaller frames are enl
 const BITMAPS = 24; // decoded pictures kept; the others wait as JPEG
 
 export class Player {
-  /** `shown` is called with the number of each frame that is drawn, null for none. */
+  /**
+   * `shown` is called with the number of each frame that is drawn, null for none, and `decorate`, where somebody sets it,
+   * to draw more on it.
+   */
   constructor({ canvas, slider, play, position, shown }) {
     Object.assign(this, { canvas, slider, play, position, shown });
     this.layer = document.createElement("canvas");
@@ -87,6 +90,7 @@ export class Player {
     context.drawImage(picture, 0, 0, this.canvas.width, this.canvas.height);
     const found = this.frames[number];
     found?.masks.forEach((mask, index) => this.drawMask(context, mask, this.colours[index]));
+    if (found) this.decorate?.(context, number);
     this.slider.value = number;
     this.say(number);
     this.canvas.dataset.frame = found ? number : "";

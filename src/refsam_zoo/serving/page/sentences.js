@@ -3,8 +3,9 @@
 import { isEmpty } from "./masks.js";
 
 export class Sentences {
-  constructor({ list, add, colours, most, longest }) {
-    Object.assign(this, { list, addButton: add, colours, most, longest });
+  /** `marking` says whether one of them can be chosen, to be corrected. */
+  constructor({ list, add, colours, most, longest, marking }) {
+    Object.assign(this, { list, addButton: add, colours, most, longest, marking });
     add.addEventListener("click", () => this.add("").focus());
   }
 
@@ -16,7 +17,10 @@ export class Sentences {
 
   add(text) {
     const row = document.createElement("li");
-    const colour = Object.assign(document.createElement("span"), { className: "colour" });
+    const colour = Object.assign(
+      document.createElement(this.marking ? "input" : "span"),
+      { className: "colour", ...(this.marking && { type: "radio", name: "corrected", checked: !this.list.children.length }) },
+    );
     const field = Object.assign(document.createElement("input"), {
       type: "text", value: text, maxLength: this.longest, placeholder: "the dog on the left", autocomplete: "off",
     });
@@ -32,17 +36,19 @@ export class Sentences {
   }
 
   remove(row) {
-    const next = (row.nextElementSibling ?? row.previousElementSibling)?.querySelector("input");
+    const next = (row.nextElementSibling ?? row.previousElementSibling)?.querySelector("[type=text]");
     row.remove();
     if (!this.list.children.length) this.add("");
     this.number();
-    (next ?? this.list.querySelector("input")).focus();
+    if (this.marking && this.chosen < 0) this.list.querySelector(".colour").checked = true;
+    (next ?? this.list.querySelector("[type=text]")).focus();
   }
 
   number() {
     [...this.list.children].forEach((row, index) => {
       row.style.setProperty("--colour", `rgb(${this.colour(index)})`);
-      row.querySelector("input").setAttribute("aria-label", `Sentence ${index + 1}`);
+      row.querySelector("[type=text]").setAttribute("aria-label", `Sentence ${index + 1}`);
+      row.querySelector(".colour").setAttribute("aria-label", `Correct sentence ${index + 1}`);
       row.querySelector("button").setAttribute("aria-label", `Remove sentence ${index + 1}`);
     });
     this.addButton.disabled = this.list.children.length >= this.most;
@@ -52,12 +58,16 @@ export class Sentences {
     return this.colours[index % this.colours.length];
   }
 
+  /** The number of the sentence that is to be corrected. */
+  get chosen() {
+    return [...this.list.children].findIndex((row) => row.querySelector(".colour").checked);
+  }
+
   /** Takes rows without words away; gives the texts of the others. */
   take() {
-    const empty = [...this.list.children].filter((row) => !row.querySelector("input").value.trim());
-    if (empty.length < this.list.children.length) empty.forEach((row) => row.remove());
-    this.number();
-    return [...this.list.querySelectorAll("input")].map((field) => field.value.trim()).filter(Boolean);
+    const empty = [...this.list.children].filter((row) => !row.querySelector("[type=text]").value.trim());
+    if (empty.length < this.list.children.length) empty.forEach((row) => this.remove(row));
+    return [...this.list.querySelectorAll("[type=text]")].map((field) => field.value.trim()).filter(Boolean);
   }
 
   /** Empties the strips from a frame on. */
