@@ -219,7 +219,7 @@ def test_distributions_are_complete(distributions: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"refsam_zoo/{place}" for place, _ in python_files()} <= names
-    assert "refsam_zoo/py.typed" in names
+    assert {"refsam_zoo/py.typed", "refsam_zoo/serving/page/index.html", "refsam_zoo/serving/page/page.js"} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"refsam_zoo"}, "one name in site-packages"
 

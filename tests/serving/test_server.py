@@ -141,6 +141,14 @@ class TestARun:
         assert headers["content-disposition"] == f'attachment; filename="clip-{name}{suffix}"'
         assert holds_all(content, suffix, name, expected)
 
+    def test_what_is_taken_again_takes_no_more_room(self, finished: Any, folder: Path) -> None:
+        visitor, clip, _ = finished
+        sizes = []
+        for _ in range(3):
+            assert visitor.ask("GET", f"/clips/{clip['id']}/outputs/masks")[0] == 200
+            sizes.append(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
+        assert sizes[1] == sizes[2]
+
 
 def holds_all(content: bytes, suffix: str, name: str, expected: np.ndarray) -> bool:
     """Whether a file can be read and has every frame."""

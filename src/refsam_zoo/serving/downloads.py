@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import threading
 import zipfile
 from dataclasses import replace
@@ -36,7 +36,8 @@ def write_output(clip: Clip, run: Run, system: VideoSegmenter[Any], name: str, s
     Raises:
         InputError: A frame is damaged, or the output cannot be written.
     """
-    folder, count = Path(tempfile.mkdtemp(dir=clip.folder)), run.frames
+    folder, count = clip.folder / "taken" / name, run.frames
+    shutil.rmtree(folder, ignore_errors=True)  # what was taken before, so that a clip's folder does not grow
     with clip.open() as video:
         facts = replace(video_facts(system, video, run.question.sentences), name=clip.name, goes_on=count < clip.length)
         with OpenOutputs([name], folder, facts) as outputs:
@@ -49,7 +50,7 @@ def write_output(clip: Clip, run: Run, system: VideoSegmenter[Any], name: str, s
     if result.is_file():
         return result
     write_listing(folder, clip.name, facts.numbered)
-    return _zip(folder, clip.folder / f"{folder.name}.zip")
+    return _zip(folder, folder.with_suffix(".zip"))
 
 
 def _zip(folder: Path, target: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -33,8 +34,7 @@ class SegmentingThread:
         self.system = system
         self._computing = computing
         self._runs: list[Run] = []
-        self._at_work: Clip | None = None
-        self._earlier = EarlierTracks()
+        self._earlier = WeakKeyDictionary[Clip, EarlierTracks]()
         self._pool = ThreadPoolExecutor(1, "segmenting")
 
     def submit(self, clip: Clip, question: Question) -> None:
@@ -80,14 +80,14 @@ class SegmentingThread:
 
     def _segment(self, clip: Clip, run: Run) -> None:
         session = VideoSession(self.system, run.question.sentences)
-        begin = self._go_back(clip, run, session)
+        begin, earlier = self._go_back(clip, run, session)
         with clip.open() as video:
             for position, frame in enumerate(video.frames()):
                 if run.stop.is_set():
                     return
                 if position < begin:
                     continue
-                self._earlier.add(position, session.tracks)
+                earlier.add(position, session.tracks)
                 found = session(frame.picture)
                 for mark in run.question.of(position):
                     found = session.correct(mark.sentence, mark.points, mark.wanted, mark.box)
@@ -96,14 +96,18 @@ class SegmentingThread:
                     run.frames = position + 1
                     clip.notify()
 
-    def _go_back(self, clip: Clip, run: Run, session: VideoSession) -> int:
-        """Brings a session to a frame at or before the first one that is wanted; gives that frame.
+    def _go_back(self, clip: Clip, run: Run, session: VideoSession) -> tuple[int, EarlierTracks]:
+        """Brings a session to a frame at or before the first one that is wanted.
 
         Tracks are kept of one clip, the one at work last: memory does not grow with visitors.
+
+        Returns:
+            That frame, and what is known of the clip before other frames.
         """
-        if clip is not self._at_work or run.first == 0:
-            self._at_work, self._earlier = clip, EarlierTracks()
-        if (earlier := self._earlier.before(run.first)) is None:
-            return 0
-        begin, session.tracks = earlier
-        return begin
+        if clip not in self._earlier or run.first == 0:
+            self._earlier.clear()
+            self._earlier[clip] = EarlierTracks()
+        begin, found = 0, self._earlier[clip].before(run.first)
+        if found is not None:
+            begin, session.tracks = found
+        return begin, self._earlier[clip]
