@@ -151,7 +151,8 @@ class Application:
 
         if clip.watched:
             raise InputError("another page shows this clip")
-        return StreamingResponse(events(), media_type="text/event-stream")
+        as_they_come = {"x-accel-buffering": "no"}  # a proxy would wait for more
+        return StreamingResponse(events(), media_type="text/event-stream", headers=as_they_come)
 
     async def _run(self, request: Request) -> Response:
         clip = self._clip(request)
