@@ -14,7 +14,7 @@ from typing_extensions import Self
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.encoded_frames import EncodedFrames
-from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.model.refsam import RefSAM, Segmentation
 from refsam_zoo.model.trackers.base import Track, selected
 from refsam_zoo.model.trackers.base import joined as joined_tracks
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
@@ -23,6 +23,9 @@ from refsam_zoo.systems.base import Found, VideoSegmenter, joined
 
 MASK_CONFIDENCE = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 """What `mask_confidence` tells."""
+
+PRESENCE = "probability that the sentence's target is in the frame, as the mask decoder has learned to tell"
+"""What RefSAM's scores are where its mask decoder tells it."""
 
 
 @dataclass
@@ -45,6 +48,9 @@ class Predictor(VideoSegmenter[TokenTrack]):
 
     The model is used as it is: put it into evaluation mode and onto its device first.
 
+    A score is the probability that the target is there, of a mask decoder that has learned to tell, and of others the
+    mean probability of the mask's pixels: SAM's head for the quality of masks takes no part in RefSAM's training.
+
     Args:
         model: The model.
         threshold: Logit above which a pixel belongs to the object; RefSAM's released code takes 0.01.
@@ -53,7 +59,6 @@ class Predictor(VideoSegmenter[TokenTrack]):
     """
 
     model: RefSAM
-    score_meaning = MASK_CONFIDENCE
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
         expressions_at_once: PositiveInt = 8,
     ) -> None:
         super().__init__(model)
+        self.score_meaning = PRESENCE if model.mask_decoder.tells_presence else MASK_CONFIDENCE
         self.threshold = threshold
         self.frames_at_once = frames_at_once
         self.expressions_at_once = expressions_at_once
@@ -128,11 +134,27 @@ class Predictor(VideoSegmenter[TokenTrack]):
             segmentation = self.model.segment(frame.repeat(len(language.mask)), language, token)
             logits = self.model.restore(segmentation.low_res_logits, size)
             masks = logits > self.threshold
-            found.append(Found(masks, mask_confidence(logits, masks)))
+            found.append(Found(masks, scores_of(segmentation, logits, masks)))
             if segmentation.track_token is not None:
                 tokens.append(segmentation.track_token)
         track.token = joined_tracks(tokens) if tokens else None
         return joined(found)
+
+
+def scores_of(segmentation: Segmentation, logits: Tensor, masks: Tensor) -> Tensor:
+    """Gives each mask its score; see `Predictor`.
+
+    Args:
+        segmentation: What the model gave.
+        logits: Its logits at the frame's size, float `[N, H, W]`.
+        masks: What was made of them, bool `[N, H, W]`.
+
+    Returns:
+        float `[N]`, 0..1.
+    """
+    if segmentation.object_score is not None:
+        return segmentation.object_score.sigmoid()
+    return mask_confidence(logits, masks)
 
 
 def mask_confidence(logits: Tensor, masks: Tensor) -> Tensor:

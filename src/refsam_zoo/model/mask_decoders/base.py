@@ -53,9 +53,11 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
 
     Attributes:
         fresh_parts: Names of submodules that no SAM checkpoint fills.
+        tells_presence: Whether training teaches it to tell if the target is in the frame: `Decoded.object_score`.
     """
 
     fresh_parts: tuple[str, ...] = ()
+    tells_presence: bool = False
 
     def __init__(self, mlp_width: Width = 2048, width: Width | None = None) -> None:
         nn.Module.__init__(self)

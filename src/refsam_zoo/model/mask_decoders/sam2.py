@@ -38,6 +38,8 @@ class sam2_decoder(MaskDecoder):
             the other three with the highest predicted quality, as SAM 2 does for a click and while it tracks.
     """
 
+    tells_presence = True
+
     def __init__(
         self, mlp_width: Width = 2048, width: Width | None = None, masks: Literal["first", "best"] = "first"
     ) -> None:
