@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "compare two runs with confidence intervals",
     "leaderboard": "write the table of published and measured results",
     "ablate": "train the rows of an ablation table and draw them beside the paper's",
+    "rerun": "train a run's first steps again and compare the losses bit for bit",
     "cache": "compute a data set's image features ahead of training, or clear them",
     "list": "print the zoo as a table",
     "parameters": "count what RefSAM's compositions consist of and learn",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +38,7 @@ from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.progress_lines import ProgressLines
 from refsam_zoo.training.run_logger import RunLogger
+from refsam_zoo.training.run_record import RunRecord
 from refsam_zoo.training.stop_signals import StopSignals
 from refsam_zoo.weights.files import weights_follow
 
@@ -80,7 +82,8 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
     claimed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._command: str = kwargs["args"][0]
+        self._arguments: list[str] = kwargs["args"]
+        self._command = self._arguments[0]
         try:
             super().__init__(*args, **kwargs)
         except OSError as error:
@@ -222,6 +225,8 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
         if self.subcommand == "fit":
             check_monitors(trainer.callbacks)  # type: ignore[attr-defined]
+            if self.claimed:
+                trainer.callbacks.append(RunRecord(self._arguments))  # type: ignore[attr-defined]
         return trainer
 
     def _evaluation_callbacks(self) -> list[Callback]:
@@ -282,12 +287,13 @@ def _listed(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def run_trainer(arguments: list[str], cli: type[RefSAMCLI] = RefSAMCLI) -> None:
+def run_trainer(arguments: list[str], cli: type[RefSAMCLI] = RefSAMCLI, callbacks: Sequence[Callback] = ()) -> None:
     """Runs one of LightningCLI's commands.
 
     Args:
         arguments: The command and its options.
         cli: Whose options they are.
+        callbacks: More of them than the options name.
 
     Raises:
         InputError: Something the user gave is wrong.
@@ -304,7 +310,7 @@ def run_trainer(arguments: list[str], cli: type[RefSAMCLI] = RefSAMCLI) -> None:
                 "default_root_dir": "runs/default",
                 "use_distributed_sampler": False,
                 "logger": True,
-                "callbacks": [signals],
+                "callbacks": [signals, *callbacks],
             },
             args=arguments,
         )
