@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from refsam_zoo.calibration import CALIBRATED, Calibration, Curve
+from refsam_zoo.calibration import Calibration, Curve
 from refsam_zoo.errors import InputError
 
 
@@ -49,16 +49,23 @@ def test_masks_and_empty_ones_have_curves_of_their_own(tmp_path: Path) -> None:
     assert Calibration.read(tmp_path / "calibration.json") == calibration
 
 
+def test_where_none_were_seen_empty_masks_keep_their_scores(tmp_path: Path) -> None:
+    calibration = Calibration.fit("sureness", scores(), scores() > 1, Curve(1, 1)(scores()))
+    assert calibration.absent is None
+    assert calibration.calibrated_meaning.endswith("where there is no mask, not calibrated")
+    np.testing.assert_array_equal(calibration(scores(), scores() < 2), scores())
+    calibration.write(tmp_path / "calibration.json")
+    assert Calibration.read(tmp_path / "calibration.json") == calibration
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("{", "not the calibration.json that refsam-zoo validate writes"),
         ("[]", "not the calibration.json"),
         (json.dumps({"score_meaning": "x", "found": {"slope": 1}}), "not the calibration.json"),
-        (
-            json.dumps({"score_meaning": "x", "found": {"slope": -1, "shift": 0}, "absent": {"slope": 1, "shift": 0}}),
-            "slope that is not positive",
-        ),
+        (json.dumps({"score_meaning": "x", "found": {"slope": -1, "shift": 0}, "absent": None}), "not the calibration"),
+        (json.dumps({"score_meaning": "x", "found": None, "absent": None}), "not the calibration.json"),
     ],
 )
 def test_another_file_is_refused(content: str, said: str, tmp_path: Path) -> None:
@@ -74,4 +81,4 @@ def test_scores_of_another_kind_are_refused() -> None:
     calibration = Calibration("sureness", Curve(), Curve())
     calibration.require("sureness")
     with pytest.raises(InputError, match=r"another kind \(sureness\)"):
-        calibration.require(CALIBRATED)
+        calibration.require(calibration.calibrated_meaning)

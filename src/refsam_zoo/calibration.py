@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,13 +14,6 @@ from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
 
-CALIBRATED = (
-    "calibrated: the region similarity J to be expected of the mask, or where there is no mask, the probability that "
-    "the target is in the frame all the same"
-)
-"""What calibrated scores say."""
-
-_CURVES = ("found", "absent")
 _CLOSEST = 1e-6
 """Scores are kept so far from 0 and 1, whose logits are infinite."""
 
@@ -43,6 +37,18 @@ class Curve:
         """Maps scores, float `[...]` in 0..1."""
         mapped = 1 / (1 + np.exp(-(self.slope * _logit(scores) + self.shift)))
         return np.asarray(mapped, dtype=scores.dtype)
+
+    @classmethod
+    def read(cls, numbers: Mapping[str, float]) -> Curve:
+        """Takes the numbers of a file.
+
+        Raises:
+            ValueError: The slope is not positive, or a number is none; or as for missing ones.
+        """
+        curve = cls(float(numbers["slope"]), float(numbers["shift"]))
+        if not (0 < curve.slope < math.inf and math.isfinite(curve.shift)):
+            raise ValueError(f"{curve} is no curve")
+        return curve
 
     @classmethod
     def fit(cls, scores: np.ndarray, truth: np.ndarray) -> Curve:
@@ -74,17 +80,25 @@ class Curve:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Makes the scores of a system say what `CALIBRATED` says.
+    """Makes the scores of a system say how good a mask is to be expected, or how likely a target was overlooked.
 
     Attributes:
         score_meaning: What the system says of its scores; those of another kind are not calibrated by this.
         found: For masks.
-        absent: For frames in which the system sees no target.
+        absent: For frames in which the system sees no target; None where none were seen, and scores stay as they are.
     """
 
     score_meaning: str
     found: Curve
-    absent: Curve
+    absent: Curve | None
+
+    @property
+    def calibrated_meaning(self) -> str:
+        """What calibrated scores say."""
+        without = "the probability that the target is in the frame all the same"
+        if self.absent is None:
+            without = "not calibrated"
+        return f"calibrated: the region similarity J to be expected of the mask; where there is no mask, {without}"
 
     def __call__(self, scores: np.ndarray, absent: np.ndarray) -> np.ndarray:
         """Calibrates scores.
@@ -93,7 +107,7 @@ class Calibration:
             scores: float `[...]` in 0..1.
             absent: Whether the mask is empty, bool `[...]`.
         """
-        return np.where(absent, self.absent(scores), self.found(scores))
+        return np.where(absent, scores if self.absent is None else self.absent(scores), self.found(scores))
 
     def require(self, score_meaning: str) -> None:
         """Makes sure that it is for the scores of a system.
@@ -118,10 +132,10 @@ class Calibration:
             score_meaning: What the system says of its scores.
             scores: float `[K]` in 0..1.
             absent: Whether the mask is empty, bool `[K]`.
-            truth: What `CALIBRATED` says, float `[K]` in 0..1.
+            truth: What `calibrated_meaning` says, float `[K]` in 0..1.
         """
         found, none = (Curve.fit(scores[rows], truth[rows]) for rows in (~absent, absent))
-        return cls(score_meaning, found, none)
+        return cls(score_meaning, found, none if absent.any() else None)
 
     def write(self, path: str | Path) -> None:
         """Writes the numbers as JSON."""
@@ -136,15 +150,14 @@ class Calibration:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            curves = {name: Curve(float(content[name]["slope"]), float(content[name]["shift"])) for name in _CURVES}
+            found = Curve.read(content["found"])
+            absent = None if content["absent"] is None else Curve.read(content["absent"])
             meaning = str(content["score_meaning"])
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}; refsam-zoo validate writes it") from error
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: not the calibration.json that refsam-zoo validate writes") from error
-        if not all(0 < curve.slope < math.inf and math.isfinite(curve.shift) for curve in curves.values()):
-            raise InputError(f"{path}: a curve has a slope that is not positive, or a number that is none")
-        return cls(meaning, **curves)
+        return cls(meaning, found, absent)
 
 
 def _logit(scores: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 import refsam_zoo
 from refsam_zoo import create_system
-from refsam_zoo.calibration import CALIBRATED, Calibration, Curve
+from refsam_zoo.calibration import Calibration, Curve
 from refsam_zoo.cli import main
 from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
@@ -301,7 +301,7 @@ def test_calibrated_scores(
         tracks = json.loads((output / "tracks.json").read_text())
         objects = [one for frame in tracks["frames"] for one in frame["objects"]]
         found.append(np.array([(one["score"], not one["present"]) for one in objects]))
-    assert tracks["score_meaning"] == CALIBRATED
+    assert tracks["score_meaning"] == calibration.calibrated_meaning
     np.testing.assert_allclose(calibration(found[0][:, 0], found[0][:, 1] > 0), found[1][:, 0], atol=2e-4)
     replace(calibration, score_meaning="luck").write(tmp_path / "calibration.json")
     assert main(["segment", str(video), *SENTENCES, *options, *given, f"--output={tmp_path / 'new'}"]) == 2

@@ -32,11 +32,14 @@ def test_scores_that_keep_their_word_have_no_error() -> None:
 
 
 def test_files(tmp_path: Path) -> None:
-    kinds = {"raw": FRAMES, "calibrated": FRAMES.where(~FRAMES.absent)}
+    kinds = {"raw": FRAMES, "calibrated": FRAMES._replace(scores=FRAMES.scores**2)}
     write_reliability({"val": kinds}, tmp_path / "reliability.json")
     written = json.loads((tmp_path / "reliability.json").read_text())["val"]
     assert written["raw"]["found"]["frames"] == 4
     assert written["raw"]["found"]["error"] == pytest.approx(0.195)
-    assert written["calibrated"]["absent"] == {"frames": 0, "error": None, "bins": []}
+    assert written["calibrated"]["absent"]["frames"] == 2
     draw_reliability(kinds, tmp_path / "reliability.png")
-    assert np.asarray(Image.open(tmp_path / "reliability.png").convert("L")).std() > 10
+    draw_reliability({"raw": FRAMES.where(~FRAMES.absent)}, tmp_path / "found.png")
+    both, found = (Image.open(tmp_path / name).convert("L") for name in ("reliability.png", "found.png"))
+    assert both.width == 2 * found.width
+    assert min(np.asarray(picture).std() for picture in (both, found)) > 10

@@ -138,14 +138,14 @@ class EvaluationCallback(PredictionCallback):
 
     def _calibrate(self, trainer: Trainer, pl_module: LightningModule, scored: dict[str, ScoredFrames]) -> None:
         """Fits a calibration to the main subset and writes it with what it changes there."""
-        if getattr(trainer, "fast_dev_run", False):
+        frames = next(iter(scored.values()))
+        if getattr(trainer, "fast_dev_run", False) or frames.absent.all():
             return
-        name, frames = next(iter(scored.items()))
         calibration = Calibration.fit(_score_meaning(pl_module), *frames)
 
         def write(folder: Path) -> None:
             calibration.write(folder / "calibration.json")
-            write_scored({name: _kinds(frames, calibration)}, folder)
+            write_scored({"val": _kinds(frames, calibration)}, folder)
 
         folder = write_folder((self.output or Path(trainer.default_root_dir)) / "calibration", write)
         rank_zero_info(f"Calibration of scores written to {folder}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from refsam_zoo.evaluation.breakdowns import break_down
 from refsam_zoo.evaluation.examples import Example
-from refsam_zoo.evaluation.reliability import BINS, ScoredFrames, by_presence
+from refsam_zoo.evaluation.reliability import BINS, Reliability, ScoredFrames
 from refsam_zoo.evaluation.results import ExpressionResult
 
 if TYPE_CHECKING:
@@ -101,26 +101,22 @@ def draw_reliability(kinds: Mapping[str, ScoredFrames], path: Path) -> None:
     """Draws what masks of a score are worth and, below, how many have it; on the diagonal scores keep their word.
 
     Args:
-        kinds: Name of a kind of scores, such as `raw` -> frames.
+        kinds: Name of a kind of scores, such as `raw` -> frames. All are of the same frames.
         path: The picture to write.
     """
-    panels = {
-        "found": "mean region similarity J of the mask",
-        "absent": "share of frames with the target in them",
-    }
-    figure = _new_figure(4.4 * len(panels), 5.0)
-    rows = figure.subplots(2, len(panels), squeeze=False, sharex=True, height_ratios=[3, 1])
-    for name, frames in kinds.items():
-        for column, (part, found) in enumerate(by_presence(frames).items()):
-            upper, lower = rows[:, column]
-            error = "" if found.error is None else f", error {found.error:.3f}"
-            points = [(one.score, one.truth) for one in found.bins] or [(np.nan, np.nan)]
-            (line,) = upper.plot(*zip(*points, strict=True), marker="o", label=f"{name}{error}")
-            scores = frames.where(frames.absent == (part == "absent")).scores
-            lower.hist(scores, bins=BINS, range=(0, 1), histtype="step", color=line.get_color(), lw=1.5)
-    for (part, label), (upper, lower) in zip(panels.items(), rows.T, strict=True):
+    absent = next(iter(kinds.values())).absent
+    panels = {"mean region similarity J of masks": ~absent, "share with the target in them, of empty masks": absent}
+    panels = {label: rows for label, rows in panels.items() if rows.any()}
+    figure = _new_figure(4.6 * len(panels), 5.0)
+    columns = figure.subplots(2, len(panels), squeeze=False, sharex=True, height_ratios=[3, 1]).T
+    for (label, rows), (upper, lower) in zip(panels.items(), columns, strict=True):
         upper.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
-        upper.set(title=f"mask {part}", ylabel=label, xlim=(0, 1), ylim=(0, 1))
+        for name, frames in kinds.items():
+            found = Reliability.of(frames.where(rows))
+            points = [(one.score, one.truth) for one in found.bins]
+            (line,) = upper.plot(*zip(*points, strict=True), marker="o", label=f"{name}, error {found.error:.3f}")
+            lower.hist(frames.scores[rows], BINS, (0, 1), histtype="step", color=line.get_color(), lw=1.5)
+        upper.set(ylabel=label, xlim=(0, 1), ylim=(0, 1))
         upper.legend(frameon=False, fontsize="small")
         lower.set(xlabel="score", ylabel="frames")
         for axes in (upper, lower):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from refsam_zoo.calibration import CALIBRATED, Calibration
+from refsam_zoo.calibration import Calibration
 from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
 from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
@@ -111,13 +111,13 @@ class VideoSegmenter(ABC, Generic[Track]):
             part.compile()
 
     def calibrate(self, calibration: Calibration) -> None:
-        """Makes the scores of streams say what `CALIBRATED` says; those of `window` stay as they are.
+        """Makes the scores of streams say how good a mask is to be expected; those of `window` stay as they are.
 
         Raises:
             InputError: It is for scores of another kind, or scores are calibrated already.
         """
         calibration.require(self.score_meaning)
-        self.calibration, self.score_meaning = calibration, CALIBRATED
+        self.calibration, self.score_meaning = calibration, calibration.calibrated_meaning
 
     @abstractmethod
     def start(self, expressions: Sequence[str]) -> Track:
