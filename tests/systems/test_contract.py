@@ -147,10 +147,11 @@ def test_windows_give_what_the_stream_gives(system: VideoSegmenter[Any], found: 
     state, parts = None, []
     for start in (0, 2):
         pair = [video[start : start + 2], other[start : start + 2]]
-        masks, state = system.window(make_batch(pair, [SENTENCES, SENTENCES[:1]], first=start == 0), state)
-        assert masks.dtype == torch.bool
-        parts.append(masks)
-    masks = torch.cat(parts, 1)
+        part, state = system.window(make_batch(pair, [SENTENCES, SENTENCES[:1]], first=start == 0), state)
+        assert part.masks.dtype == torch.bool
+        parts.append(part)
+    masks, scores = (torch.cat(each, 1) for each in zip(*parts, strict=True))
+    np.testing.assert_allclose(scores[:3], np.stack([frame.scores for frame in found], 1), atol=1e-3)
     assert differing(masks[:3], masks_of(found)) < 1e-3
     assert differing(masks[3:, :, :30, :50], expected) < 1e-3
     assert not masks[3, :, 30:].any()

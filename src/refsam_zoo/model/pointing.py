@@ -98,4 +98,5 @@ def _no_points(model: RefSAM, frame: EncodedFrames) -> Tensor:
 
 
 def _remembered(model: RefSAM, frame: EncodedFrames, decoded: Decoded, track: Track | None) -> Segmentation:
-    return Segmentation(decoded.low_res_logits, decoded.iou, model.tracker.remember(decoded, track, frame))
+    carried = model.tracker.remember(decoded, track, frame)
+    return Segmentation(decoded.low_res_logits, decoded.iou, carried, decoded.object_score)

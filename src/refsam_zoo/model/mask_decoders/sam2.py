@@ -41,6 +41,7 @@ class sam2_decoder(MaskDecoder):
     """
 
     always_padded = True
+    tells_presence = True
 
     def __init__(
         self, mlp_width: Width = 2048, width: Width | None = None, masks: Literal["first", "best"] = "first"
