@@ -31,6 +31,9 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: on Debian, apt-get install chromium")
 SENTENCES = ["the red box", "what is green"]
 FRAMES = 6
+PATIENCE = 20_000
+"""Milliseconds: other tests run beside these."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,7 @@ def visit(browser: Browser, server: PageServer) -> Iterator[Visit]:
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text) if "Refused to" in message.text else None)
         page.goto(url)
@@ -395,7 +398,7 @@ def test_a_narrow_screen(visit: Visit, film: Path) -> None:
     widths.append(page.evaluate("document.documentElement.scrollWidth"))
     assert widths == [360, 360]
     smallest = page.evaluate(
-        "Math.min(...[...document.querySelectorAll('button, .button')].filter(one => one.checkVisibility())"
+        "Math.min(...[...document.querySelectorAll('button, .button, .colour')].filter(one => one.checkVisibility())"
         ".map(one => one.getBoundingClientRect().height))"
     )
     assert smallest >= 24, "WCAG's target size"

@@ -160,10 +160,12 @@ function offer() {
     $("outputs").append(item);
   }
   for (let number = 1; number <= settings.samples; number++) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: `${number}` });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "sample" });
+    const picture = Object.assign(document.createElement("img"), { src: `page/sample-${number}.jpg`, alt: "" });
+    button.append(picture);
     button.setAttribute("aria-label", `Sample ${number}`);
     button.addEventListener("click", () => attempt(async () => arrive(await (await server.post(`samples/${number}`)).json())));
-    $("samples").append(button, " ");
+    $("samples").append(button);
   }
 }
 
