@@ -11,7 +11,8 @@
 - Models: `create_model`, `load_model`, `list_models`, `model_info`, `RefSAM`.
 - Systems: `create_system` by name, RefSAM or another; `segment` for a video into a folder; `Predictor` for a RefSAM
   that is there already; `VideoSession` for sentences added in mid-video; `VideoSegmenter`, the base class of all.
-- Scores: `evaluate` for masks of any system, `EvaluationCallback` while a model is tested.
+- Scores: `evaluate` for masks of any system, `EvaluationCallback` while a model is tested; `Calibration` of what a
+  system says of its own masks.
 - Training: `ReferringSegmentation` with Lightning's `Trainer`.
 - Data: `ReferringDataModule` and one class per data set, `Mixture`, `Shards`; how clips are chosen and augmented;
   `Referral` and `ClipBatch`, what they give; `open_video` for pixels.
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from refsam_zoo.errors import InputError as InputError
 
 if TYPE_CHECKING:
+    from refsam_zoo.calibration import Calibration as Calibration
     from refsam_zoo.callbacks.scores import EvaluationCallback as EvaluationCallback
     from refsam_zoo.checkpoints.restoring import load_model as load_model
     from refsam_zoo.external_masks import evaluate as evaluate
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
 __version__ = version("refsam-zoo")
 
 _PUBLIC = {
+    "refsam_zoo.calibration": ("Calibration",),
     "refsam_zoo.callbacks.scores": ("EvaluationCallback",),
     "refsam_zoo.checkpoints.restoring": ("load_model",),
     "refsam_zoo.commands.segment": ("segment",),

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from refsam_zoo.calibration import Calibration
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.outputs import OUTPUTS
@@ -35,6 +36,7 @@ def segment(
     compile: bool = False,
     batch: PositiveInt = FRAMES_AT_ONCE,
     threshold: FiniteFloat = 0.0,
+    calibration: Path | str | None = None,
     min_score: Probability = 0.0,
     also: list[str | Path] | None = None,
     start: str | None = None,
@@ -72,6 +74,7 @@ def segment(
         batch: Frames that the system gets together: RefSAM and CLIPSeg encode them together, which takes more memory.
             The masks are the same.
         threshold: With a checkpoint, the logit above which a pixel belongs to the object.
+        calibration: A `calibration.json` of `refsam-zoo validate`: makes scores say how good a mask is to be expected.
         min_score: Masks of a lower score, 0 to 1, become empty.
         also: More videos, of any kind: `--also+ b.mp4 --also+ c.mp4`.
         start: Where to begin: seconds (1.5), 00:01:10, or a frame (120f).
@@ -91,9 +94,10 @@ def segment(
 
     Raises:
         InputError: No video, no sentence, an output folder with something in it, an unknown output, no system or two,
-            one without its weights, a damaged frame.
+            one without its weights or with scores of another kind than the calibration's, a damaged frame.
     """
     output, sentences = Path(output), checked_sentences(expressions)
+    scale = None if calibration is None else Calibration.read(calibration)
     chosen = chosen_system(checkpoint, system, threshold)
     outputs = _chosen_outputs(save, overlay)
     target = choose_device(device)
@@ -104,10 +108,14 @@ def segment(
     for folder in folders:
         require_free(folder, overwrite, resume)
     settings = {"checkpoint": checkpoint, "threshold": threshold, "precision": precision, "device": target, **frames}
+    settings["calibration"] = calibration
 
     @cache
     def ready() -> VideoSegmenter[Any]:
-        return ready_system(chosen, target, compile)
+        made = ready_system(chosen, target, compile)
+        if scale is not None:
+            made.calibrate(scale)
+        return made
 
     def segment_one(source: str, folder: Path) -> None:
         with open_frames(source, video_backend, raw_frames) as stream:

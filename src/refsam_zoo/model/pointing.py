@@ -55,10 +55,12 @@ def segment_by_mask(model: RefSAM, frame: EncodedFrames, mask: Tensor, track: Tr
         mask: bool `[H, W]`, of the frame's size.
         track: What the frame before gave; None at the first.
     """
-    side = 4 * frame.image.shape[-1]
-    square = pad_to_square(mask[None, None]).to(frame.image.dtype)
-    logits = _SCALE * F.interpolate(square, (side, side), mode="bilinear", antialias=True)[:, 0] + _BIAS
-    decoded = _decode(model, frame, frame.embedding, _no_points(model, frame), logits, ambiguous=True)
+    square = _resized(pad_to_square(mask[None, None]).to(frame.image.dtype), model.image_encoder.image_size).round()
+    logits = _SCALE * _resized(square, 4 * frame.image.shape[-1])[:, 0] + _BIAS
+    prompt = model.tracker.mask_prompt(square)
+    decoded = _decode(
+        model, frame, frame.embedding, _no_points(model, frame), logits if prompt is None else prompt, ambiguous=True
+    )
     score = logits.new_full((1,), _SCALE * float(mask.any()) + _BIAS)
     certain = Decoded(logits, torch.ones_like(score), decoded.mask_token, score, certain=True)
     return _remembered(model, frame, certain, track)
@@ -89,6 +91,10 @@ def _decode(
     return model.mask_decoder.prompted(image, frame.positions, dense, tokens, frame.fine, ambiguous)
 
 
+def _resized(square: Tensor, side: int) -> Tensor:
+    return F.interpolate(square, (side, side), mode="bilinear", antialias=True)
+
+
 def _no_points(model: RefSAM, frame: EncodedFrames) -> Tensor:
     """The prompt tokens where nobody points: none, or the padding that SAM 2 knows."""
     count = 2 if model.mask_decoder.always_padded else 0
@@ -98,4 +104,5 @@ def _no_points(model: RefSAM, frame: EncodedFrames) -> Tensor:
 
 
 def _remembered(model: RefSAM, frame: EncodedFrames, decoded: Decoded, track: Track | None) -> Segmentation:
-    return Segmentation(decoded.low_res_logits, decoded.iou, model.tracker.remember(decoded, track, frame))
+    carried = model.tracker.remember(decoded, track, frame)
+    return Segmentation(decoded.low_res_logits, decoded.iou, carried, decoded.object_score)

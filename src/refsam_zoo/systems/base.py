@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from refsam_zoo.calibration import Calibration
 from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
 from refsam_zoo.systems.corrections import Correction
@@ -43,11 +44,11 @@ class FrameMasks:
 
 
 class Found(NamedTuple):
-    """What a system finds in a frame.
+    """What a system finds in a frame, or in the T frames of a window.
 
     Attributes:
-        masks: bool `[N, H, W]`, one per sentence; empty where it sees no target.
-        scores: float `[N]`, 0..1.
+        masks: bool `[N, H, W]` or `[N, T, H, W]`, one per sentence and frame; empty where it sees no target.
+        scores: float `[N]` or `[N, T]`, 0..1.
     """
 
     masks: Tensor
@@ -86,11 +87,13 @@ class VideoSegmenter(ABC, Generic[Track]):
         frames_at_once: Frames that `window` hands over together.
         score_meaning: What the scores say, in words.
         takes_corrections: Whether `start_object` and `correct` work: whether its decoder takes points, boxes and masks.
+        calibration: What is made of the scores of a stream; None leaves them as the system gives them.
     """
 
     frames_at_once: int = 4
     score_meaning: str = "how sure the system is of the mask, 0 to 1"
     takes_corrections: bool = False
+    calibration: Calibration | None = None
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -109,6 +112,15 @@ class VideoSegmenter(ABC, Generic[Track]):
         """Compiles the parts in place (`torch.compile`): the first frames take minutes, later ones less time."""
         for part in self.compiled_parts:
             part.compile()
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Makes the scores of streams say how good a mask is to be expected; those of `window` stay as they are.
+
+        Raises:
+            InputError: It is for scores of another kind, or scores are calibrated already.
+        """
+        calibration.require(self.score_meaning)
+        self.calibration, self.score_meaning = calibration, calibration.calibrated_meaning
 
     @abstractmethod
     def start(self, expressions: Sequence[str]) -> Track:
@@ -243,10 +255,22 @@ class VideoSegmenter(ABC, Generic[Track]):
             # copied where an array is read-only, which PyTorch has no tensors for
             images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
             for frame, found in zip(batch, self.segment_together(images, tracks), strict=True):
-                yield FrameMasks(frame, found.masks.cpu().numpy(), found.scores.float().cpu().numpy())
+                yield self.shown(frame, found)
+
+    def shown(self, frame: np.ndarray, found: Found) -> FrameMasks:
+        """Makes of what is found what a user gets.
+
+        Args:
+            frame: RGB, uint8 `[H, W, 3]`.
+            found: On any device; the scores as the system gives them.
+        """
+        masks = FrameMasks(frame, found.masks.cpu().numpy(), found.scores.float().cpu().numpy())
+        if self.calibration is not None:
+            masks.scores = self.calibration(masks.scores, masks.absent)
+        return masks
 
     @torch.inference_mode()
-    def window(self, batch: ClipBatch, state: dict[str, Track] | None = None) -> tuple[Tensor, dict[str, Track]]:
+    def window(self, batch: ClipBatch, state: dict[str, Track] | None = None) -> tuple[Found, dict[str, Track]]:
         """Segments the next frames of videos.
 
         Args:
@@ -254,13 +278,15 @@ class VideoSegmenter(ABC, Generic[Track]):
             state: What the previous call gave: the videos under way, by their id; None at the start.
 
         Returns:
-            Masks, bool `[N, T, H, W]`, False where a clip is padded, and the state for the next call.
+            Masks, bool `[N, T, H, W]`, False where a clip is padded, with scores that are not calibrated, float32
+            `[N, T]`, 0 there; and the state for the next call.
 
         Raises:
             ValueError: A window came without the one before it.
         """
         steps, height, width = batch.frames[0, :, 0].shape
         masks = torch.zeros(len(batch.expressions), steps, height, width, dtype=torch.bool, device=self.device)
+        scores = torch.zeros(masks.shape[:2], device=self.device)
         previous, under_way = state or {}, dict[str, Track]()
         for index, clip in enumerate(batch.clips):
             video, (height, width) = clip.referrals[0].video_id, batch.sizes[index]
@@ -274,7 +300,8 @@ class VideoSegmenter(ABC, Generic[Track]):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
                 for step, found in enumerate(self.segment(images, track), start):
                     masks[rows, step, :height, :width] = found.masks.to(masks.device)
-        return masks, under_way
+                    scores[rows, step] = found.scores.to(scores)
+        return Found(masks, scores), under_way
 
 
 SystemOrMaker = Callable[[], VideoSegmenter] | VideoSegmenter

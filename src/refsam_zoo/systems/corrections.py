@@ -76,7 +76,7 @@ def no_points() -> tuple[np.ndarray, np.ndarray]:
 def _numbers(values: Any, what: str, shape: tuple[int, ...]) -> np.ndarray:
     """Makes float32 of a shape, -1 for any length."""
     try:
-        found = np.asarray(values, np.float32)
+        found: np.ndarray = np.asarray(values, np.float32)
     except (TypeError, ValueError):
         found = np.empty(())
     fits = found.ndim == len(shape) and all(want in (-1, have) for want, have in zip(shape, found.shape, strict=True))

@@ -28,6 +28,9 @@ from refsam_zoo.systems.corrections import Correction
 MASK_CONFIDENCE = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 """What `mask_confidence` tells."""
 
+PRESENCE = "probability that the sentence's target is in the frame, as the mask decoder has learned to tell"
+"""What RefSAM's scores are where its mask decoder tells it."""
+
 
 @dataclass
 class TokenTrack:
@@ -53,6 +56,9 @@ class Predictor(VideoSegmenter[TokenTrack]):
 
     The model is used as it is: put it into evaluation mode and onto its device first.
 
+    A score is the probability that the target is there, of a mask decoder that has learned to tell, and of others the
+    mean probability of the mask's pixels: SAM's head for the quality of masks takes no part in RefSAM's training.
+
     Args:
         model: The model.
         threshold: Logit above which a pixel belongs to the object; RefSAM's released code takes 0.01.
@@ -61,7 +67,6 @@ class Predictor(VideoSegmenter[TokenTrack]):
     """
 
     model: RefSAM
-    score_meaning = MASK_CONFIDENCE
     takes_corrections = True
 
     def __init__(
@@ -72,6 +77,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
         expressions_at_once: PositiveInt = 8,
     ) -> None:
         super().__init__(model)
+        self.score_meaning = PRESENCE if model.mask_decoder.tells_presence else MASK_CONFIDENCE
         self.threshold = threshold
         self.frames_at_once = frames_at_once
         self.expressions_at_once = expressions_at_once
@@ -161,7 +167,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
     def _found(self, segmentation: Segmentation, size: tuple[int, int]) -> Found:
         logits = self.model.restore(segmentation.low_res_logits, size)
         masks = logits > self.threshold
-        return Found(masks, mask_confidence(logits, masks))
+        return Found(masks, scores_of(segmentation, logits, masks))
 
     def decode(self, frame: EncodedFrames, size: tuple[int, int], track: TokenTrack) -> Found:
         """Segments the next frame of a video for all its sentences and takes the track a frame further.
@@ -208,6 +214,22 @@ def square_points(
     height, width = resized(size, image_size)
     scale = torch.tensor([width / size[1], height / size[0]], dtype=torch.float32, device="cpu")
     return (points * scale).to(like.device), labels.to(like.device)
+
+
+def scores_of(segmentation: Segmentation, logits: Tensor, masks: Tensor) -> Tensor:
+    """Gives each mask its score; see `Predictor`.
+
+    Args:
+        segmentation: What the model gave.
+        logits: Its logits at the frame's size, float `[N, H, W]`.
+        masks: What was made of them, bool `[N, H, W]`.
+
+    Returns:
+        float `[N]`, 0..1.
+    """
+    if segmentation.object_score is not None:
+        return segmentation.object_score.sigmoid()
+    return mask_confidence(logits, masks)
 
 
 def mask_confidence(logits: Tensor, masks: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.number_types import PositiveInt
 from refsam_zoo.systems.base import Found
 from refsam_zoo.systems.corrections import Correction
-from refsam_zoo.systems.predictor import Predictor, TokenTrack, mask_confidence
+from refsam_zoo.systems.predictor import Predictor, TokenTrack, scores_of
 
 ANNOTATORS = 4
 """Sentences about each object of Ref-DAVIS17; sentence 4 k + a is annotator a's about the k-th object."""
@@ -87,7 +87,7 @@ class ReleasedDavisPredictor(ReleasedPredictor):
             track.token = segmentation.track_token
             logits = self.model.restore(segmentation.low_res_logits, size)
             masks[annotator::ANNOTATORS] = won = self._compete(logits)
-            scores[annotator::ANNOTATORS] = mask_confidence(logits, won)
+            scores[annotator::ANNOTATORS] = scores_of(segmentation, logits, won)
         return Found(masks, scores)
 
     def _compete(self, logits: Tensor) -> Tensor:

@@ -105,20 +105,17 @@ class BoxTracker:
         device = self.model.device
         session = self.processor.init_video_session(inference_device=device, dtype=self.model.dtype)
         followed = FollowedObject(session, score)
-        self._show(frame, followed, 0, shown)
-        self.follow(frame, followed)
+        self._show(frame, followed, shown)
         return followed
 
     def correct(self, frame: TrackedFrame, followed: FollowedObject, shown: Correction) -> None:
-        """Finds an object once more in the frame last seen, as it is shown there."""
-        index = followed.frames - 1
-        self._show(frame, followed, index, shown)
-        if index:  # what was tracked keeps its memory; the first frame is begun with anew
-            followed.session.frames_tracked_per_obj[0][index] = {"reverse": False}
-        followed.frames = index
-        self.follow(frame, followed)
+        """Finds an object once more in the frame last seen, as it is shown there; a mask is taken as it is."""
+        followed.frames -= 1
+        if followed.frames:  # what was tracked keeps its memory; the first frame is begun with anew
+            followed.session.frames_tracked_per_obj[0][followed.frames] = {"reverse": False}
+        self._show(frame, followed, shown)
 
-    def _show(self, frame: TrackedFrame, followed: FollowedObject, index: int, shown: Correction) -> None:
+    def _show(self, frame: TrackedFrame, followed: FollowedObject, shown: Correction) -> None:
         given: dict[str, Any] = {}
         if len(shown.points):
             given["input_points"], given["input_labels"] = (
@@ -131,8 +128,11 @@ class BoxTracker:
             given["input_masks"] = shown.mask
             followed.session.video_height, followed.session.video_width = frame.size
         self.processor.add_inputs_to_inference_session(
-            followed.session, frame_idx=index, obj_ids=1, original_size=frame.size, **given
+            followed.session, frame_idx=followed.frames, obj_ids=1, original_size=frame.size, **given
         )
+        self.follow(frame, followed)
+        if shown.mask is not None:
+            followed.mask = torch.from_numpy(shown.mask).to(followed.mask.device)
 
     def follow(self, frame: TrackedFrame, followed: FollowedObject) -> None:
         """Finds an object in the next frame, all of `followed` is brought up to date."""

@@ -121,8 +121,9 @@ class VideoSession:
         image = torch.from_numpy(np.require(last.frame, requirements="W")).permute(2, 0, 1)[None]
         found = self.system.correct(image, self.tracks[track], row, shown)
         self._shown[index] = shown
+        corrected = self.system.shown(last.frame, found)
         masks, scores = last.masks.copy(), last.scores.copy()
-        masks[index], scores[index] = found.masks[0].cpu().numpy(), float(found.scores[0])
+        masks[index], scores[index] = corrected.masks[0], corrected.scores[0]
         self._last = FrameMasks(last.frame, masks, scores)
         return self._last
 

@@ -56,10 +56,12 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
     Attributes:
         fresh_parts: Names of submodules that no SAM checkpoint fills.
         always_padded: Whether tokens that say nothing follow the corners of a box too, and stand where nobody points.
+        tells_presence: Whether training teaches it to tell if the target is in the frame: `Decoded.object_score`.
     """
 
     fresh_parts: tuple[str, ...] = ()
-    always_padded = False
+    always_padded: bool = False
+    tells_presence: bool = False
 
     def __init__(self, mlp_width: Width = 2048, width: Width | None = None) -> None:
         nn.Module.__init__(self)

@@ -41,6 +41,7 @@ class sam2_decoder(MaskDecoder):
     """
 
     always_padded = True
+    tells_presence = True
 
     def __init__(
         self, mlp_width: Width = 2048, width: Width | None = None, masks: Literal["first", "best"] = "first"
@@ -140,8 +141,12 @@ class sam2_decoder(MaskDecoder):
         pixels, tokens = self.attend(image, positions, dense, sparse, mask, outputs=6)
         mask_tokens = tokens[:, 2:6][:, kept]
         heads = self.output_hypernetworks_mlps[kept]
-        kernels = torch.stack([head(mask_tokens[:, index]) for index, head in enumerate(heads)], dim=1)
-        logits = torch.einsum("nkc,nchw->nkhw", kernels, self._upscaled(pixels, image.shape[-2], fine))
+        upscaled = self._upscaled(pixels, image.shape[-2], fine)
+        # one by one: a mask is the same, bit for bit, whichever others are computed
+        masks = [
+            torch.einsum("nc,nchw->nhw", head(mask_tokens[:, index]), upscaled) for index, head in enumerate(heads)
+        ]
+        logits = torch.stack(masks, dim=1)
         quality = self.iou_prediction_head(tokens[:, 1]).sigmoid()[:, kept]
         return logits, quality, mask_tokens, self.pred_obj_score_head(tokens[:, 0])[:, 0]
 

@@ -71,6 +71,17 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
         """
         return self(decoded.mask_token, track, frames.image)
 
+    def mask_prompt(self, mask: Tensor) -> Tensor | None:
+        """Makes a prompt for the decoder of a mask that somebody gives; None where its logits are one, as SAM has them.
+
+        Args:
+            mask: Zeros and ones, float `[1, 1, S, S]`, of the side of the network's input.
+
+        Returns:
+            float `[1, 4h, 4w]`, or None.
+        """
+        return None
+
     def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor | None:
         """Makes what is carried to the next frame.
 

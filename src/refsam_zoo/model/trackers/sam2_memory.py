@@ -157,6 +157,11 @@ class sam2_memory(Tracker):
         """Hands the decoder no tokens: it reads the memory through the embedding. See `Tracker.prompt`."""
         return track_token.pointers[:, :0]
 
+    def mask_prompt(self, mask: Tensor) -> Tensor:
+        """Shrinks the mask as SAM 2 learned to; see `Tracker.mask_prompt`."""
+        shrunk: Tensor = self.mask_downsample(mask)
+        return shrunk[:, 0]
+
     def remember(self, decoded: Decoded, track: Memory | None, frames: EncodedFrames) -> Memory:
         """Encodes what was found and forgets the oldest; see `Tracker.remember`."""
         if decoded.object_score is None:
