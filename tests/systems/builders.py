@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 from systems.tiny_detectors_and_trackers import tiny_grounding_dino, tiny_sam2_video
+from systems.tiny_evf_sam import tiny_evf_sam
 from systems.tiny_folders import tiny_clipseg, tiny_sam3
 
 from refsam_zoo import create_model
+from refsam_zoo.model.evf_sam import EvfSam2
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
@@ -69,6 +71,8 @@ def write_sam3(folder: Path) -> dict[str, Any]:
 
 TINY = {
     "clipseg": Tiny(lambda folder: {"weights": tiny_clipseg(folder / "clipseg")}, {"threshold": 1.0}),
+    "evf_sam": Tiny(lambda folder: {"weights": tiny_evf_sam(folder)}, {"threshold": 1e6}),
+    "evf_sam2": Tiny(lambda folder: {"weights": tiny_evf_sam(folder, EvfSam2)}, {"threshold": 1e6}),
     "grounded_sam2": Tiny(write_grounded_sam2, {"box_threshold": 1.0}),
     "refsam": Tiny(write_refsam, {"threshold": 1e6}),
     "sam3": Tiny(write_sam3, {"threshold": 1.0}),
