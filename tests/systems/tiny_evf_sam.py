@@ -32,14 +32,14 @@ evf_sam2.encoders["small"] = lambda: SmallSam2(image_size=SIDES["sam2"])
 
 
 def drawn(name: str, shape: torch.Size) -> Tensor:
-    """A weight that follows from its published name, by the rule of the record."""
+    """A weight that follows from its published name, by the rule of the record; half precision holds it exactly."""
     values = torch.randn(shape, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
-    if any(part in name for part in ("gaussian_matrix", "text_embed", "embed_positions", "vision_embed.cls_token")):
-        return values
-    if len(shape) > 1:
+    if len(shape) > 1 and not any(part in name for part in ("gaussian_matrix", "text_embed", "embed_positions", "cls")):
         token = any(part in name for part in ("token", "embedding", "not_a_point", "no_mask", "no_mem", "pos"))
-        return values * (0.5 if token else 1.4 / values[0].numel() ** 0.5)
-    return 1 + 0.2 * values if name.endswith("weight") else 0.1 * values
+        values *= 0.5 if token else 1 / values[0].numel() ** 0.5
+    if len(shape) == 1:
+        values = 1 + 0.2 * values if name.endswith("weight") else 0.1 * values
+    return values.half().float()
 
 
 def published_name(name: str) -> str:
@@ -68,7 +68,8 @@ def shapes(kind: type[EvfSam], encoder: object, size: Beit3Size) -> dict[str, to
         if kind is EvfSam2:
             memory = sam2_memory(version="2.0", width=model.image_encoder.embedding_width)
             memory.connect((model.image_encoder.image_size // 16,) * 2)
-            found |= {f"visual_model.{meta_name('memory', n)}": t.shape for n, t in memory.state_dict().items()}
+            names = {name: meta_name("memory", name).replace(".gamma", ".weight") for name in memory.state_dict()}
+            found |= {f"visual_model.{names[name]}": tensor.shape for name, tensor in memory.state_dict().items()}
     return found
 
 
@@ -87,5 +88,5 @@ def tiny_evf_sam(folder: Path, kind: type[EvfSam] = EvfSam) -> Path:
     if kind is EvfSam2:
         save_file(state, folder / "model.safetensors")
     else:
-        torch.save(state, folder / "pytorch_model.bin")
+        torch.save({name: tensor.half() for name, tensor in state.items()}, folder / "pytorch_model.bin")
     return folder

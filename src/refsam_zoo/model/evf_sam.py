@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,7 +134,7 @@ class EvfSam2(EvfSam):
     @staticmethod
     def parts_of(state: StateDict) -> dict[str, StateDict]:
         """Sorts the weights of a published file; see `EvfSam.parts_of`. SAM 2's memory is under "memory"."""
-        sam2 = {name.removeprefix(_SAM): tensor for name, tensor in state.items() if name.startswith(_SAM)}
+        sam2 = {_metas_name(name): tensor for name, tensor in state.items() if name.startswith(_SAM)}
         model = {name: tensor for name, tensor in state.items() if not name.startswith((_SAM, _BEIT3))}
         for part, prefix in (("image_encoder", "image_encoder.vision."), ("prompt_encoder", "prompt_encoder."),
                              ("mask_decoder", "mask_decoder.")):  # fmt: skip
@@ -166,6 +167,11 @@ class EvfSam2(EvfSam):
     def restore(self, low_res_logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Stretches logits back; see `EvfSam.restore`."""
         return F.interpolate(low_res_logits[:, None].float(), size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def _metas_name(name: str) -> str:
+    """Gives SAM 2's name of a tensor; EVF-SAM calls `gamma` there `weight`, which transformers once made of it."""
+    return re.sub(r"(\.fuser\.layers\.\d+)\.weight$", r"\1.gamma", name.removeprefix(_SAM))
 
 
 def beit3_of(state: StateDict) -> StateDict:

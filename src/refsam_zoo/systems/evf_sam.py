@@ -24,7 +24,7 @@ from refsam_zoo.systems.predictor import MASK_CONFIDENCE, mask_confidence
 from refsam_zoo.systems.sentences import tokenized
 from refsam_zoo.types import Tokens
 from refsam_zoo.weights.files import check_fit, weights_follow
-from refsam_zoo.weights.hub_folders import HubFolder, model_type, read_weights
+from refsam_zoo.weights.hub_folders import TAKEN_BY, HubFolder, model_type, read_weights
 from refsam_zoo.weights.sentencepiece import read_tokenizer
 
 VOCABULARY = "sentencepiece.bpe.model"
@@ -102,8 +102,9 @@ def load_evf_sam(folder: Path, kind: type[EvfSam], encoders: dict[str, Callable[
     Raises:
         InputError: The folder holds another model, or files that are incomplete or damaged.
     """
-    if model_type(folder) != "evf":
-        raise InputError(f"{folder}: model_type is '{model_type(folder)}', but EVF-SAM takes evf")
+    if (found := model_type(folder)) != "evf":
+        fitting = f"; such a folder is for the {TAKEN_BY[found]}" if found in TAKEN_BY else ""
+        raise InputError(f"{folder}: model_type is '{found}', but EVF-SAM takes evf{fitting}")
     scale = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("sam_scale")
     if scale not in encoders:
         other = {"huge": "evf_sam", "large": "evf_sam2", "tiny": "evf_sam2"}.get(str(scale))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TAKEN_BY = {
     "clipseg": "system clipseg",
     "edgetam_video": "tracker of system grounded_sam2",
+    "evf": "systems evf_sam and evf_sam2",
     "grounding-dino": "detector of system grounded_sam2",
     "mm-grounding-dino": "detector of system grounded_sam2",
     "owlv2": "detector of system grounded_sam2",
