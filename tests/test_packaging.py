@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "preparation": {"annotations", "caching", "clips", "data_modules", "model", "video"},
     "evaluation": {"video"},
     "external_masks": {"data_modules", "evaluation"},
-    "systems": {"checkpoints", "model", "weights"},
+    "systems": {"checkpoints", "model", "video", "weights"},
     "zoo": {"model", "systems"},
     "parameter_counts": {"model", "zoo"},
     "inference": {"systems", "video"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from refsam_zoo.model.evf_sam import EvfSam2
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
+from refsam_zoo.systems.evf_sam import evf_sam
 
 
 @dataclass
@@ -62,6 +64,14 @@ def write_grounded_sam2(folder: Path) -> dict[str, Any]:
     return {"detector": folder / "detector", "tracker": folder / "tracker", "every": 2}
 
 
+def write_find_then_track(folder: Path) -> dict[str, Any]:
+    """As a camera's frames have it: nothing is watched first, so that each frame's masks are there with it."""
+    tiny_sam2_video(folder / "tracker")
+    weights = tiny_evf_sam(folder / "finder")
+    finder = partial(evf_sam, weights=weights)
+    return {"finder": finder, "tracker": folder / "tracker", "looks": 1, "back": 0}
+
+
 def write_sam3(folder: Path) -> dict[str, Any]:
     """Without the frames that confirm an object: it takes many of them until no more are kept (test_sam3.py)."""
     config = tiny_sam3(folder / "sam3") / "config.json"
@@ -73,6 +83,7 @@ TINY = {
     "clipseg": Tiny(lambda folder: {"weights": tiny_clipseg(folder / "clipseg")}, {"threshold": 1.0}),
     "evf_sam": Tiny(lambda folder: {"weights": tiny_evf_sam(folder)}, {"threshold": 1e6}),
     "evf_sam2": Tiny(lambda folder: {"weights": tiny_evf_sam(folder, EvfSam2)}, {"threshold": 1e6}),
+    "find_then_track": Tiny(write_find_then_track, {"min_score": 1.0}),
     "grounded_sam2": Tiny(write_grounded_sam2, {"box_threshold": 1.0}),
     "refsam": Tiny(write_refsam, {"threshold": 1e6}),
     "sam3": Tiny(write_sam3, {"threshold": 1.0}),

@@ -43,6 +43,7 @@ def segment_video(
     save: Sequence[str] = SAVED,
     min_score: float = 0.0,
     batch: int = FRAMES_AT_ONCE,
+    watched: FrameStream | None = None,
     resume: bool = False,
     quiet: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -59,6 +60,7 @@ def segment_video(
         save: Names of outputs, see `OUTPUTS`.
         min_score: Masks of a lower score, 0..1, become empty.
         batch: Frames that the system gets together.
+        watched: The same video, opened once more, for a system that `watches`.
         resume: Whether to go on where an earlier call with the same arguments was stopped, if there was one.
         quiet: Whether to show no progress bar.
         settings: What else the masks depend on, and must be the same when a later call goes on.
@@ -76,7 +78,9 @@ def segment_video(
     file = UnfinishedFile(output, system, {**asked, **(settings or {})})
     with logging_redirect_tqdm(), torch.inference_mode():  # warnings go above the progress bar
         track = system.start(sentences)
-    earlier = file.load(type(track)) if resume else None
+        earlier = file.load(type(track)) if resume else None
+        if watched is not None and (earlier is None or earlier.track is None):
+            system.watch((frame.picture for frame in watched.frames()), track)
     with say_what_is_kept(output, video.length) as kept, ExitStack() as stack:
         outputs = stack.enter_context(OpenOutputs(save, output, facts, earlier.kept if earlier else None))
         write_listing(output, video.name, facts.numbered)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
 from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
-from refsam_zoo.types import ClipBatch
+from refsam_zoo.types import Clip, ClipBatch
+from refsam_zoo.video.readers import open_video
 
 Track = TypeVar("Track")
 """What a system knows of a video under way: its sentences, encoded, and what it saw of the frames so far."""
@@ -107,6 +108,22 @@ class VideoSegmenter(ABC, Generic[Track]):
         for part in self.compiled_parts:
             part.compile()
 
+    @property
+    def watches(self) -> bool:
+        """Whether the system wants to see a video before it segments it; most do not."""
+        return False
+
+    def watch(self, frames: Iterable[Any], track: Track) -> None:
+        """Sees a video that is then segmented from its beginning; called where `watches` says so.
+
+        Args:
+            frames: As `stream` takes them.
+            track: What `start` gave; it is changed in place, and may keep only what is independent of the length.
+
+        Raises:
+            InputError: A frame is of another kind, shape or range.
+        """
+
     @abstractmethod
     def start(self, expressions: Sequence[str]) -> Track:
         """Encodes the N sentences about a video, once for all its frames."""
@@ -187,9 +204,18 @@ class VideoSegmenter(ABC, Generic[Track]):
             Each frame with its masks, in order.
 
         Raises:
-            InputError: A sentence is empty, or a frame is of another kind, shape or range.
+            InputError: A sentence is empty, a frame is of another kind, shape or range, or the system `watches` and the
+                frames can be read only once.
         """
-        yield from self.follow(frames, self.start(checked_sentences(expressions)))
+        track = self.start(checked_sentences(expressions))
+        if self.watches:
+            if iter(frames) is frames:
+                raise InputError(
+                    f"system {type(self).__name__} sees a video twice, and an iterator gives it once; hand over a list "
+                    "or what can be read anew, or give the system the option back=0"
+                )
+            self.watch(frames, track)
+        yield from self.follow(frames, track)
 
     @torch.inference_mode()
     def follow(self, frames: Iterable[Any], *tracks: Track) -> Iterator[FrameMasks]:
@@ -234,13 +260,21 @@ class VideoSegmenter(ABC, Generic[Track]):
             # A repeated window only fills up a process's share: it may come alone, and nothing is made of its masks.
             if track is None and not clip.first and not clip.repeated:
                 raise ValueError(f"video {video}: a later window came without the one before it")
-            under_way[video] = track = self.start(clip.expressions) if track is None else track
+            under_way[video] = track = self._begun(clip) if track is None else track
             rows = batch.rows(index)
             for start in range(0, steps, self.frames_at_once):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
                 for step, found in enumerate(self.segment(images, track), start):
                     masks[rows, step, :height, :width] = found.masks.to(masks.device)
         return masks, under_way
+
+    def _begun(self, clip: Clip) -> Track:
+        track = self.start(clip.expressions)
+        if self.watches:
+            first = clip.referrals[0]
+            with open_video(first.source, first.frames) as video:
+                self.watch(video.stream(), track)
+        return track
 
 
 SystemOrMaker = Callable[[], VideoSegmenter] | VideoSegmenter

@@ -1,4 +1,4 @@
-"""SAM 2 (arXiv 2408.00714) and EdgeTAM (arXiv 2501.07256) of transformers, streamed: a box is followed frame by frame.
+"""SAM 2 (arXiv 2408.00714) and EdgeTAM (arXiv 2501.07256) of transformers, streamed: a box or a mask is followed.
 
 The package's session keeps every frame and every output of a video. Here all is dropped that the model cannot read any
 more, and the masks stay the same: `num_maskmem` says how far it looks back for memories,
@@ -77,19 +77,20 @@ class FollowedObject:
 
 
 class BoxTracker:
-    """Follows objects from their boxes, each in a session of its own, in memory that does not grow.
+    """Follows objects from their boxes or masks, each in a session of its own, in memory that does not grow.
 
     Objects of one session would not be independent: a box for one changes how the package encodes the memory of all.
 
     Args:
         folder: A model's folder in the hub's layout, `sam2_video` or `edgetam_video`.
+        system: Whose tracker it is, for the message.
 
     Raises:
         InputError: See `hub_folders.load_model`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.model: Any = load_model(folder, CLASSES, "tracker of system grounded_sam2")
+    def __init__(self, folder: Path, system: str = "grounded_sam2") -> None:
+        self.model: Any = load_model(folder, CLASSES, f"tracker of system {system}")
         self.processor: Any = read_processor(folder, "Sam2VideoProcessor")
 
     def begin(self, frame: TrackedFrame, box: Tensor, score: Tensor) -> FollowedObject:
@@ -100,11 +101,23 @@ class BoxTracker:
             box: Its left, upper, right and lower edge in pixels of the frame, float `[4]`.
             score: How sure the detector is of the box, float, no axes.
         """
-        device = self.model.device
-        session = self.processor.init_video_session(inference_device=device, dtype=self.model.dtype)
-        self.processor.add_inputs_to_inference_session(
-            session, frame_idx=0, obj_ids=1, input_boxes=[[box.tolist()]], original_size=frame.size
-        )
+        return self._begin(frame, score, input_boxes=[[box.tolist()]], original_size=frame.size)
+
+    def begin_with_mask(self, frame: TrackedFrame, mask: Tensor, score: Tensor) -> FollowedObject:
+        """Starts with an object whose mask is known.
+
+        Args:
+            frame: Where it is first seen.
+            mask: Where it is, bool `[H, W]`, not empty.
+            score: How sure its finder is of the mask, float, no axes.
+        """
+        followed = self._begin(frame, score, input_masks=mask)
+        followed.mask = mask
+        return followed
+
+    def _begin(self, frame: TrackedFrame, score: Tensor, **prompt: Any) -> FollowedObject:
+        session = self.processor.init_video_session(inference_device=self.model.device, dtype=self.model.dtype)
+        self.processor.add_inputs_to_inference_session(session, frame_idx=0, obj_ids=1, **prompt)
         followed = FollowedObject(session, score)
         self.follow(frame, followed)
         return followed
@@ -124,6 +137,7 @@ class BoxTracker:
         session.processed_frames = {}
         session.cache.clear_all()
         session.point_inputs_per_obj[0].clear()
+        session.mask_inputs_per_obj[0].clear()
         session.frames_tracked_per_obj[0].clear()
         outputs = session.output_dict_per_obj[0]
         later = outputs["non_cond_frame_outputs"]
