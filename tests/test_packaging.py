@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "calibration": set(),
     "evaluation": {"video"},
     "external_masks": {"data_modules", "evaluation"},
-    "systems": {"calibration", "checkpoints", "model", "weights"},
+    "systems": {"calibration", "checkpoints", "model", "video", "weights"},
     "zoo": {"model", "systems"},
     "parameter_counts": {"model", "zoo"},
     "inference": {"systems", "video"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -124,16 +125,21 @@ def segment(
         return made
 
     def segment_one(source: str, folder: Path) -> None:
-        with open_frames(source, video_backend, raw_frames) as stream:
+        with open_frames(source, video_backend, raw_frames) as stream, ExitStack() as twice:
             found = choice.of(stream)
             if resume and found.path is None:
                 raise InputError(f"{found.name}: frames that went by do not come again; --resume is for files")
             prompts = Prompts() if prompt is None else read_prompts(Path(prompt), sentences, found.size)
-            ready()  # takes seconds: after what a typing mistake can cause
+            watches = ready().watches  # takes seconds: after what a typing mistake can cause
             if prompt is not None and not ready().takes_corrections:
                 raise ready().refusal()
+            if watches and found.path is None:
+                raise InputError(
+                    f"{found.name}: frames that went by do not come again; give the system --system.back 0"
+                )
             if not resume:
                 clear(folder)
+            again = twice.enter_context(open_frames(source, video_backend, raw_frames)) if watches else None
             count = segment_video(
                 ready(),
                 found,
@@ -143,6 +149,7 @@ def segment(
                 min_score=min_score,
                 batch=batch,
                 prompts=prompts,
+                watched=None if again is None else choice.of(again),
                 resume=resume,
                 quiet=quiet,
                 settings=settings,

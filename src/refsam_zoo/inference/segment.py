@@ -45,6 +45,7 @@ def segment_video(
     min_score: float = 0.0,
     batch: int = FRAMES_AT_ONCE,
     prompts: Prompts | None = None,
+    watched: FrameStream | None = None,
     resume: bool = False,
     quiet: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -62,6 +63,7 @@ def segment_video(
         min_score: Masks of a lower score, 0..1, become empty.
         batch: Frames that the system gets together.
         prompts: What is shown in some of them, and objects without a sentence, whose masks follow the sentences'.
+        watched: The same video, opened once more, for a system that `watches`.
         resume: Whether to go on where an earlier call with the same arguments was stopped, if there was one.
         quiet: Whether to show no progress bar.
         settings: What else the masks depend on, and must be the same when a later call goes on.
@@ -82,7 +84,9 @@ def segment_video(
         session = VideoSession(system, sentences)
         for name in prompts.objects:
             session.add_object(name)
-    earlier = file.load(type(session.tracks[0])) if resume else None
+        earlier = file.load(type(session.tracks[0])) if resume else None
+        if watched is not None and (earlier is None or not earlier.tracks):
+            system.watch((frame.picture for frame in watched.frames()), session.tracks[0])
     with say_what_is_kept(output, video.length) as kept, ExitStack() as stack:
         outputs = stack.enter_context(OpenOutputs(save, output, facts, earlier.kept if earlier else None))
         write_listing(output, video.name, facts.numbered)
