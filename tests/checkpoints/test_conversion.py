@@ -211,7 +211,7 @@ def test_sam_is_taken_out_of_a_file_of_evf_sam(tmp_path: Path) -> None:
     torch.save({published_name(name): tensor for name, tensor in own.items()}, tmp_path / "evf_sam.bin")
     (line,) = convert(tmp_path / "evf_sam.bin", tmp_path / "sam.safetensors")
     found = load_file(tmp_path / "sam.safetensors")
-    assert line.startswith(f"{tmp_path / 'sam.safetensors'}: {len(found)} tensors of image_encoder, ")
+    assert line.startswith(f"{tmp_path / 'sam.safetensors'}: {len(found)} tensors of image_encoder.")
     assert found.keys() == {name for name in own if not name.startswith(("beit3.", "text_hidden_fcs."))}
     assert all(torch.equal(tensor, own[name]) for name, tensor in found.items())
     torch.save(
