@@ -165,6 +165,14 @@ class TestBadInput:
         assert done.stdout.strip().endswith("set()")
         assert "did you mean 'test'" in done.stderr
 
+    def test_help_of_serve_needs_no_server(self, warm_process: WarmProcess) -> None:
+        code = (
+            "import sys; from refsam_zoo.cli import main\ntry: main(['serve', '--help'])\nfinally: print(*sys.modules)"
+        )
+        modules = warm_process.run("-c", code).stdout.splitlines()[-1].split()
+        assert "refsam_zoo.commands.serve" in modules
+        assert {"starlette", "uvicorn"} & set(modules) == set()
+
     @pytest.mark.parametrize(
         ("flag", "expected"),
         [

@@ -96,8 +96,9 @@ def test_every_composition_segments_on_a_gpu_without_waiting(part: dict[str, Any
         waits.found.clear()  # moving the weights
         batch = clip_batch(SIZES[1]).to(torch.device("cuda"))
         assert model(batch).low_res_logits.is_cuda
-        masks, _ = Predictor(model).window(batch)
-        assert masks.is_cuda
+        found, _ = Predictor(model).window(batch)
+        assert found.masks.is_cuda
+        assert found.scores.is_cuda
     assert waits.found == []
 
 

@@ -34,21 +34,24 @@ ROOMS: dict[str, set[str]] = {
     "checkpoints": {"model", "options", "weights"},
     "caching": {"model"},
     "preparation": {"annotations", "caching", "clips", "data_modules", "model", "video"},
+    "calibration": set(),
     "evaluation": {"video"},
     "external_masks": {"data_modules", "evaluation"},
-    "systems": {"checkpoints", "model", "video", "weights"},
+    "systems": {"calibration", "checkpoints", "model", "video", "weights"},
     "zoo": {"model", "systems"},
     "parameter_counts": {"model", "zoo"},
     "inference": {"systems", "video"},
-    "callbacks": {"data_modules", "evaluation", "inference"},
+    "serving": {"inference", "synthesis", "systems", "video"},
+    "callbacks": {"calibration", "data_modules", "evaluation", "inference"},
     "training": {"caching", "callbacks", "checkpoints", "data_modules", "evaluation", "model", "options", "systems",
                  "weights"},
     "ablations": {"checkpoints", "inference", "model", "systems"},
-    "commands": {"ablations", "caching", "checkpoints", "evaluation", "external_masks", "inference", "model", "options",
-                 "parameter_counts", "preparation", "synthesis", "systems", "training", "video", "zoo"},
+    "commands": {"ablations", "caching", "calibration", "checkpoints", "evaluation", "external_masks", "inference",
+                 "model", "options", "parameter_counts", "preparation", "serving", "synthesis", "systems", "training",
+                 "video", "zoo"},
     "cli": {"commands", "options"},
-    "__init__": {"callbacks", "checkpoints", "commands", "data_modules", "evaluation", "external_masks", "inference",
-                 "model", "systems", "training", "video", "zoo"},
+    "__init__": {"calibration", "callbacks", "checkpoints", "commands", "data_modules", "evaluation", "external_masks",
+                 "inference", "model", "systems", "training", "video", "zoo"},
     "__main__": {"cli"},
 }  # fmt: skip
 """Room -> rooms it may import beside the ground: folders and single files of the package, from the ground up."""
@@ -218,7 +221,7 @@ def test_distributions_are_complete(distributions: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"refsam_zoo/{place}" for place, _ in python_files()} <= names
-    assert "refsam_zoo/py.typed" in names
+    assert {"refsam_zoo/py.typed", "refsam_zoo/serving/page/index.html", "refsam_zoo/serving/page/page.js"} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"refsam_zoo"}, "one name in site-packages"
 

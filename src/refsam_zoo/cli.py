@@ -20,6 +20,7 @@ TRAINER_COMMANDS = {
 
 COMMANDS = {
     "segment": "segment your own video by sentences",
+    "serve": "open a web page on which others segment their clips",
     "inspect": "check a data set: counts, broken files, a contact sheet",
     "shard": "copy a data set into WebDataset tar files, to be read from anywhere",
     "synthesize": "write the RefShapes data set",

@@ -213,6 +213,39 @@ def test_validation_logs_the_best_so_far() -> None:
     assert callback.state_dict() == {"best": 0.9}
 
 
+class _Scoring(_Module):
+    """Says of its masks how sure it is: 0.9 of all."""
+
+    score_meaning = "sureness"
+
+    def _step(self, batch: ClipBatch) -> dict[str, Tensor]:
+        predictions = super()._step(batch)["predictions"]
+        return {"predictions": predictions, "scores": torch.full(predictions.shape[:2], 0.9)}
+
+
+def test_scores_are_calibrated_by_validate_and_shown_by_test(tmp_path: Path) -> None:
+    _trainer(tmp_path, EvaluationCallback()).validate(_Scoring(), _Data(_batches()), verbose=False)
+    written = {path.name for path in (tmp_path / "calibration").iterdir()}
+    assert written == {"calibration.json", "reliability.json", "reliability.png"}
+    calibration = tmp_path / "calibration" / "calibration.json"
+    _trainer(tmp_path, EvaluationCallback(calibration=calibration)).test(
+        _Scoring(), _Data(_batches(), _batches("other ")), verbose=False
+    )
+    assert (tmp_path / "evaluation" / "reliability.png").is_file()
+    found = json.loads((tmp_path / "evaluation" / "reliability.json").read_text())
+    assert set(found) == {"test", "text_blind"}
+    similarity = float(np.mean([j for j, _ in _expected().values()]))
+    (frames,) = found["test"]["raw"]["found"]["bins"]
+    assert frames == {
+        "frames": 2 * FRAMES * len(SIZES),
+        "score": pytest.approx(0.9),
+        "truth": pytest.approx(similarity),
+    }
+    assert found["test"]["calibrated"]["found"]["error"] < 0.05 < found["test"]["raw"]["found"]["error"]
+    with pytest.raises(InputError, match="scores of another kind"):
+        _trainer(tmp_path, EvaluationCallback(calibration=calibration)).test(_Module(), _Data(_batches()))
+
+
 def test_no_ground_truth_is_an_input_error(tmp_path: Path) -> None:
     batch = _batches()[0]
     batch.masks = None

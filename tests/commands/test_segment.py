@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from torch import Tensor
 
 import refsam_zoo
 from refsam_zoo import create_system
+from refsam_zoo.calibration import Calibration, Curve
 from refsam_zoo.cli import main
 from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.outputs import OUTPUTS
 from refsam_zoo.systems.base import Found, VideoSegmenter
+from refsam_zoo.systems.predictor import MASK_CONFIDENCE
 from refsam_zoo.video.masks import read_indexed
 
 SENTENCES = ["the red square", "the star"]
@@ -283,6 +286,26 @@ def test_quiet(video: Path, clipseg_folder: Path, tmp_path: Path, capsys: pytest
     tracks = json.loads((tmp_path / "out" / "tracks.json").read_text())
     for one in (one for frame in tracks["frames"] for one in frame["objects"]):
         assert one["present"] <= (one["score"] >= np.median(scores))
+
+
+def test_calibrated_scores(
+    video: Path, clipseg_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--system=clipseg", f"--system.weights={clipseg_folder}", "--device=cpu", "--save=tracks", "--quiet"]
+    calibration = Calibration(MASK_CONFIDENCE, Curve(2, -1), Curve(1, -3))
+    calibration.write(tmp_path / "calibration.json")
+    found = []
+    for given in ([], [f"--calibration={tmp_path / 'calibration.json'}"]):
+        output = tmp_path / f"out{len(given)}"
+        assert main(["segment", str(video), *SENTENCES, *options, *given, f"--output={output}"]) == 0
+        tracks = json.loads((output / "tracks.json").read_text())
+        objects = [one for frame in tracks["frames"] for one in frame["objects"]]
+        found.append(np.array([(one["score"], not one["present"]) for one in objects]))
+    assert tracks["score_meaning"] == calibration.calibrated_meaning
+    np.testing.assert_allclose(calibration(found[0][:, 0], found[0][:, 1] > 0), found[1][:, 0], atol=2e-4)
+    replace(calibration, score_meaning="luck").write(tmp_path / "calibration.json")
+    assert main(["segment", str(video), *SENTENCES, *options, *given, f"--output={tmp_path / 'new'}"]) == 2
+    assert "scores of another kind (luck)" in capsys.readouterr().err
 
 
 def test_the_same_command_goes_on(

@@ -31,7 +31,7 @@ def _metric(samples: list[int]) -> RegionContourMetric:
 
 
 def _values(scores: SampleScores) -> list[list[float]]:
-    return [column.tolist() for column in scores]
+    return [column.tolist() for column in (*scores[:-1], *scores.scored_frames)]
 
 
 def _score_share(rank: int, shares: list[list[int]], folder: Path) -> None:
@@ -68,6 +68,20 @@ def test_samples_of_a_batch_are_kept_apart() -> None:
     metric.update([0, 1], range(3), predictions, masks)
     expected = _values(_metric([0]).compute())
     assert [column[:1] for column in _values(metric.compute())] == expected
+
+
+def test_scores_are_laid_beside_what_they_should_have_been() -> None:
+    predictions, masks = (torch.zeros(2, 3, 8, 8, dtype=torch.bool) for _ in range(2))
+    predictions[0, :2, :4], masks[0, :2, :6] = True, True  # found with J 2 / 3, and in the last frame rightly not
+    masks[1] = True  # never found
+    given = torch.tensor([[0.25, 0.5, 0.125], [0.75, 0.0, 1.0]])
+    metric = RegionContourMetric()
+    metric.update([2, 1], range(3), predictions, masks, given)
+    metric.update([3], range(3), predictions[:1], masks[:1])  # without scores
+    scores, absent, truth = metric.compute().scored_frames
+    assert scores.tolist() == [*given[1].tolist(), *given[0].tolist()]
+    assert absent.tolist() == [True] * 3 + [False, False, True]
+    assert truth.tolist() == [1, 1, 1, 2 / 3, 2 / 3, 0]
 
 
 def test_reset_forgets() -> None:

@@ -17,7 +17,7 @@ from refsam_zoo.systems import SYSTEMS, FrameMasks, VideoSegmenter
 from refsam_zoo.systems.session import VideoSession
 
 SENTENCES = ["the red square", "a small green circle moving to the left", "the star"]
-MANY = 16
+MANY = 24
 """Frames after which no state may grow any more."""
 
 
@@ -147,10 +147,11 @@ def test_windows_give_what_the_stream_gives(system: VideoSegmenter[Any], found: 
     state, parts = None, []
     for start in (0, 2):
         pair = [video[start : start + 2], other[start : start + 2]]
-        masks, state = system.window(make_batch(pair, [SENTENCES, SENTENCES[:1]], first=start == 0), state)
-        assert masks.dtype == torch.bool
-        parts.append(masks)
-    masks = torch.cat(parts, 1)
+        part, state = system.window(make_batch(pair, [SENTENCES, SENTENCES[:1]], first=start == 0), state)
+        assert part.masks.dtype == torch.bool
+        parts.append(part)
+    masks, scores = (torch.cat(each, 1) for each in zip(*parts, strict=True))
+    np.testing.assert_allclose(scores[:3], np.stack([frame.scores for frame in found], 1), atol=1e-3)
     assert differing(masks[:3], masks_of(found)) < 1e-3
     assert differing(masks[3:, :, :30, :50], expected) < 1e-3
     assert not masks[3, :, 30:].any()
@@ -220,3 +221,51 @@ def _plain(value: object) -> bool:
 def test_empty_sentences_are_refused(system: VideoSegmenter[Any], sentences: list[str] | str) -> None:
     with pytest.raises(InputError, match="sentence"):
         next(system.stream(make_video(1), sentences))
+
+
+SHOWN: dict[str, dict[str, Any]] = {
+    "click": {"points": [[20, 16]]},
+    "clicks": {"points": [[20, 16], [50, 5]], "labels": [1, 0]},
+    "box": {"box": [12, 8, 34, 24]},
+    "mask": {"mask": np.pad(np.ones((16, 22), bool), ((8, 16), (12, 22)))},
+}
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_what_is_shown_counts_then_and_later(system: VideoSegmenter[Any], found: list[FrameMasks], shown: str) -> None:
+    session, video = VideoSession(system, SENTENCES), make_video(1)
+    frames = [session(frame) for frame in video[:2]]
+    if not system.takes_corrections:
+        with pytest.raises(InputError, match=rf"system {type(system).__name__} takes no points, boxes or masks"):
+            session.correct(1, **SHOWN[shown])
+        return
+    corrected = session.correct(1, **SHOWN[shown])
+    frames += session.stream([video[2:]])
+    assert_same([*frames[:2]], found[:2])
+    np.testing.assert_array_equal(corrected.masks[[0, 2]], frames[1].masks[[0, 2]])
+    assert (corrected.masks[1] != frames[1].masks[1]).any()
+    if shown == "mask":
+        np.testing.assert_array_equal(corrected.masks[1], SHOWN["mask"]["mask"])
+    assert differing(masks_of(frames)[[0, 2]], masks_of(found)[[0, 2]]) < 1e-3
+    assert (masks_of(frames)[1, 2:] != masks_of(found)[1, 2:]).any(), "later frames do not follow"
+
+
+def test_an_object_without_a_sentence(system: VideoSegmenter[Any], found: list[FrameMasks]) -> None:
+    session, video = VideoSession(system, SENTENCES[:1]), make_video(1)
+    if not system.takes_corrections:
+        with pytest.raises(InputError, match="takes no points, boxes or masks"):
+            session.add_object("the ball")
+        return
+    session.add_object("the ball")
+    frames = [session(video[0]), session(video[1]), session.correct("the ball", **SHOWN["box"])]
+    frames += session.stream([video[2:]])
+    sentence, ball = masks_of([frames[0], *frames[2:]])
+    assert differing(sentence, masks_of(found)[0]) < 1e-3
+    assert not frames[1].masks[1].any()
+    assert frames[1].scores[1] == 0
+    assert ball[1:].any()
+    alone = VideoSession(system)
+    alone.add_object("the ball")
+    assert not alone(video[1]).masks.any()
+    again = [alone.correct(0, **SHOWN["box"]), *alone.stream(video[2:])]
+    assert differing(masks_of(again)[0], ball[1:]) < 1e-3

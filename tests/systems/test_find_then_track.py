@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
 from refsam_zoo.systems.base import Found, VideoSegmenter
+from refsam_zoo.systems.corrections import Correction, no_points
 from refsam_zoo.systems.find_then_track import find_then_track
 from refsam_zoo.systems.sam2_session import TrackedFrame
 from refsam_zoo.types import VideoSource
@@ -71,7 +72,7 @@ def followed(system: find_then_track, order: Sequence[int]) -> dict[int, np.ndar
     """The tracker alone, from the red of the first of some frames through the others."""
     frames = [TrackedFrame(system.tracker, torch.from_numpy(video()[index]).permute(2, 0, 1)) for index in order]
     mask = next(iter(Red().segment(frames[0].image[None], 1))).masks[0]
-    target = system.tracker.begin_with_mask(frames[0], mask, torch.tensor(1.0))
+    target = system.tracker.begin(frames[0], Correction(*no_points(), mask=mask.numpy()), torch.tensor(1.0))
     masks = {order[0]: target.mask.numpy()}
     for index, frame in zip(order[1:], frames[1:], strict=True):
         system.tracker.follow(frame, target)

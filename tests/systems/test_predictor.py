@@ -11,7 +11,7 @@ from systems.windows import make_batch
 from refsam_zoo import create_model
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.refsam import RefSAM
-from refsam_zoo.systems.predictor import Predictor
+from refsam_zoo.systems.predictor import PRESENCE, Predictor
 
 SENTENCES = ["the red square", "a small green circle moving to the left", "the star"]
 
@@ -115,15 +115,15 @@ def test_windows_with_carried_state_give_what_the_stream_gives(model: RefSAM, vi
     tail, _ = predictor.window(make_batch([video[3:]], [SENTENCES], first=False), state)
     restarted, _ = predictor.window(make_batch([video[3:]], [SENTENCES]), state)
 
-    assert differing(np.concatenate([head, tail], 1), expected) < 1e-3
-    assert differing(restarted, expected[:, 3:]) > 1e-2, "a first window starts without a track token"
+    assert differing(np.concatenate([head.masks, tail.masks], 1), expected) < 1e-3
+    assert differing(restarted.masks, expected[:, 3:]) > 1e-2, "a first window starts without a track token"
 
 
 def test_window_of_videos_of_different_sizes(model: RefSAM, video: np.ndarray) -> None:
     other = video[:, :30, :50]
     predictor = Predictor(model, float(np.median(whole_clip_logits(model, video))))
 
-    masks, state = predictor.window(make_batch([video, other], [SENTENCES, SENTENCES[:1]]))
+    (masks, _), state = predictor.window(make_batch([video, other], [SENTENCES, SENTENCES[:1]]))
 
     assert masks.shape == (4, 6, 40, 60)
     assert differing(masks[:3], streamed(predictor, video, size=4)) < 1e-3
@@ -139,10 +139,27 @@ def test_later_window_without_the_one_before_is_refused(model: RefSAM, video: np
     with pytest.raises(ValueError, match="video0"):
         Predictor(model).window(batch)
     batch.clips[0].repeated = True
-    masks, _ = Predictor(model).window(batch)
+    (masks, _), _ = Predictor(model).window(batch)
     assert masks.shape == (3, 6, 40, 60)
 
 
 def test_empty_sentence_is_an_input_error(model: RefSAM, video: np.ndarray) -> None:
     with pytest.raises(InputError):
         next(Predictor(model).stream(batches(video, 2), ["the star", " "]))
+
+
+def test_a_decoder_that_tells_presence_gives_the_score(video: np.ndarray) -> None:
+    torch.manual_seed(0)
+    model = create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="frozen", mask_decoder="existence_decoder")
+    decoder = model.mask_decoder
+    torch.nn.init.normal_(decoder.existence.weight, std=0.1)
+    torch.nn.init.zeros_(decoder.existence.bias)
+    told: list[torch.Tensor] = []
+    decoder.existence.register_forward_hook(lambda *call: told.append(call[2].flatten().sigmoid()))
+    predictor = Predictor(model)
+    found = list(predictor.stream(batches(video, 2), SENTENCES))
+    assert predictor.score_meaning == PRESENCE
+    scores = np.stack([frame.scores for frame in found])
+    np.testing.assert_allclose(scores, torch.stack(told).detach(), atol=1e-6)
+    assert (scores < 0.5).any()
+    assert all(frame.absent[frame.scores < 0.5].all() for frame in found)

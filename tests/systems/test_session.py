@@ -37,8 +37,8 @@ def test_each_frame_is_encoded_once_also_for_sentences_that_came_later(tracker: 
 
 def test_wrong_input_gives_one_line(video: np.ndarray) -> None:
     system = predictor()
-    with pytest.raises(InputError, match="no sentence"):
-        VideoSession(system, [])
+    with pytest.raises(InputError, match="there is nothing to look for"):
+        VideoSession(system, [])(video[0])
     session = VideoSession(system, "the dog")
     with pytest.raises(InputError, match="sentence 1 is empty"):
         session.add(" ")

@@ -20,20 +20,22 @@ class PredictedClip(NamedTuple):
         frames: uint8 `[T, 3, H, W]`.
         predictions: bool `[E, T, H, W]`, one for each of the clip's referrals.
         masks: The truth, as `predictions`; None without ground truth.
+        scores: How sure the module is of each mask, float `[E, T]`; None of a module that does not say.
     """
 
     clip: Clip
     frames: Tensor
     predictions: Tensor
     masks: Tensor | None
+    scores: Tensor | None
 
 
 class PredictionCallback(Callback):
     """Looks at what a module predicts of each clip.
 
-    The module's steps return `{"predictions": bool [N, T, H, W]}` at the size of the batch's masks; the batch is a
-    `ClipBatch`. A subclass names the stages it looks at and says what is done at their start, with each clip and at
-    their end; what it logs, it logs at the end.
+    The module's steps return `{"predictions": bool [N, T, H, W]}` at the size of the batch's masks, and if they have
+    any, `"scores": float [N, T]`; the batch is a `ClipBatch`. A subclass names the stages it looks at and says what is
+    done at their start, with each clip and at their end; what it logs, it logs at the end.
     """
 
     stages: ClassVar[tuple[RunningStage, ...]] = ()
@@ -63,7 +65,7 @@ class PredictionCallback(Callback):
     ) -> None:
         """Hands on the clips of a batch, in the stages that are looked at."""
         if trainer.state.stage in self.stages:
-            for predicted in predicted_clips(outputs["predictions"], batch):
+            for predicted in predicted_clips(outputs["predictions"], batch, outputs.get("scores")):
                 self.add(trainer, predicted, dataloader_idx)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -76,16 +78,18 @@ class PredictionCallback(Callback):
     on_test_epoch_end = on_predict_epoch_end = on_validation_epoch_end
 
 
-def predicted_clips(predictions: Tensor, batch: ClipBatch) -> Iterator[PredictedClip]:
+def predicted_clips(predictions: Tensor, batch: ClipBatch, scores: Tensor | None = None) -> Iterator[PredictedClip]:
     """Takes a batch apart into the clips that count, without repeated ones and without padding in space and time.
 
     Args:
         predictions: bool `[N, T, H, W]`.
         batch: What was predicted.
+        scores: float `[N, T]`, if there are any.
     """
     for position, (clip, (height, width)) in enumerate(zip(batch.clips, batch.sizes, strict=True)):
         if not clip.repeated:
             length = len(clip.frame_names)
             own = (batch.rows(position), slice(length), slice(height), slice(width))
             masks = None if batch.masks is None else batch.masks[own]
-            yield PredictedClip(clip, batch.frames[position, :length, :, :height, :width], predictions[own], masks)
+            frames = batch.frames[position, :length, :, :height, :width]
+            yield PredictedClip(clip, frames, predictions[own], masks, None if scores is None else scores[own[:2]])

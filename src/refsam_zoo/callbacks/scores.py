@@ -9,15 +9,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.trainer.states import RunningStage
+from lightning.pytorch.trainer.states import RunningStage, TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from refsam_zoo.calibration import Calibration
 from refsam_zoo.callbacks.base import PredictedClip, PredictionCallback
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.examples import Example, ExampleKeeper
 from refsam_zoo.evaluation.metric import RegionContourMetric, sample_id
-from refsam_zoo.evaluation.report import write_report
+from refsam_zoo.evaluation.reliability import ScoredFrames
+from refsam_zoo.evaluation.report import write_folder, write_report, write_scored
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, summary_table
 
 T = TypeVar("T")
@@ -48,15 +50,23 @@ class EvaluationCallback(PredictionCallback):
     `val/j`, `val/f`, `val/jf` and the highest so far, `val/jf_best`; `test/j`, `test/f`, `test/jf` and the same per
     further subset, `test/<subset>/jf`.
 
+    Where masks come with scores, the report says how reliable these are, and `validate` writes `calibration/`, whose
+    `calibration.json` makes scores say how good a mask is to be expected.
+
     Args:
-        output: Folder that gets `evaluation/`; by default the trainer's root, which is the run's folder.
+        output: Folder that gets `evaluation/` and `calibration/`; by default the trainer's root, the run's folder.
+        calibration: A `calibration.json`; the report of `test` shows calibrated scores beside those of the system.
+
+    Raises:
+        InputError: The calibration cannot be read.
     """
 
     stages = (RunningStage.SANITY_CHECKING, RunningStage.VALIDATING, RunningStage.TESTING)
 
-    def __init__(self, output: str | Path | None = None) -> None:
+    def __init__(self, output: str | Path | None = None, calibration: str | Path | None = None) -> None:
         output = None if output is None else Path(output)
         self.output = output
+        self.calibration = None if calibration is None else Calibration.read(calibration)
         self.best = 0.0
         self.metrics: list[RegionContourMetric] = []
         self.descriptions: list[dict[int, Description]] = []
@@ -71,7 +81,13 @@ class EvaluationCallback(PredictionCallback):
         self.best = state_dict["best"]
 
     def start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts counting."""
+        """Starts counting.
+
+        Raises:
+            InputError: The calibration is for scores of another kind.
+        """
+        if self.calibration is not None:
+            self.calibration.require(_score_meaning(pl_module))
         if trainer.testing:
             batches = trainer.num_test_batches
         else:
@@ -86,7 +102,7 @@ class EvaluationCallback(PredictionCallback):
         Raises:
             InputError: The clip has no ground truth.
         """
-        clip, _, predictions, masks = predicted
+        clip, _, predictions, masks, scores = predicted
         if masks is None:
             video = clip.referrals[0].video_id
             raise InputError(
@@ -94,7 +110,8 @@ class EvaluationCallback(PredictionCallback):
             )
         positions = {name: position for position, name in enumerate(clip.referrals[0].frames)}
         samples = [sample_id(referral.video_id, referral.expression_id) for referral in clip.referrals]
-        self.metrics[subset].update(samples, [positions[name] for name in clip.frame_names], predictions, masks)
+        frames = [positions[name] for name in clip.frame_names]
+        self.metrics[subset].update(samples, frames, predictions, masks, scores)
         for sample, referral, expression in zip(samples, clip.referrals, clip.expressions, strict=True):
             description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
             self.descriptions[subset][sample] = description
@@ -109,13 +126,31 @@ class EvaluationCallback(PredictionCallback):
         stage = "test" if trainer.testing else "val"
         for position, (subset, table) in enumerate(tables.items()):
             _log(pl_module, stage if position == 0 else f"{stage}/{subset}", table)
+        scored = {name: metric.compute().scored_frames for name, metric in zip(tables, self.metrics, strict=False)}
+        scored = {name: frames for name, frames in scored.items() if len(frames.scores)}
         if trainer.testing:
-            self._report(trainer, [row for table in tables.values() for row in table])
+            self._report(trainer, [row for table in tables.values() for row in table], scored)
         else:
+            if trainer.state.fn == TrainerFn.VALIDATING and trainer.is_global_zero and scored:
+                self._calibrate(trainer, pl_module, scored)
             self.best = max(self.best, MeanScore.of(next(iter(tables.values()))).jf)
             log_global(pl_module, f"val/{_BEST}", self.best)
 
-    def _report(self, trainer: Trainer, rows: list[ExpressionResult]) -> None:
+    def _calibrate(self, trainer: Trainer, pl_module: LightningModule, scored: dict[str, ScoredFrames]) -> None:
+        """Fits a calibration to the main subset and writes it with what it changes there."""
+        frames = next(iter(scored.values()))
+        if getattr(trainer, "fast_dev_run", False) or frames.absent.all():
+            return
+        calibration = Calibration.fit(_score_meaning(pl_module), *frames)
+
+        def write(folder: Path) -> None:
+            calibration.write(folder / "calibration.json")
+            write_scored({"val": _kinds(frames, calibration)}, folder)
+
+        folder = write_folder((self.output or Path(trainer.default_root_dir)) / "calibration", write)
+        rank_zero_info(f"Calibration of scores written to {folder}")
+
+    def _report(self, trainer: Trainer, rows: list[ExpressionResult], scored: dict[str, ScoredFrames]) -> None:
         if trainer.is_global_zero:
             print("\n".join(summary_table(rows)))
         folder = self.output or Path(trainer.default_root_dir)
@@ -126,7 +161,8 @@ class EvaluationCallback(PredictionCallback):
                 self.examples.add(part)
             examples = self.examples.worst_median_best(_EXAMPLES_OF_EACH_SORT)
             worst = self.examples.worst()
-            written = write_report(folder / "evaluation", rows, examples, worst, folder / "metrics.csv")
+            kinds = {name: _kinds(frames, self.calibration) for name, frames in scored.items()}
+            written = write_report(folder / "evaluation", rows, examples, worst, folder / "metrics.csv", kinds)
             rank_zero_info(f"Evaluation written to {written}")
 
     def _tables(self, trainer: Trainer) -> dict[str, list[ExpressionResult]]:
@@ -174,6 +210,19 @@ def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Des
             )
         )
     return sorted(rows, key=lambda row: (row.video_id, row.expression_id))
+
+
+def _score_meaning(pl_module: LightningModule) -> str:
+    """What a module says of its scores, which those of `SystemModule` do."""
+    return str(getattr(pl_module, "score_meaning", "not said"))
+
+
+def _kinds(frames: ScoredFrames, calibration: Calibration | None) -> dict[str, ScoredFrames]:
+    """Scores as a system gives them and, where there is a calibration, with it."""
+    kinds = {"raw": frames}
+    if calibration is not None:
+        kinds["calibrated"] = frames._replace(scores=calibration(frames.scores, frames.absent))
+    return kinds
 
 
 def _log(pl_module: LightningModule, prefix: str, table: list[ExpressionResult]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import textwrap
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from refsam_zoo.evaluation.breakdowns import break_down
 from refsam_zoo.evaluation.examples import Example
+from refsam_zoo.evaluation.reliability import BINS, Reliability, ScoredFrames
 from refsam_zoo.evaluation.results import ExpressionResult
 
 if TYPE_CHECKING:
@@ -94,6 +95,34 @@ def draw_curves(metrics_csv: Path, path: Path) -> bool:
         axes.legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=110)
     return True
+
+
+def draw_reliability(kinds: Mapping[str, ScoredFrames], path: Path) -> None:
+    """Draws what masks of a score are worth and, below, how many have it; on the diagonal scores keep their word.
+
+    Args:
+        kinds: Name of a kind of scores, such as `raw` -> frames. All are of the same frames.
+        path: The picture to write.
+    """
+    absent = next(iter(kinds.values())).absent
+    panels = {"mean region similarity J of masks": ~absent, "share with the target in them, of empty masks": absent}
+    panels = {label: rows for label, rows in panels.items() if rows.any()}
+    figure = _new_figure(4.6 * len(panels), 5.0)
+    columns = figure.subplots(2, len(panels), squeeze=False, sharex=True, height_ratios=[3, 1]).T
+    for (label, rows), (upper, lower) in zip(panels.items(), columns, strict=True):
+        upper.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
+        for name, frames in kinds.items():
+            found = Reliability.of(frames.where(rows))
+            points = [(one.score, one.truth) for one in found.bins]
+            (line,) = upper.plot(*zip(*points, strict=True), marker="o", label=f"{name}, error {found.error:.3f}")
+            lower.hist(frames.scores[rows], BINS, (0, 1), histtype="step", color=line.get_color(), lw=1.5)
+        upper.set(ylabel=label, xlim=(0, 1), ylim=(0, 1))
+        upper.legend(frameon=False, fontsize="small")
+        lower.set(xlabel="score", ylabel="frames")
+        for axes in (upper, lower):
+            axes.grid(alpha=0.3)
+            axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
 
 
 def _new_figure(width: float, height: float) -> Figure:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation import figures, results
+from refsam_zoo.evaluation import figures, reliability, results
 from refsam_zoo.evaluation.examples import Example
+from refsam_zoo.evaluation.reliability import ScoredSubsets
 from refsam_zoo.evaluation.results import ExpressionResult
 from refsam_zoo.output_files import next_folder
 
@@ -20,11 +21,13 @@ def write_report(
     examples: Sequence[tuple[str, Sequence[Example]]] = (),
     worst: Sequence[Example] = (),
     metrics_csv: Path | None = None,
+    scored: ScoredSubsets | None = None,
 ) -> Path:
     """Writes tables and pictures, all of them or none; an earlier report is left alone.
 
     Files: `per_expression.csv`, `summary.json`, `summary.md`, `breakdowns.png` (of the first subset), `examples.png`
-    and `worst.png` if there are examples, `curves.png` if the run's metrics are given and hold any.
+    and `worst.png` if there are examples, `curves.png` if the run's metrics are given and hold any, and of scores
+    `reliability.json` and `reliability.png` (of the first subset).
 
     Args:
         folder: Where to; if there is one already, the next name of `folder-2`, `folder-3`, ... is taken.
@@ -32,6 +35,7 @@ def write_report(
         examples: What `ExampleKeeper.worst_median_best` chose.
         worst: What `ExampleKeeper.worst` chose.
         metrics_csv: The file of Lightning's `CSVLogger`; may be absent.
+        scored: Frames whose masks have a score, if there are any.
 
     Returns:
         The folder that was written.
@@ -52,8 +56,16 @@ def write_report(
             figures.draw_worst(worst, partial / "worst.png")
         if metrics_csv is not None and metrics_csv.is_file():
             figures.draw_curves(metrics_csv, partial / "curves.png")
+        if scored:
+            write_scored(scored, partial)
 
     return write_folder(folder, write)
+
+
+def write_scored(scored: ScoredSubsets, folder: Path) -> None:
+    """Writes `reliability.json` and, of the first subset, `reliability.png` into a folder."""
+    reliability.write_reliability(scored, folder / "reliability.json")
+    figures.draw_reliability(next(iter(scored.values())), folder / "reliability.png")
 
 
 def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:

@@ -160,7 +160,7 @@ class EvfSam2(EvfSam):
     def decode(self, frames: EncodedFrames, dense: Tensor, prompts: Tensor) -> Tensor:
         """Picks the mask of the highest quality, whatever SAM 2 says of the object's presence, as EVF-SAM does."""
         logits, quality, _, _ = self.mask_decoder.all_masks(
-            frames.image, frames.positions, dense, prompts, None, frames.fine
+            frames.image, frames.positions, dense, prompts, None, frames.fine, slice(1, 4)
         )
         return logits[torch.arange(len(logits), device=logits.device), quality.argmax(1)]
 

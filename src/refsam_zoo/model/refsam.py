@@ -39,11 +39,13 @@ class Segmentation:
         low_res_logits: float `[N, 4h, 4w]`; above zero is the object.
         iou: Predicted mask quality, float `[N]`. RefSAM trains no head for it.
         track_token: What the tracker hands to the next frame, in RefSAM float `[N, M, 256]`; None without a tracker.
+        object_score: Logit of the target being in the frame, float `[N]`; None of a mask decoder that does not tell.
     """
 
     low_res_logits: Tensor
     iou: Tensor
     track_token: Track | None
+    object_score: Tensor | None = None
 
 
 class SegmentedClips(NamedTuple):
@@ -196,10 +198,12 @@ class RefSAM(nn.Module):
             token = None if track_token is None else selected(track_token, rows)
             parts.append(self._segment(frames.select(rows), Language(*(part[rows] for part in language)), token))
         tokens = [part.track_token for part in parts if part.track_token is not None]
+        object_scores = [part.object_score for part in parts if part.object_score is not None]
         return Segmentation(
             torch.cat([part.low_res_logits for part in parts]),
             torch.cat([part.iou for part in parts]),
             joined(tokens) if tokens else None,
+            torch.cat(object_scores) if object_scores else None,
         )
 
     def _segment(self, frames: EncodedFrames, language: Language, track_token: Track | None) -> Segmentation:
@@ -215,7 +219,8 @@ class RefSAM(nn.Module):
             dense = dense if moved is None else dense + moved
         image = self.tracker.condition(frames, track_token)
         decoded = self.mask_decoder(image, frames.positions, dense, sparse, mask, frames.fine)
-        return Segmentation(decoded.low_res_logits, decoded.iou, self.tracker.remember(decoded, track_token, frames))
+        carried_on = self.tracker.remember(decoded, track_token, frames)
+        return Segmentation(decoded.low_res_logits, decoded.iou, carried_on, decoded.object_score)
 
     def restore(self, low_res_logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Resizes logits float `[N, 4h, 4w]` to frames of height and width `size`: float `[N, H, W]`."""

@@ -121,7 +121,7 @@ def _write_video(stage: Path, options: SynthesisOptions, job: tuple[str, int]) -
     _write_frames(stage / split / "JPEGImages" / video.name, video, names)
     _write_masks(stage / split / "Annotations" / video.name, video, names)
     if options.writes_mp4(split):
-        _write_mp4(stage / split / "Videos" / f"{video.name}.mp4", video.pictures, options.fps)
+        write_mp4(stage / split / "Videos" / f"{video.name}.mp4", video.pictures, options.fps)
     asked = {
         str(number): {
             "exp": item.sentence,
@@ -162,7 +162,7 @@ def _write_masks(folder: Path, video: Video, names: list[str]) -> None:
         image.save(folder / f"{name}.png", compress_level=1, bits=8)
 
 
-def _write_mp4(path: Path, pictures: np.ndarray, fps: int) -> None:
+def write_mp4(path: Path, pictures: np.ndarray, fps: int) -> None:
     """Writes a video file with closed groups of pictures and no B-frames, so that any decoder can seek in it."""
     import av
 

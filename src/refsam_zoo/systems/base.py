@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from refsam_zoo.calibration import Calibration
 from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
+from refsam_zoo.systems.corrections import Correction
 from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
 from refsam_zoo.types import Clip, ClipBatch
 from refsam_zoo.video.readers import open_video
@@ -43,11 +45,11 @@ class FrameMasks:
 
 
 class Found(NamedTuple):
-    """What a system finds in a frame.
+    """What a system finds in a frame, or in the T frames of a window.
 
     Attributes:
-        masks: bool `[N, H, W]`, one per sentence; empty where it sees no target.
-        scores: float `[N]`, 0..1.
+        masks: bool `[N, H, W]` or `[N, T, H, W]`, one per sentence and frame; empty where it sees no target.
+        scores: float `[N]` or `[N, T]`, 0..1.
     """
 
     masks: Tensor
@@ -85,10 +87,14 @@ class VideoSegmenter(ABC, Generic[Track]):
     Attributes:
         frames_at_once: Frames that `window` hands over together.
         score_meaning: What the scores say, in words.
+        takes_corrections: Whether `start_object` and `correct` work: whether its decoder takes points, boxes and masks.
+        calibration: What is made of the scores of a stream; None leaves them as the system gives them.
     """
 
     frames_at_once: int = 4
     score_meaning: str = "how sure the system is of the mask, 0 to 1"
+    takes_corrections: bool = False
+    calibration: Calibration | None = None
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -107,6 +113,15 @@ class VideoSegmenter(ABC, Generic[Track]):
         """Compiles the parts in place (`torch.compile`): the first frames take minutes, later ones less time."""
         for part in self.compiled_parts:
             part.compile()
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Makes the scores of streams say how good a mask is to be expected; those of `window` stay as they are.
+
+        Raises:
+            InputError: It is for scores of another kind, or scores are calibrated already.
+        """
+        calibration.require(self.score_meaning)
+        self.calibration, self.score_meaning = calibration, calibration.calibrated_meaning
 
     @property
     def watches(self) -> bool:
@@ -139,6 +154,37 @@ class VideoSegmenter(ABC, Generic[Track]):
         Yields:
             What is found in each frame, in order, on any device.
         """
+
+    def start_object(self) -> Track:
+        """Begins with a thing without a sentence, which is nowhere until `correct` shows where it is.
+
+        Raises:
+            InputError: The system takes no corrections.
+        """
+        raise self.refusal()
+
+    def correct(self, image: Tensor, track: Track, row: int, correction: Correction) -> Found:
+        """Segments a target once more in the frame last segmented, as it is shown; later frames follow that.
+
+        Args:
+            image: That frame, RGB, uint8 `[1, 3, H, W]`, on any device.
+            track: As `segment` left it after that frame; it is changed in place.
+            row: Which of the track's targets.
+            correction: All that was shown of it in this frame.
+
+        Returns:
+            The target alone: mask bool `[1, H, W]`, score float `[1]`.
+
+        Raises:
+            InputError: The system takes no corrections.
+        """
+        raise self.refusal()
+
+    def refusal(self) -> InputError:
+        """What is said where a system takes no corrections."""
+        return InputError(
+            f"system {type(self).__name__} takes no points, boxes or masks; RefSAM's and grounded_sam2 do"
+        )
 
     def segment_together(self, images: Tensor, tracks: Sequence[Track]) -> Iterator[Found]:
         """Segments the next frames of a video for sentences that began at different frames.
@@ -235,10 +281,22 @@ class VideoSegmenter(ABC, Generic[Track]):
             # copied where an array is read-only, which PyTorch has no tensors for
             images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
             for frame, found in zip(batch, self.segment_together(images, tracks), strict=True):
-                yield FrameMasks(frame, found.masks.cpu().numpy(), found.scores.float().cpu().numpy())
+                yield self.shown(frame, found)
+
+    def shown(self, frame: np.ndarray, found: Found) -> FrameMasks:
+        """Makes of what is found what a user gets.
+
+        Args:
+            frame: RGB, uint8 `[H, W, 3]`.
+            found: On any device; the scores as the system gives them.
+        """
+        masks = FrameMasks(frame, found.masks.cpu().numpy(), found.scores.float().cpu().numpy())
+        if self.calibration is not None:
+            masks.scores = self.calibration(masks.scores, masks.absent)
+        return masks
 
     @torch.inference_mode()
-    def window(self, batch: ClipBatch, state: dict[str, Track] | None = None) -> tuple[Tensor, dict[str, Track]]:
+    def window(self, batch: ClipBatch, state: dict[str, Track] | None = None) -> tuple[Found, dict[str, Track]]:
         """Segments the next frames of videos.
 
         Args:
@@ -246,13 +304,15 @@ class VideoSegmenter(ABC, Generic[Track]):
             state: What the previous call gave: the videos under way, by their id; None at the start.
 
         Returns:
-            Masks, bool `[N, T, H, W]`, False where a clip is padded, and the state for the next call.
+            Masks, bool `[N, T, H, W]`, False where a clip is padded, with scores that are not calibrated, float32
+            `[N, T]`, 0 there; and the state for the next call.
 
         Raises:
             ValueError: A window came without the one before it.
         """
         steps, height, width = batch.frames[0, :, 0].shape
         masks = torch.zeros(len(batch.expressions), steps, height, width, dtype=torch.bool, device=self.device)
+        scores = torch.zeros(masks.shape[:2], device=self.device)
         previous, under_way = state or {}, dict[str, Track]()
         for index, clip in enumerate(batch.clips):
             video, (height, width) = clip.referrals[0].video_id, batch.sizes[index]
@@ -266,7 +326,8 @@ class VideoSegmenter(ABC, Generic[Track]):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
                 for step, found in enumerate(self.segment(images, track), start):
                     masks[rows, step, :height, :width] = found.masks.to(masks.device)
-        return masks, under_way
+                    scores[rows, step] = found.scores.to(scores)
+        return Found(masks, scores), under_way
 
     def _begun(self, clip: Clip) -> Track:
         track = self.start(clip.expressions)

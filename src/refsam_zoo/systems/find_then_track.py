@@ -16,6 +16,7 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import NonNegativeInt, PositiveInt, Probability
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.systems.base import SYSTEMS, Found, SystemOrMaker, VideoSegmenter
+from refsam_zoo.systems.corrections import Correction, no_points
 from refsam_zoo.systems.grounded_sam2 import TRACKER
 from refsam_zoo.systems.inputs import rgb_batches
 from refsam_zoo.systems.sam2_session import BoxTracker, FollowedObject, TrackedFrame
@@ -139,12 +140,15 @@ class find_then_track(VideoSegmenter[FoundAndTracked]):
         self, image: Tensor, mask: Tensor, score: Tensor, recent: Iterable[Tensor], index: int
     ) -> dict[int, tuple[Tensor, Tensor]]:
         """Follows what is in the mask of a frame through those before it, the latest first."""
-        followed = self.tracker.begin_with_mask(TrackedFrame(self.tracker, image), mask, score)
+        followed = self._begin(TrackedFrame(self.tracker, image), mask, score)
         masks = {}
         for place, earlier in enumerate(recent, 1):
             self.tracker.follow(TrackedFrame(self.tracker, earlier), followed)
             masks[index - place] = followed.mask, followed.score * followed.presence
         return masks
+
+    def _begin(self, frame: TrackedFrame, mask: Tensor, score: Tensor) -> FollowedObject:
+        return self.tracker.begin(frame, Correction(*no_points(), mask=mask.cpu().numpy()), score)
 
     def segment(self, images: Tensor, track: FoundAndTracked) -> Iterator[Found]:
         """Follows, then looks where it is time to; see `VideoSegmenter.segment`."""
@@ -173,7 +177,7 @@ class find_then_track(VideoSegmenter[FoundAndTracked]):
         """Follows what was found, if it is better than all before."""
         if mask.any():
             if target.followed is None or score > target.best:
-                target.best, target.followed = score, self.tracker.begin_with_mask(frame, mask, score)
+                target.best, target.followed = score, self._begin(frame, mask, score)
         elif target.followed is None:
             target.best = torch.maximum(target.best.to(score.device), score)
 

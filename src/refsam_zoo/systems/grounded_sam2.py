@@ -13,8 +13,9 @@ from torchvision.ops import box_iou, masks_to_boxes
 
 from refsam_zoo.number_types import PositiveInt, Probability
 from refsam_zoo.registry import ModelCard
-from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter
+from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter, joined
 from refsam_zoo.systems.box_detectors import FoundBoxes, open_detector
+from refsam_zoo.systems.corrections import Correction, no_points
 from refsam_zoo.systems.sam2_session import BoxTracker, FollowedObject, TrackedFrame
 from refsam_zoo.weights.hub_folders import HubFolder
 
@@ -45,9 +46,9 @@ class Target:
     """A sentence and what is followed for it.
 
     Attributes:
-        sentence: As the detector encodes it.
+        sentence: As the detector encodes it; None for a thing without a sentence.
         objects: Those in sight, and those lost from sight while there is room.
-        best: Highest score of all boxes at the last look.
+        best: Highest score of all boxes at the last look; above all of them where somebody showed the target.
     """
 
     sentence: Any
@@ -100,6 +101,7 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
         InputError: No weights, or a folder of something else, incomplete or damaged.
     """
 
+    takes_corrections = True
     score_meaning = "the detector's score of the box times the tracker's probability that its object is in the frame"
 
     def __init__(
@@ -133,20 +135,57 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
         """
         return GroundedTrack([Target(self.detector.encode(expression)) for expression in expressions])
 
+    def start_object(self) -> GroundedTrack:
+        """See `VideoSegmenter.start_object`."""
+        return GroundedTrack([Target(None)])
+
     def segment(self, images: Tensor, track: GroundedTrack) -> Iterator[Found]:
         """Follows, then looks where it is time to; see `VideoSegmenter.segment`."""
+        return self.segment_together(images, [track])
+
+    def segment_together(self, images: Tensor, tracks: Sequence[GroundedTrack]) -> Iterator[Found]:
+        """Encodes each frame once for all tracks; see `VideoSegmenter.segment_together`."""
         for image in images.to(self.device):
             frame = TrackedFrame(self.tracker, image)
-            for target in track.targets:
-                for followed in target.objects:
-                    self.tracker.follow(frame, followed)
-            wanted = [target for target in track.targets if self._looks(target, track.frames)]
-            if wanted:
-                found = self.detector.find(image, [target.sentence for target in wanted])
-                for target, boxes in zip(wanted, found, strict=True):
-                    self._take(target, boxes, frame, self._tries(track.frames))
-            track.frames += 1
-            yield _joined(track.targets, frame)
+            yield joined([self._next(frame, track) for track in tracks])
+
+    def _next(self, frame: TrackedFrame, track: GroundedTrack) -> Found:
+        for target in track.targets:
+            for followed in target.objects:
+                self.tracker.follow(frame, followed)
+        wanted = [target for target in track.targets if self._looks(target, track.frames)]
+        if wanted:
+            found = self.detector.find(frame.image, [target.sentence for target in wanted])
+            for target, boxes in zip(wanted, found, strict=True):
+                self._take(target, boxes, frame, self._tries(track.frames))
+        track.frames += 1
+        return _joined(track.targets, frame)
+
+    def correct(self, image: Tensor, track: GroundedTrack, row: int, correction: Correction) -> Found:
+        """Corrects the object that is shown, or begins with it; see `VideoSegmenter.correct`.
+
+        That is the one whose mask has the first point on it, or the point beside it, or meets box or mask most; where a
+        sentence may mean one object, it is that one.
+        """
+        frame, target = TrackedFrame(self.tracker, image[0].to(self.device)), track.targets[row]
+        meant = self._meant(target, correction)
+        if meant is None:
+            latest = self.tracker.begin(frame, correction, torch.ones((), device=self.device))
+            target.objects = [latest, *target.objects][: self.objects]
+        else:
+            self.tracker.correct(frame, meant, correction)
+            meant.score = torch.ones_like(meant.score)
+        target.best = torch.full_like(target.best, torch.inf)
+        return _joined([target], frame)
+
+    def _meant(self, target: Target, correction: Correction) -> FollowedObject | None:
+        """Which of the followed objects somebody shows; None for one that is not followed yet."""
+        if len(target.objects) == self.objects == 1:
+            return target.objects[0]
+        shared = [_shared(correction, followed.mask) for followed in target.objects]
+        if any(shared):
+            return target.objects[shared.index(max(shared))]
+        return target.objects[-1] if len(target.objects) == self.objects else None
 
     def _tries(self, index: int) -> bool:
         """Whether the best frame is still sought in the frame of this index."""
@@ -154,6 +193,8 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
 
     def _looks(self, target: Target, index: int) -> bool:
         """Whether the detector looks for a target in the frame of this index."""
+        if target.sentence is None:
+            return False
         if index == 0 or self._tries(index):
             return True
         scheduled = self.schedule != "first" and index % self.every == 0
@@ -171,9 +212,22 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
             if score <= self.box_threshold or len(seen) == self.objects:
                 break
             if all(box_iou(box, other) <= SAME for other in taken):
-                seen.append(self.tracker.begin(frame, box[0], score))
+                seen.append(self.tracker.begin(frame, Correction(*no_points(), box=box[0].cpu().numpy()), score))
                 taken.append(box)
         target.objects = [*seen, *lost][: self.objects]
+
+
+def _shared(correction: Correction, mask: Tensor) -> float:
+    """How many pixels of a mask are in a box or mask that somebody shows, or how many points are on it."""
+    if correction.mask is not None:
+        return float((mask & torch.from_numpy(correction.mask).to(mask.device)).sum())
+    if correction.box is not None:
+        left, upper, right, lower = correction.box.round().astype(int).tolist()
+        return float(mask[upper:lower, left:right].sum())
+    height, width = mask.shape
+    return float(
+        sum(bool(mask[min(int(y), height - 1), min(int(x), width - 1)]) for x, y in correction.points.tolist())
+    )
 
 
 def _joined(targets: Sequence[Target], frame: TrackedFrame) -> Found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import Self
@@ -14,15 +15,21 @@ from typing_extensions import Self
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.encoded_frames import EncodedFrames
-from refsam_zoo.model.refsam import RefSAM
-from refsam_zoo.model.trackers.base import Track, selected
+from refsam_zoo.model.pointing import LOWER_RIGHT, UPPER_LEFT, segment_by_mask, segment_by_points, segment_by_track
+from refsam_zoo.model.preprocessing import resized
+from refsam_zoo.model.refsam import RefSAM, Segmentation
+from refsam_zoo.model.trackers.base import Track, replaced, selected
 from refsam_zoo.model.trackers.base import joined as joined_tracks
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.precision import choose_device
 from refsam_zoo.systems.base import Found, VideoSegmenter, joined
+from refsam_zoo.systems.corrections import Correction
 
 MASK_CONFIDENCE = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 """What `mask_confidence` tells."""
+
+PRESENCE = "probability that the sentence's target is in the frame, as the mask decoder has learned to tell"
+"""What RefSAM's scores are where its mask decoder tells it."""
 
 
 @dataclass
@@ -30,20 +37,27 @@ class TokenTrack:
     """A video under way: what is asked about it and what was seen so far.
 
     Attributes:
-        language: The N sentences, encoded.
+        language: The N sentences, encoded; None for a thing without a sentence.
         token: What the tracker carries after the last frame; None before the first and without one.
         positions: The mask decoder's position terms, the same for all frames; None before the first.
+        earlier: The token before the last frame, for a correction of that.
+        logits: The last frame's, float `[N, 4h, 4w]`, for the same; None before the first.
     """
 
-    language: Language
+    language: Language | None
     token: Track | None = None
     positions: list[Tensor] | None = None
+    earlier: Track | None = None
+    logits: Tensor | None = None
 
 
 class Predictor(VideoSegmenter[TokenTrack]):
     """Runs RefSAM over videos frame by frame, each frame encoded once for all its expressions.
 
     The model is used as it is: put it into evaluation mode and onto its device first.
+
+    A score is the probability that the target is there, of a mask decoder that has learned to tell, and of others the
+    mean probability of the mask's pixels: SAM's head for the quality of masks takes no part in RefSAM's training.
 
     Args:
         model: The model.
@@ -53,7 +67,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
     """
 
     model: RefSAM
-    score_meaning = MASK_CONFIDENCE
+    takes_corrections = True
 
     def __init__(
         self,
@@ -63,6 +77,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
         expressions_at_once: PositiveInt = 8,
     ) -> None:
         super().__init__(model)
+        self.score_meaning = PRESENCE if model.mask_decoder.tells_presence else MASK_CONFIDENCE
         self.threshold = threshold
         self.frames_at_once = frames_at_once
         self.expressions_at_once = expressions_at_once
@@ -94,6 +109,10 @@ class Predictor(VideoSegmenter[TokenTrack]):
         """See `VideoSegmenter.start`."""
         return TokenTrack(self.encode_text(expressions))
 
+    def start_object(self) -> TokenTrack:
+        """See `VideoSegmenter.start_object`; what is found later is what the tracker carries, nothing without one."""
+        return TokenTrack(None)
+
     def encode_text(self, expressions: Sequence[str]) -> Language:
         """Encodes the N sentences about a video, once for all its frames."""
         return self.model.encode_text(expressions)
@@ -110,7 +129,45 @@ class Predictor(VideoSegmenter[TokenTrack]):
             track.positions = encoded.positions
         for step in range(len(images)):
             frame = encoded.select(slice(step, step + 1))
-            yield joined([self.decode(frame, size, track) for track in tracks])
+            yield joined([self._next(frame, size, track) for track in tracks])
+
+    def _next(self, frame: EncodedFrames, size: tuple[int, int], track: TokenTrack) -> Found:
+        track.earlier = track.token
+        if track.language is not None:
+            return self.decode(frame, size, track)
+        if track.token is None:
+            track.logits, device = None, frame.image.device
+            return Found(torch.zeros(1, *size, dtype=torch.bool, device=device), torch.zeros(1, device=device))
+        segmentation = segment_by_track(self.model, frame, track.token)
+        track.token, track.logits = segmentation.track_token, segmentation.low_res_logits
+        return self._found(segmentation, size)
+
+    def correct(self, image: Tensor, track: TokenTrack, row: int, correction: Correction) -> Found:
+        """Decodes the frame as SAM does it, points and box in the place of words; see `VideoSegmenter.correct`.
+
+        A mask is taken as it is. The sentence counts again from the next frame on, beside what the tracker carries.
+        """
+        size, rows = (image.shape[-2], image.shape[-1]), slice(row, row + 1)
+        frame = self.model.encode_images(image, positions=track.positions)
+        earlier = None if track.earlier is None else selected(track.earlier, rows)
+        if correction.mask is not None:
+            mask = torch.from_numpy(correction.mask).to(frame.image.device)
+            segmentation = segment_by_mask(self.model, frame, mask, earlier)
+            found = Found(mask[None], torch.ones(1, device=mask.device))
+        else:
+            points, labels = square_points(correction, size, self.model.image_encoder.image_size, frame.image)
+            previous = None if track.logits is None else track.logits[rows]
+            segmentation = segment_by_points(self.model, frame, points, labels, previous, earlier)
+            found = self._found(segmentation, size)
+        logits, token = segmentation.low_res_logits, segmentation.track_token
+        track.logits = logits if track.logits is None else replaced(track.logits, row, logits)
+        track.token = token if track.token is None or token is None else replaced(track.token, row, token)
+        return found
+
+    def _found(self, segmentation: Segmentation, size: tuple[int, int]) -> Found:
+        logits = self.model.restore(segmentation.low_res_logits, size)
+        masks = logits > self.threshold
+        return Found(masks, scores_of(segmentation, logits, masks))
 
     def decode(self, frame: EncodedFrames, size: tuple[int, int], track: TokenTrack) -> Found:
         """Segments the next frame of a video for all its sentences and takes the track a frame further.
@@ -120,19 +177,59 @@ class Predictor(VideoSegmenter[TokenTrack]):
             size: Its height and width in pixels.
             track: The video under way; its token is replaced.
         """
-        found, tokens = [], []
+        assert track.language is not None
+        found, tokens, logits = [], [], []
         for start in range(0, len(track.language.mask), self.expressions_at_once):
             rows = slice(start, start + self.expressions_at_once)
             language = Language(*(part[rows] for part in track.language))
             token = None if track.token is None else selected(track.token, rows)
             segmentation = self.model.segment(frame.repeat(len(language.mask)), language, token)
-            logits = self.model.restore(segmentation.low_res_logits, size)
-            masks = logits > self.threshold
-            found.append(Found(masks, mask_confidence(logits, masks)))
+            found.append(self._found(segmentation, size))
+            logits.append(segmentation.low_res_logits)
             if segmentation.track_token is not None:
                 tokens.append(segmentation.track_token)
         track.token = joined_tracks(tokens) if tokens else None
+        track.logits = torch.cat(logits)
         return joined(found)
+
+
+def square_points(
+    correction: Correction, size: tuple[int, int], image_size: int, like: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gives points and corners of the box in pixels of the model's square input.
+
+    Args:
+        correction: In pixels of the frame.
+        size: Height and width of the frame.
+        image_size: Side of the square.
+        like: A tensor on the device to use.
+
+    Returns:
+        x and y float `[P, 2]`, and labels int64 `[P]` as `pointing.segment_by_points` takes them.
+    """
+    corners = [] if correction.box is None else [correction.box.reshape(2, 2)]
+    points = torch.from_numpy(np.concatenate([*corners, correction.points]))
+    kinds = [UPPER_LEFT, LOWER_RIGHT] if corners else []
+    labels = torch.tensor([*kinds, *correction.labels.tolist()], dtype=torch.long, device="cpu")
+    height, width = resized(size, image_size)
+    scale = torch.tensor([width / size[1], height / size[0]], dtype=torch.float32, device="cpu")
+    return (points * scale).to(like.device), labels.to(like.device)
+
+
+def scores_of(segmentation: Segmentation, logits: Tensor, masks: Tensor) -> Tensor:
+    """Gives each mask its score; see `Predictor`.
+
+    Args:
+        segmentation: What the model gave.
+        logits: Its logits at the frame's size, float `[N, H, W]`.
+        masks: What was made of them, bool `[N, H, W]`.
+
+    Returns:
+        float `[N]`, 0..1.
+    """
+    if segmentation.object_score is not None:
+        return segmentation.object_score.sigmoid()
+    return mask_confidence(logits, masks)
 
 
 def mask_confidence(logits: Tensor, masks: Tensor) -> Tensor:

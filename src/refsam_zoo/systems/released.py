@@ -14,7 +14,8 @@ from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.number_types import PositiveInt
 from refsam_zoo.systems.base import Found
-from refsam_zoo.systems.predictor import Predictor, TokenTrack, mask_confidence
+from refsam_zoo.systems.corrections import Correction
+from refsam_zoo.systems.predictor import Predictor, TokenTrack, scores_of
 
 ANNOTATORS = 4
 """Sentences about each object of Ref-DAVIS17; sentence 4 k + a is annotator a's about the k-th object."""
@@ -33,7 +34,6 @@ class ReleasedPredictor(Predictor):
 
     released_threshold = 0.01
 
-    # no option named `threshold`: in a configuration file that of `Predictor` would be carried over
     def __init__(self, model: RefSAM, frames_at_once: PositiveInt = 4, expressions_at_once: PositiveInt = 8) -> None:
         super().__init__(model, self.released_threshold, frames_at_once, expressions_at_once)
 
@@ -62,9 +62,19 @@ class ReleasedDavisPredictor(ReleasedPredictor):
     """
 
     released_threshold = 0.1
+    takes_corrections = False
+
+    def start_object(self) -> TokenTrack:
+        """Refuses; see `VideoSegmenter.start_object`."""
+        raise self.refusal()
+
+    def correct(self, image: Tensor, track: TokenTrack, row: int, correction: Correction) -> Found:
+        """Refuses: sentences share tokens here; see `VideoSegmenter.correct`."""
+        raise self.refusal()
 
     def decode(self, frame: EncodedFrames, size: tuple[int, int], track: TokenTrack) -> Found:
         """Asks the annotators in turn; the track's token is one per object. See `Predictor.decode`."""
+        assert track.language is not None
         count = len(track.language.mask)
         if count % ANNOTATORS:
             raise InputError(f"{count} sentences about a video are not {ANNOTATORS} for each object, as in Ref-DAVIS17")
@@ -77,7 +87,7 @@ class ReleasedDavisPredictor(ReleasedPredictor):
             track.token = segmentation.track_token
             logits = self.model.restore(segmentation.low_res_logits, size)
             masks[annotator::ANNOTATORS] = won = self._compete(logits)
-            scores[annotator::ANNOTATORS] = mask_confidence(logits, won)
+            scores[annotator::ANNOTATORS] = scores_of(segmentation, logits, won)
         return Found(masks, scores)
 
     def _compete(self, logits: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""SAM 2 (arXiv 2408.00714) and EdgeTAM (arXiv 2501.07256) of transformers, streamed: a box or a mask is followed.
+"""SAM 2 (arXiv 2408.00714) and EdgeTAM (arXiv 2501.07256) of transformers, streamed: what is shown is followed.
 
 The package's session keeps every frame and every output of a video. Here all is dropped that the model cannot read any
 more, and the masks stay the same: `num_maskmem` says how far it looks back for memories,
-`max_object_pointers_in_encoder` how far for object pointers, and only the frame with the box is read for ever.
+`max_object_pointers_in_encoder` how far for object pointers, and only the frame where an object was first shown is read
+for ever. The frame last seen may be asked about again, so that what it read is kept, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from refsam_zoo.systems.corrections import Correction
 from refsam_zoo.weights.hub_folders import load_model, read_processor
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ class FollowedObject:
     """An object under way.
 
     Attributes:
-        session: The package's, of this object alone; its first frame is the one with the box.
-        score: How sure the detector was of the box, float, no axes.
+        session: The package's, of this object alone; in its first frame it was shown.
+        score: How sure the detector was of the box, float, no axes; 1 where somebody showed it.
         frames: Frames seen.
         mask: Where it is in the last frame, bool `[H, W]`; empty where the model sees it hidden or gone.
         presence: Probability that it is in the last frame, float, no axes.
@@ -93,34 +95,45 @@ class BoxTracker:
         self.model: Any = load_model(folder, CLASSES, f"tracker of system {system}")
         self.processor: Any = read_processor(folder, "Sam2VideoProcessor")
 
-    def begin(self, frame: TrackedFrame, box: Tensor, score: Tensor) -> FollowedObject:
+    def begin(self, frame: TrackedFrame, shown: Correction, score: Tensor) -> FollowedObject:
         """Starts with an object.
 
         Args:
             frame: Where it is first seen.
-            box: Its left, upper, right and lower edge in pixels of the frame, float `[4]`.
+            shown: Where it is in that frame.
             score: How sure the detector is of the box, float, no axes.
         """
-        return self._begin(frame, score, input_boxes=[[box.tolist()]], original_size=frame.size)
-
-    def begin_with_mask(self, frame: TrackedFrame, mask: Tensor, score: Tensor) -> FollowedObject:
-        """Starts with an object whose mask is known.
-
-        Args:
-            frame: Where it is first seen.
-            mask: Where it is, bool `[H, W]`, not empty.
-            score: How sure its finder is of the mask, float, no axes.
-        """
-        followed = self._begin(frame, score, input_masks=mask)
-        followed.mask = mask
-        return followed
-
-    def _begin(self, frame: TrackedFrame, score: Tensor, **prompt: Any) -> FollowedObject:
-        session = self.processor.init_video_session(inference_device=self.model.device, dtype=self.model.dtype)
-        self.processor.add_inputs_to_inference_session(session, frame_idx=0, obj_ids=1, **prompt)
+        device = self.model.device
+        session = self.processor.init_video_session(inference_device=device, dtype=self.model.dtype)
         followed = FollowedObject(session, score)
-        self.follow(frame, followed)
+        self._show(frame, followed, shown)
         return followed
+
+    def correct(self, frame: TrackedFrame, followed: FollowedObject, shown: Correction) -> None:
+        """Finds an object once more in the frame last seen, as it is shown there; a mask is taken as it is."""
+        followed.frames -= 1
+        if followed.frames:  # what was tracked keeps its memory; the first frame is begun with anew
+            followed.session.frames_tracked_per_obj[0][followed.frames] = {"reverse": False}
+        self._show(frame, followed, shown)
+
+    def _show(self, frame: TrackedFrame, followed: FollowedObject, shown: Correction) -> None:
+        given: dict[str, Any] = {}
+        if len(shown.points):
+            given["input_points"], given["input_labels"] = (
+                [[shown.points.tolist()]],
+                [[shown.labels.astype(int).tolist()]],
+            )
+        if shown.box is not None:
+            given["input_boxes"] = [[shown.box.tolist()]]
+        if shown.mask is not None:
+            given["input_masks"] = shown.mask
+            followed.session.video_height, followed.session.video_width = frame.size
+        self.processor.add_inputs_to_inference_session(
+            followed.session, frame_idx=followed.frames, obj_ids=1, original_size=frame.size, **given
+        )
+        self.follow(frame, followed)
+        if shown.mask is not None:
+            followed.mask = torch.from_numpy(shown.mask).to(followed.mask.device)
 
     def follow(self, frame: TrackedFrame, followed: FollowedObject) -> None:
         """Finds an object in the next frame, all of `followed` is brought up to date."""
@@ -144,9 +157,9 @@ class BoxTracker:
         for output in (*outputs["cond_frame_outputs"].values(), *later.values()):
             _drop(output, "pred_masks", "high_res_masks")
         config = self.model.config
-        for old in [frame for frame in later if frame < index + 2 - config.num_maskmem]:
+        for old in [frame for frame in later if frame < index + 1 - config.num_maskmem]:
             _drop(later[old], "maskmem_features", "maskmem_pos_enc")
-            if old < index + 2 - config.max_object_pointers_in_encoder:
+            if old < index + 1 - config.max_object_pointers_in_encoder:
                 del later[old]
 
 

@@ -74,6 +74,7 @@ class sam3(VideoSegmenter[PhraseTracks]):
     """
 
     model: Sam3VideoModel
+    score_meaning = "the tracker's score of the surest instance that is followed"
     classes: ClassVar = {"sam3_video": "Sam3VideoModel"}
 
     def __init__(

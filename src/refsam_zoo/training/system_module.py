@@ -26,10 +26,18 @@ class SystemModule(LightningModule):
         self.model = system.model
         self._state: dict[str, Any] | None = None
 
+    @property
+    def score_meaning(self) -> str:
+        """What the scores of predictions say, in words."""
+        return self.system.score_meaning
+
     def validation_step(self, batch: ClipBatch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        """Segments the next window of a video; callbacks score `predictions`, bool `[N, T, H, W]`."""
-        predictions, self._state = self.system.window(batch, self._state)
-        return {"predictions": predictions}
+        """Segments the next window of a video.
+
+        Callbacks look at `predictions`, bool `[N, T, H, W]`, and their `scores`, float `[N, T]`.
+        """
+        found, self._state = self.system.window(batch, self._state)
+        return {"predictions": found.masks, "scores": found.scores}
 
     test_step = validation_step
     predict_step = validation_step

@@ -32,12 +32,14 @@ class Decoded(NamedTuple):
         iou: Predicted mask quality, float `[N]`.
         mask_token: Output of the mask's token, in RefSAM mask token 0, float `[N, 1, 256]`.
         object_score: Logit of the object being in the frame, float `[N]`; None of a decoder that does not tell.
+        certain: Whether the masks come from somebody's clicks, boxes or masks.
     """
 
     low_res_logits: Tensor
     iou: Tensor
     mask_token: Tensor
     object_score: Tensor | None = None
+    certain: bool = False
 
 
 class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
@@ -53,9 +55,13 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
 
     Attributes:
         fresh_parts: Names of submodules that no SAM checkpoint fills.
+        always_padded: Whether tokens that say nothing follow the corners of a box too, and stand where nobody points.
+        tells_presence: Whether training teaches it to tell if the target is in the frame: `Decoded.object_score`.
     """
 
     fresh_parts: tuple[str, ...] = ()
+    always_padded: bool = False
+    tells_presence: bool = False
 
     def __init__(self, mlp_width: Width = 2048, width: Width | None = None) -> None:
         nn.Module.__init__(self)
@@ -113,6 +119,28 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
         logits = _as_image(self._upscale(pixels, kernel), image.shape[-2])
         return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
+
+    def prompted(
+        self,
+        image: Tensor,
+        positions: list[Tensor],
+        dense: Tensor,
+        sparse: Tensor,
+        fine: Sequence[Tensor] = (),
+        ambiguous: bool = False,
+    ) -> Decoded:
+        """Predicts one mask per prompt of points and boxes, as SAM does it.
+
+        Args:
+            image: As of `forward`.
+            positions: As of `forward`.
+            dense: As of `forward`.
+            sparse: As of `forward`, without padding.
+            fine: As of `forward`.
+            ambiguous: Whether the prompt may mean a thing or its parts; SAM's other masks, which RefSAM does not train,
+                are not looked at.
+        """
+        return MaskDecoder.forward(self, image, positions, dense, sparse, None, fine)
 
     def attend(
         self,

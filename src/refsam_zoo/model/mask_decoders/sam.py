@@ -28,6 +28,24 @@ class _PromptEncoder(PromptEncoder):
         encoded: Tensor = torch.func.functional_call(self.pe_layer, weights, (self.image_embedding_size,))
         return encoded[None].to(matrix.dtype)
 
+    def point_tokens(self, points: Tensor, labels: Tensor) -> Tensor:
+        """Encodes points and corners of boxes as prompt tokens, in any precision.
+
+        Args:
+            points: Their x and y in pixels of the square input, float `[P, 2]`.
+            labels: What each is, int `[P]`: 1 on the object, 0 beside it, 2 and 3 the upper left and lower right corner
+                of its box, -1 a point that says nothing.
+
+        Returns:
+            float `[1, P, 256]`.
+        """
+        matrix = self.pe_layer.positional_encoding_gaussian_matrix
+        places = 2 * (points.float() + 0.5) / self.input_image_size[0] - 1
+        angles = 2 * torch.pi * (places @ matrix.float())
+        encoded = torch.cat([angles.sin(), angles.cos()], dim=-1).to(matrix.dtype)
+        kinds = torch.cat([*(kind.weight for kind in self.point_embeddings), self.not_a_point_embed.weight])
+        return (encoded * (labels >= 0)[:, None] + kinds[labels])[None]
+
 
 def build_prompt_encoder(image_size: int, grid: int, width: int) -> PromptEncoder:
     """Makes SAM's prompt encoder, of which RefSAM uses the positional encoding; it is never trained.

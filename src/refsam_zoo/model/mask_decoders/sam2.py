@@ -22,6 +22,8 @@ ABSENT = -1024.0
 """Logit of every pixel where SAM 2 says that there is no object."""
 
 _FINE = 2
+_STABLE, _MARGIN = 0.98, 0.05
+"""Mask 0 is stable where moving the threshold by the margin, in logits, changes no more than 2 % of it."""
 
 
 @MASK_DECODERS.register(ModelCard("SAM 2", "part of SAM 2's checkpoints", "Apache-2.0", "2408.00714"))
@@ -37,6 +39,9 @@ class sam2_decoder(MaskDecoder):
         masks: "first" gives mask 0, SAM's answer where a prompt is not ambiguous, as RefSAM does. "best" gives that of
             the other three with the highest predicted quality, as SAM 2 does for a click and while it tracks.
     """
+
+    always_padded = True
+    tells_presence = True
 
     def __init__(
         self, mlp_width: Width = 2048, width: Width | None = None, masks: Literal["first", "best"] = "first"
@@ -79,8 +84,31 @@ class sam2_decoder(MaskDecoder):
         fine: Sequence[Tensor] = (),
     ) -> Decoded:
         """Predicts one mask per prompt; see `MaskDecoder.forward`."""
-        logits, quality, tokens, score = self.all_masks(image, positions, dense, sparse, mask, fine)
-        chosen = quality.argmax(1) if self.masks == "best" else torch.zeros_like(score, dtype=torch.long)
+        kept = slice(1, 4) if self.masks == "best" else slice(0, 1)
+        logits, quality, tokens, score = self.all_masks(image, positions, dense, sparse, mask, fine, kept)
+        return self._chosen(quality.argmax(1), logits, quality, tokens, score)
+
+    def prompted(
+        self,
+        image: Tensor,
+        positions: list[Tensor],
+        dense: Tensor,
+        sparse: Tensor,
+        fine: Sequence[Tensor] = (),
+        ambiguous: bool = False,
+    ) -> Decoded:
+        """Takes the best of three masks of a single click, mask 0 of more unless it is unstable, as SAM 2 does.
+
+        See `MaskDecoder.prompted`.
+        """
+        logits, quality, tokens, score = self.all_masks(image, positions, dense, sparse, None, fine, slice(0, 4))
+        best = 1 + quality[:, 1:].argmax(1)
+        chosen = best if ambiguous else torch.where(_stability(logits[:, 0]) >= _STABLE, 0, best)
+        decoded = self._chosen(chosen, logits, quality, tokens, score)
+        return decoded if ambiguous else decoded._replace(mask_token=tokens[:, :1])  # whatever mask is shown
+
+    def _chosen(self, chosen: Tensor, logits: Tensor, quality: Tensor, tokens: Tensor, score: Tensor) -> Decoded:
+        """Picks one mask of each prompt; `chosen` int `[N]`, all others as `all_masks` gives them."""
         rows = torch.arange(len(score), device=score.device)
         shown = self._where_present(logits[rows, chosen], score)
         return Decoded(shown, quality[rows, chosen], tokens[rows, chosen][:, None], score)
@@ -93,19 +121,32 @@ class sam2_decoder(MaskDecoder):
         sparse: Tensor,
         mask: Tensor | None,
         fine: Sequence[Tensor],
+        kept: slice,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Predicts the K masks that are chosen from: mask 0, or the three others.
+        """Predicts K of the four masks.
+
+        Args:
+            image: As of `forward`.
+            positions: As of `forward`.
+            dense: As of `forward`.
+            sparse: As of `forward`.
+            mask: As of `forward`.
+            fine: As of `forward`.
+            kept: Which of them: mask 0 is SAM's answer to a clear prompt, the three others are those to a vague one.
 
         Returns:
             Logits float `[N, K, 4h, 4w]`, their predicted quality `[N, K]` in 0..1, their tokens `[N, K, C]`, and the
             object score, a logit `[N]`.
         """
         pixels, tokens = self.attend(image, positions, dense, sparse, mask, outputs=6)
-        kept = slice(1, 4) if self.masks == "best" else slice(0, 1)
         mask_tokens = tokens[:, 2:6][:, kept]
         heads = self.output_hypernetworks_mlps[kept]
-        kernels = torch.stack([head(mask_tokens[:, index]) for index, head in enumerate(heads)], dim=1)
-        logits = torch.einsum("nkc,nchw->nkhw", kernels, self._upscaled(pixels, image.shape[-2], fine))
+        upscaled = self._upscaled(pixels, image.shape[-2], fine)
+        # one by one: a mask is the same, bit for bit, whichever others are computed
+        masks = [
+            torch.einsum("nc,nchw->nhw", head(mask_tokens[:, index]), upscaled) for index, head in enumerate(heads)
+        ]
+        logits = torch.stack(masks, dim=1)
         quality = self.iou_prediction_head(tokens[:, 1]).sigmoid()[:, kept]
         return logits, quality, mask_tokens, self.pred_obj_score_head(tokens[:, 0])[:, 0]
 
@@ -135,3 +176,9 @@ class sam2_decoder(MaskDecoder):
         self.iou_prediction_head.requires_grad_(False)
         unused = self.output_hypernetworks_mlps[:1] if self.masks == "best" else self.output_hypernetworks_mlps[1:]
         unused.requires_grad_(False)
+
+
+def _stability(logits: Tensor) -> Tensor:
+    """Intersection over union of a mask with a higher and a lower threshold: `[N, h, w]` to float `[N]`, 1 if empty."""
+    inner, outer = ((logits > bound).flatten(1).sum(1).float() for bound in (_MARGIN, -_MARGIN))
+    return torch.where(outer > 0, inner / outer, 1.0)

@@ -52,6 +52,7 @@ class existence_decoder(MaskDecoder):
     """
 
     fresh_parts = ("existence.",)
+    tells_presence = True
 
     def make_layers(self, width: int) -> None:
         """Makes SAM's layers and the score; see `FollowsEmbedding.make_layers`."""
@@ -72,7 +73,8 @@ class existence_decoder(MaskDecoder):
         """Predicts one mask per prompt; see `MaskDecoder.forward`."""
         decoded = super().forward(image, positions, dense, sparse, mask)
         exists = self.existence(decoded.mask_token)
-        return decoded._replace(low_res_logits=logit_of_both(exists, decoded.low_res_logits))
+        logits = logit_of_both(exists, decoded.low_res_logits)
+        return decoded._replace(low_res_logits=logits, object_score=exists[:, 0, 0])
 
 
 def logit_of_both(first: Tensor, second: Tensor) -> Tensor:

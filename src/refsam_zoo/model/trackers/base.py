@@ -31,6 +31,11 @@ def joined(tracks: Sequence[Track]) -> Track:
     return type(tracks[0])(*(torch.cat(parts) for parts in zip(*tracks, strict=True)))
 
 
+def replaced(track: Track, row: int, latest: Track) -> Track:
+    """Puts what is carried for one expression in the place of what was."""
+    return joined([selected(track, slice(row)), latest, selected(track, slice(row + 1, None))])
+
+
 class Tracker(FollowsEmbedding, Made, nn.Module):
     """Carries the target from frame to frame, as M tokens, in the paper one.
 
@@ -65,6 +70,17 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
             Tensors with the N expressions along the first axis, or None where nothing is carried.
         """
         return self(decoded.mask_token, track, frames.image)
+
+    def mask_prompt(self, mask: Tensor) -> Tensor | None:
+        """Makes a prompt for the decoder of a mask that somebody gives; None where its logits are one, as SAM has them.
+
+        Args:
+            mask: Zeros and ones, float `[1, 1, S, S]`, of the side of the network's input.
+
+        Returns:
+            float `[1, 4h, 4w]`, or None.
+        """
+        return None
 
     def forward(self, mask_token: Tensor, track_token: Tensor | None, image: Tensor) -> Tensor | None:
         """Makes what is carried to the next frame.

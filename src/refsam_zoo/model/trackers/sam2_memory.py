@@ -157,10 +157,18 @@ class sam2_memory(Tracker):
         """Hands the decoder no tokens: it reads the memory through the embedding. See `Tracker.prompt`."""
         return track_token.pointers[:, :0]
 
+    def mask_prompt(self, mask: Tensor) -> Tensor:
+        """Shrinks the mask as SAM 2 learned to; see `Tracker.mask_prompt`."""
+        shrunk: Tensor = self.mask_downsample(mask)
+        return shrunk[:, 0]
+
     def remember(self, decoded: Decoded, track: Memory | None, frames: EncodedFrames) -> Memory:
         """Encodes what was found and forgets the oldest; see `Tracker.remember`."""
         if decoded.object_score is None:
-            raise InputError("tracker sam2_memory needs --model.mask_decoder sam2_decoder, which tells absent objects")
+            raise InputError(
+                "tracker sam2_memory needs a mask decoder that tells absent objects: --model.mask_decoder sam2_decoder "
+                "or existence_decoder"
+            )
         present = (decoded.object_score > 0)[:, None].to(decoded.mask_token.dtype)
         pointer = self.object_pointer_proj(decoded.mask_token[:, 0])
         pointer = (present * pointer + (1 - present) * self.no_object_pointer)[:, None]
@@ -177,7 +185,8 @@ class sam2_memory(Tracker):
         size = [16 * side for side in embedding.shape[-2:]]
         logits = F.interpolate(decoded.low_res_logits[:, None].float(), size, mode="bilinear", align_corners=False)
         # SAM 2 takes the mask of a prompted frame for certain, and in training no mask
-        mask = (logits > 0).to(embedding.dtype) if first and not self.training else logits.sigmoid().to(embedding.dtype)
+        certain = (first or decoded.certain) and not self.training
+        mask = (logits > 0).to(embedding.dtype) if certain else logits.sigmoid().to(embedding.dtype)
         encoded, _ = self.memory_encoder(embedding, mask * _MASK_SCALE + _MASK_BIAS)
         if self.occlusion_spatial_embedding_parameter is not None:
             encoded = encoded + ((1 - present) * self.occlusion_spatial_embedding_parameter)[..., None, None]
