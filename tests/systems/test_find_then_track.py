@@ -15,6 +15,7 @@ from systems.tiny_detectors_and_trackers import tiny_sam2_video
 from systems.windows import make_batch
 from torch import Tensor, nn
 
+from refsam_zoo.commands.segment import segment
 from refsam_zoo.errors import InputError
 from refsam_zoo.systems.base import Found, VideoSegmenter
 from refsam_zoo.systems.corrections import Correction, no_points
@@ -132,3 +133,15 @@ def test_frames_that_come_once_are_refused(system: find_then_track) -> None:
 def test_no_finder_is_said_in_a_line(tracker: Path) -> None:
     with pytest.raises(InputError, match="no finder given"):
         find_then_track(tracker=tracker)
+
+
+def test_segment_reads_a_video_twice(system: find_then_track, tmp_path: Path) -> None:
+    (tmp_path / "video").mkdir()
+    for index, frame in enumerate(video()):
+        Image.fromarray(frame).save(tmp_path / "video" / f"{index:05d}.png")
+    options = {"system": system, "device": "cpu", "precision": "32-true", "quiet": True}
+    segment(tmp_path / "video", SENTENCES, output=tmp_path / "out", save="masks", start="1f", **options)
+    found = [
+        np.array(Image.open(file)) > 0 for file in sorted((tmp_path / "out" / "masks" / "video" / "1").glob("*.png"))
+    ]
+    np.testing.assert_array_equal(found, masks_of(system, video()[1:])[0])

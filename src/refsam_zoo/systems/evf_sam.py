@@ -149,6 +149,7 @@ _LIMITS = "sees one frame: no motion, no memory; reads frame and sentence at 224
         "Apache-2.0",
         "2406.20076",
         limits=_LIMITS,
+        parameters=1_315_105_072,
     )
 )
 class evf_sam(EvfSegmenter):
@@ -167,6 +168,7 @@ class evf_sam(EvfSegmenter):
         "2406.20076",
         "de5ea4da5236e386ca1c7f5eba51d008f10082d433d9bb354050721701f2e5db",
         limits=_LIMITS,
+        parameters=898_444_594,
     )
 )
 class evf_sam2(EvfSegmenter):
