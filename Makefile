@@ -21,8 +21,9 @@ LOWEST_TESTS = tests/private_parts tests/model/tuners tests/model/image_encoders
 	tests/evaluation/protocols tests/serving/test_server.py tests/test_cli.py::TestRun::test_everything_is_on_disk \
 	tests/test_cli.py::TestRun::test_segment_needs_no_configuration tests/test_cli.py::TestRun::test_other_loggers
 
-# two processes of one thread each, a file of tests to one of them; `make test PYTEST_FLAGS=` runs all in one
-PYTEST_FLAGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# processes of one thread each, a file of tests to one of them, and one more than the smallest machine has cores, as many
+# wait for programs that they start; `make test PYTEST_FLAGS=` runs all in one
+PYTEST_FLAGS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test coverage test-lowest lint typing bench docs clean

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +14,20 @@ import torch
 from encode_once import SENTENCES
 from measure import memory_and_time, parser, report
 
+from refsam_zoo.model.beit3 import Beit3Size
 from refsam_zoo.systems import SYSTEMS
 
 HEIGHT, WIDTH = 480, 854
+EVF = {"evf_sam": "huge", "evf_sam2": "large"}
+"""EVF-SAM over SAM and over SAM 2 -> `sam_scale` of its `config.json`."""
 
 
 def write(system: str, folder: Path) -> None:
     """Writes a folder as the hub has it, of the published sizes."""
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    if system in EVF:
+        write_evf(system, folder)
+        return
     from systems.tiny_folders import save_clipseg, save_sam3
     from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, Sam3VideoConfig, Sam3VideoModel
 
@@ -28,6 +36,21 @@ def write(system: str, folder: Path) -> None:
         save_clipseg(folder, CLIPSegForImageSegmentation(config), 352)
     else:
         save_sam3(folder, Sam3VideoModel(Sam3VideoConfig()), 1008)
+
+
+def write_evf(system: str, folder: Path) -> None:
+    """Writes EVF-SAM in half precision, as most of it is published."""
+    from systems.tiny_evf_sam import VOCABULARY, shapes
+
+    entry, scale = SYSTEMS.get(system), EVF[system]
+    size = Beit3Size(width=1024, layers=24, hidden=4096, side=224, patch=16, words=64010, positions=1024)
+    state = {
+        name: torch.empty(shape).uniform_(-0.05, 0.05).half()
+        for name, shape in shapes(entry.kind, entry.encoders[scale], size).items()
+    }
+    torch.save(state, folder / "pytorch_model.bin")
+    (folder / "config.json").write_text(json.dumps({"model_type": "evf", "sam_scale": scale}))
+    shutil.copy(VOCABULARY, folder / "sentencepiece.bpe.model")
 
 
 def segment(system: str, folder: Path, frames: int, sentences: int) -> Callable[[], int]:
@@ -46,7 +69,7 @@ def segment(system: str, folder: Path, frames: int, sentences: int) -> Callable[
 
 def main() -> None:
     options = parser(__doc__, rounds=3)
-    options.add_argument("--systems", nargs="+", default=["clipseg"], choices=["clipseg", "sam3"])
+    options.add_argument("--systems", nargs="+", default=["clipseg"], choices=["clipseg", "sam3", *EVF])
     options.add_argument("--frames", type=int, default=2)
     options = options.parse_args()
     torch.set_num_threads(options.threads)

@@ -10,7 +10,8 @@
 
 - Models: `create_model`, `load_model`, `list_models`, `model_info`, `RefSAM`.
 - Systems: `create_system` by name, RefSAM or another; `segment` for a video into a folder; `Predictor` for a RefSAM
-  that is there already; `VideoSession` for sentences added in mid-video; `VideoSegmenter`, the base class of all.
+  that is there already; `VideoSession` for sentences added and masks corrected in mid-video, by a `Correction`;
+  `VideoSegmenter`, the base class of all.
 - Scores: `evaluate` for masks of any system, `EvaluationCallback` while a model is tested; `Calibration` of what a
   system says of its own masks.
 - Training: `ReferringSegmentation` with Lightning's `Trainer`.
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from refsam_zoo.registry import ModelCard as ModelCard, Registry as Registry
     from refsam_zoo.systems.base import FrameMasks as FrameMasks, VideoSegmenter as VideoSegmenter
     from refsam_zoo.systems.predictor import Predictor as Predictor
+    from refsam_zoo.systems.corrections import Correction as Correction
     from refsam_zoo.systems.session import VideoSession as VideoSession
     from refsam_zoo.training.module import ReferringSegmentation as ReferringSegmentation
     from refsam_zoo.types import Clip as Clip, ClipBatch as ClipBatch, Referral as Referral, VideoSource as VideoSource
@@ -151,6 +153,7 @@ _PUBLIC = {
         "VideoSegmenter",
     ),
     "refsam_zoo.systems.predictor": ("Predictor",),
+    "refsam_zoo.systems.corrections": ("Correction",),
     "refsam_zoo.systems.session": ("VideoSession",),
     "refsam_zoo.training.module": ("ReferringSegmentation",),
     "refsam_zoo.types": (

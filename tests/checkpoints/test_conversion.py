@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from systems.tiny_evf_sam import BEIT3, published_name, shapes
 
 from refsam_zoo.checkpoints.conversion import convert
 from refsam_zoo.errors import InputError
+from refsam_zoo.model.beit3 import Beit3
+from refsam_zoo.model.evf_sam import EvfSam, EvfSam2
 from refsam_zoo.model.image_encoders.sam import SamImageEncoder
 from refsam_zoo.model.refsam import RefSAM
+from refsam_zoo.systems.evf_sam import evf_sam2
 from refsam_zoo.weights.components import load_components, merge_lora
 from refsam_zoo.weights.files import StateDict, load_state_dict
 from refsam_zoo.weights.official import from_official, read_official, split_components, to_official
@@ -199,3 +204,18 @@ def test_components_of_a_run(model: RefSAM, ours: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="leave out --merge"):
         list(convert(ours, tmp_path / "out.safetensors", merge=True, components=["image_encoder"]))
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_sam_is_taken_out_of_a_file_of_evf_sam(tmp_path: Path) -> None:
+    own = EvfSam(SmallVit(image_size=96), Beit3(BEIT3)).state_dict()
+    torch.save({published_name(name): tensor for name, tensor in own.items()}, tmp_path / "evf_sam.bin")
+    (line,) = convert(tmp_path / "evf_sam.bin", tmp_path / "sam.safetensors")
+    found = load_file(tmp_path / "sam.safetensors")
+    assert line.startswith(f"{tmp_path / 'sam.safetensors'}: {len(found)} tensors of image_encoder.")
+    assert found.keys() == {name for name in own if not name.startswith(("beit3.", "text_hidden_fcs."))}
+    assert all(torch.equal(tensor, own[name]) for name, tensor in found.items())
+    torch.save(
+        {name: torch.zeros(1) for name in shapes(EvfSam2, evf_sam2.encoders["small"], BEIT3)}, tmp_path / "evf_sam2.bin"
+    )
+    with pytest.raises(InputError, match="EVF-SAM over SAM 2; system evf_sam2 reads"):
+        list(convert(tmp_path / "evf_sam2.bin", tmp_path / "other.safetensors"))

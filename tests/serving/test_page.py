@@ -31,6 +31,9 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: on Debian, apt-get install chromium")
 SENTENCES = ["the red box", "what is green"]
 FRAMES = 6
+PATIENCE = 20_000
+"""Milliseconds: other tests run beside these."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,7 @@ def visit(browser: Browser, server: PageServer) -> Iterator[Visit]:
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text) if "Refused to" in message.text else None)
         page.goto(url)
@@ -242,11 +245,11 @@ def test_clicks_and_boxes_correct_masks_and_later_frames_follow(
     page.get_by_label("Correct sentence 1").check()
     drag(page, (8, 6), (40, 26))
     page.get_by_role("button", name="Apply 2 marks").click()
-    page.locator(f"#canvas[data-frame='{FRAMES - 1}']").wait_for()
+    wait_for_all(page)
     expect(page.locator("li .score").nth(1)).to_have_text("not in this frame")
     agrees(shown(page, FRAMES - 1), pictures[-1], masks[-1, :1])
     page.get_by_role("button", name="Find again").click()
-    expect(page.locator("li .score").nth(1)).to_have_text("not in this frame")
+    wait_for_all(page)
     slider.fill("2")
     agrees(shown(page, 2), pictures[2], masks[2])
 
@@ -289,7 +292,7 @@ def test_corrections_by_keyboard(visit: Visit, film: Path, masks: np.ndarray, pi
     page.keyboard.press("Enter")
     tab_to(page, "Apply")
     page.keyboard.press("Enter")
-    page.locator(f"#canvas[data-frame='{FRAMES - 1}']").wait_for()
+    wait_for_all(page)
     page.get_by_label("Frame", exact=True).fill("1")
     agrees(shown(page, 1), pictures[1], masks[1, 1:])
 
@@ -395,7 +398,7 @@ def test_a_narrow_screen(visit: Visit, film: Path) -> None:
     widths.append(page.evaluate("document.documentElement.scrollWidth"))
     assert widths == [360, 360]
     smallest = page.evaluate(
-        "Math.min(...[...document.querySelectorAll('button, .button')].filter(one => one.checkVisibility())"
+        "Math.min(...[...document.querySelectorAll('button, .button, .colour')].filter(one => one.checkVisibility())"
         ".map(one => one.getBoundingClientRect().height))"
     )
     assert smallest >= 24, "WCAG's target size"

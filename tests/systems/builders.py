@@ -8,18 +8,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from systems.tiny_detectors_and_trackers import tiny_grounding_dino, tiny_sam2_video
+from systems.tiny_evf_sam import tiny_evf_sam
 from systems.tiny_folders import tiny_clipseg, tiny_sam3
 
 from refsam_zoo import create_model
+from refsam_zoo.model.evf_sam import EvfSam2
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
+from refsam_zoo.systems.evf_sam import evf_sam
 
 
 @dataclass
@@ -60,6 +64,14 @@ def write_grounded_sam2(folder: Path) -> dict[str, Any]:
     return {"detector": folder / "detector", "tracker": folder / "tracker", "every": 2}
 
 
+def write_find_then_track(folder: Path) -> dict[str, Any]:
+    """As a camera's frames have it: nothing is watched first, so that each frame's masks are there with it."""
+    tiny_sam2_video(folder / "tracker")
+    weights = tiny_evf_sam(folder / "finder")
+    finder = partial(evf_sam, weights=weights)
+    return {"finder": finder, "tracker": folder / "tracker", "looks": 1, "back": 0}
+
+
 def write_sam3(folder: Path) -> dict[str, Any]:
     """Without the frames that confirm an object: it takes many of them until no more are kept (test_sam3.py)."""
     config = tiny_sam3(folder / "sam3") / "config.json"
@@ -69,6 +81,9 @@ def write_sam3(folder: Path) -> dict[str, Any]:
 
 TINY = {
     "clipseg": Tiny(lambda folder: {"weights": tiny_clipseg(folder / "clipseg")}, {"threshold": 1.0}),
+    "evf_sam": Tiny(lambda folder: {"weights": tiny_evf_sam(folder)}, {"threshold": 1e6}),
+    "evf_sam2": Tiny(lambda folder: {"weights": tiny_evf_sam(folder, EvfSam2)}, {"threshold": 1e6}),
+    "find_then_track": Tiny(write_find_then_track, {"min_score": 1.0}),
     "grounded_sam2": Tiny(write_grounded_sam2, {"box_threshold": 1.0}),
     "refsam": Tiny(write_refsam, {"threshold": 1e6}),
     "sam3": Tiny(write_sam3, {"threshold": 1.0}),

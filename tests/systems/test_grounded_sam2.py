@@ -13,6 +13,7 @@ from systems.tiny_detectors_and_trackers import DETECTORS, TRACKERS
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.systems import FrameMasks
+from refsam_zoo.systems.corrections import Correction, no_points
 from refsam_zoo.systems.grounded_sam2 import grounded_sam2
 from refsam_zoo.systems.sam2_session import TrackedFrame
 
@@ -74,7 +75,8 @@ def looks(system: grounded_sam2, frames: np.ndarray, *sentences: str) -> list[in
 def followed_alone(system: grounded_sam2, numbers: list[int], rank: int = 0) -> list[np.ndarray]:
     """What the tracker makes of the detector's box of a rank in the first frame."""
     [found] = system.detector.find(noise(numbers[0]), [system.detector.encode(SENTENCE)])
-    followed = system.tracker.begin(TrackedFrame(system.tracker, noise(numbers[0])), found.boxes[rank], torch.ones(()))
+    shown = Correction(*no_points(), box=found.boxes[rank].numpy())
+    followed = system.tracker.begin(TrackedFrame(system.tracker, noise(numbers[0])), shown, torch.ones(()))
     masks = [followed.mask.numpy()]
     for number in numbers[1:]:
         system.tracker.follow(TrackedFrame(system.tracker, noise(number)), followed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from refsam_zoo.calibration import Calibration
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.interruption import leave_on_termination
 from refsam_zoo.inference.outputs import OUTPUTS
+from refsam_zoo.inference.prompt_file import Prompts, read_prompts
 from refsam_zoo.inference.segment import FRAMES_AT_ONCE, SAVED, segment_video
 from refsam_zoo.inference.segment_folder import clear, require_free
 from refsam_zoo.number_types import FiniteFloat, PositiveFloat, PositiveInt, Probability
@@ -26,7 +28,7 @@ from refsam_zoo.video.sources import RawFrames, find_sources, open_frames
 
 def segment(
     video: Path | str,
-    expressions: Sequence[str],
+    expressions: Sequence[str] = (),
     *,
     output: Path | str,
     checkpoint: Path | str | None = None,
@@ -35,6 +37,7 @@ def segment(
     precision: Precision | None = None,
     compile: bool = False,
     batch: PositiveInt = FRAMES_AT_ONCE,
+    prompt: Path | str | None = None,
     threshold: FiniteFloat = 0.0,
     calibration: Path | str | None = None,
     min_score: Probability = 0.0,
@@ -63,7 +66,7 @@ def segment(
     Args:
         video: A video file, a folder of frames, a picture, a camera (0), an address (rtsp://..., http://...), - for
             standard input, or a pattern such as 'clips/*.mp4'. The results of several go to folders named after them.
-        expressions: What to look for: one sentence per mask.
+        expressions: What to look for: one sentence per mask. None is needed where `prompt` shows objects.
         output: Folder for the result, empty or not there yet.
         checkpoint: A checkpoint of `refsam-zoo fit` or a folder of `refsam-zoo export`; short for the system `refsam`.
         system: A system of the zoo by name, or a class by import path, with its options (`--system.help NAME`). In
@@ -73,6 +76,8 @@ def segment(
         compile: Compile the parts that take the time: the first frames take minutes, later ones less time.
         batch: Frames that the system gets together: RefSAM and CLIPSeg encode them together, which takes more memory.
             The masks are the same.
+        prompt: A `prompts.json` with points, boxes and masks of targets in some frames, which later frames follow:
+            `[{"frame": 0, "object": "the ball", "points": [[320, 180]]}]`; see docs/segment.md.
         threshold: With a checkpoint, the logit above which a pixel belongs to the object.
         calibration: A `calibration.json` of `refsam-zoo validate`: makes scores say how good a mask is to be expected.
         min_score: Masks of a lower score, 0 to 1, become empty.
@@ -96,7 +101,7 @@ def segment(
         InputError: No video, no sentence, an output folder with something in it, an unknown output, no system or two,
             one without its weights or with scores of another kind than the calibration's, a damaged frame.
     """
-    output, sentences = Path(output), checked_sentences(expressions)
+    output, sentences = Path(output), [] if prompt and not expressions else checked_sentences(expressions)
     scale = None if calibration is None else Calibration.read(calibration)
     chosen = chosen_system(checkpoint, system, threshold)
     outputs = _chosen_outputs(save, overlay)
@@ -105,6 +110,8 @@ def segment(
     choice = FrameChoice(start, end, stride, fps, max_side)
     raw_frames = RawFrames(raw, raw_pixels, raw_fps) if raw else None
     folders = _folders(find_sources([video, *(also or [])]), output)
+    if prompt is not None and len(folders) > 1:
+        raise InputError(f"--prompt {prompt} is about one video, not about {len(folders)}; segment that alone")
     for folder in folders:
         require_free(folder, overwrite, resume)
     settings = {"checkpoint": checkpoint, "threshold": threshold, "precision": precision, "device": target, **frames}
@@ -118,13 +125,21 @@ def segment(
         return made
 
     def segment_one(source: str, folder: Path) -> None:
-        with open_frames(source, video_backend, raw_frames) as stream:
+        with open_frames(source, video_backend, raw_frames) as stream, ExitStack() as twice:
             found = choice.of(stream)
             if resume and found.path is None:
                 raise InputError(f"{found.name}: frames that went by do not come again; --resume is for files")
-            ready()  # takes seconds: after what a typing mistake can cause
+            prompts = Prompts() if prompt is None else read_prompts(Path(prompt), sentences, found.size)
+            watches = ready().watches  # takes seconds: after what a typing mistake can cause
+            if prompt is not None and not ready().takes_corrections:
+                raise ready().refusal()
+            if watches and found.path is None:
+                raise InputError(
+                    f"{found.name}: frames that went by do not come again; give the system --system.back 0"
+                )
             if not resume:
                 clear(folder)
+            again = twice.enter_context(open_frames(source, video_backend, raw_frames)) if watches else None
             count = segment_video(
                 ready(),
                 found,
@@ -133,6 +148,8 @@ def segment(
                 save=list(outputs),
                 min_score=min_score,
                 batch=batch,
+                prompts=prompts,
+                watched=None if again is None else choice.of(again),
                 resume=resume,
                 quiet=quiet,
                 settings=settings,

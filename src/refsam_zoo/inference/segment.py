@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -17,10 +16,12 @@ from refsam_zoo.inference.background import read_ahead
 from refsam_zoo.inference.interruption import say_what_is_kept
 from refsam_zoo.inference.open_outputs import OpenOutputs
 from refsam_zoo.inference.outputs import SegmentedFrame, VideoFacts
+from refsam_zoo.inference.prompt_file import Prompts
 from refsam_zoo.inference.segment_folder import write_listing
 from refsam_zoo.inference.unfinished import Unfinished, UnfinishedFile
 from refsam_zoo.systems.base import VideoSegmenter
 from refsam_zoo.systems.inputs import checked_sentences
+from refsam_zoo.systems.session import VideoSession
 from refsam_zoo.video.frame_stream import Frame, FrameStream
 
 FRAMES_AT_ONCE = 4
@@ -43,6 +44,8 @@ def segment_video(
     save: Sequence[str] = SAVED,
     min_score: float = 0.0,
     batch: int = FRAMES_AT_ONCE,
+    prompts: Prompts | None = None,
+    watched: FrameStream | None = None,
     resume: bool = False,
     quiet: bool = False,
     settings: Mapping[str, object] | None = None,
@@ -54,11 +57,13 @@ def segment_video(
     Args:
         system: Finds the masks.
         video: The video; its length need not be known.
-        expressions: N sentences.
+        expressions: N sentences; none where objects are shown.
         output: Folder for the result.
         save: Names of outputs, see `OUTPUTS`.
         min_score: Masks of a lower score, 0..1, become empty.
         batch: Frames that the system gets together.
+        prompts: What is shown in some of them, and objects without a sentence, whose masks follow the sentences'.
+        watched: The same video, opened once more, for a system that `watches`.
         resume: Whether to go on where an earlier call with the same arguments was stopped, if there was one.
         quiet: Whether to show no progress bar.
         settings: What else the masks depend on, and must be the same when a later call goes on.
@@ -70,35 +75,41 @@ def segment_video(
         InputError: A frame is damaged, or the output cannot be written; what was found up to there is on disk. An
             output is unknown, or an earlier call had other arguments.
     """
-    output, sentences = Path(output), checked_sentences(expressions)
-    facts = video_facts(system, video, sentences)
-    asked = {"video": video.name, "size": video.size, "sentences": sentences, "min_score": min_score}
-    file = UnfinishedFile(output, system, {**asked, **(settings or {})})
-    with logging_redirect_tqdm(), torch.inference_mode():  # warnings go above the progress bar
-        track = system.start(sentences)
-    earlier = file.load(type(track)) if resume else None
+    output, prompts = Path(output), prompts or Prompts()
+    sentences = [] if prompts.objects and not expressions else checked_sentences(expressions)
+    facts = video_facts(system, video, [*sentences, *prompts.objects])
+    asked = {"video": video.name, "size": video.size, "sentences": facts.expressions, "min_score": min_score}
+    file = UnfinishedFile(output, system, {**asked, "prompts": prompts, **(settings or {})})
+    with logging_redirect_tqdm():  # warnings go above the progress bar
+        session = VideoSession(system, sentences)
+        for name in prompts.objects:
+            session.add_object(name)
+        earlier = file.load(type(session.tracks[0])) if resume else None
+        if watched is not None and (earlier is None or not earlier.tracks):
+            system.watch((frame.picture for frame in watched.frames()), session.tracks[0])
     with say_what_is_kept(output, video.length) as kept, ExitStack() as stack:
         outputs = stack.enter_context(OpenOutputs(save, output, facts, earlier.kept if earlier else None))
         write_listing(output, video.name, facts.numbered)
-        if earlier is None or earlier.track is None or outputs.frames < earlier.frames:
+        if earlier is None or not earlier.tracks or outputs.frames < earlier.frames:
             file.save(Unfinished(outputs.keep()))
             begin = 0
         else:
-            begin, track = earlier.frames, earlier.track
+            begin, session.tracks = earlier.frames, earlier.tracks
         kept.frames = outputs.frames
         stack.enter_context(logging_redirect_tqdm())
         batches = stack.enter_context(closing(read_ahead(video.batches(batch), BATCHES_AHEAD)))
         bar = stack.enter_context(tqdm(desc=video.name, total=video.length, unit="frame", disable=quiet))
 
         def save_state(frames: int) -> None:
-            file.save(Unfinished(outputs.keep(), frames, track))
+            file.save(Unfinished(outputs.keep(), frames, session.tracks))
 
-        for frame in _segmented(system, batches, begin, track, save_state):
+        for frame in _segmented(session, batches, begin, prompts, save_state):
             frame.found.masks[frame.found.scores < min_score] = False
             outputs.add(frame)
             kept.frames = max(kept.frames, frame.position + 1)
             bar.update(kept.frames - bar.n)
     file.remove()
+    prompts.require_all_used()
     return kept.frames
 
 
@@ -118,20 +129,20 @@ def video_facts(system: VideoSegmenter[Any], video: FrameStream, sentences: Sequ
 
 
 def _segmented(
-    system: VideoSegmenter[Any],
+    session: VideoSession,
     batches: Iterable[list[Frame]],
     begin: int,
-    track: Any,
+    prompts: Prompts,
     save: Callable[[int], None],
 ) -> Iterator[SegmentedFrame]:
-    """Segments a video after the frames that its track has seen.
+    """Segments a video after the frames that its session has seen.
 
     Args:
-        system: Finds the masks.
+        session: Finds the masks.
         batches: All frames of the video.
-        begin: Frames that the track has seen.
-        track: The system's; it is changed in place.
-        save: Called now and then with the number of frames that the track has seen, all of which were given.
+        begin: Frames that the session has seen.
+        prompts: What is shown in them.
+        save: Called now and then with the number of frames that the session has seen, all of which were given.
     """
     under_way = deque[Frame]()
 
@@ -141,12 +152,15 @@ def _segmented(
             if position >= saved + FRAMES_BETWEEN_SAVES:
                 save(position)
                 saved = position
-            unseen = batch[max(0, begin - position) :]
+            seen = max(0, begin - position)
+            for frame in batch[:seen]:
+                prompts.due(frame)
+            unseen = batch[seen:]
             if unseen:
                 under_way.extend(unseen)
                 yield np.stack([frame.picture for frame in unseen])
             position += len(batch)
 
-    for position, found in enumerate(system.follow(pictures(), track), begin):
+    for position, found in enumerate(session.stream(pictures()), begin):
         frame = under_way.popleft()
-        yield SegmentedFrame(position, frame.name, frame.time, found)
+        yield SegmentedFrame(position, frame.name, frame.time, prompts.apply(frame, session, found))

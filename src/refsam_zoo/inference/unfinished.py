@@ -6,7 +6,7 @@ import io
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -26,13 +26,13 @@ class Unfinished:
 
     Attributes:
         kept: Name of each output -> frames that are surely in it.
-        frames: Frames that the track has seen.
-        track: The system's; None before the first frame, and where it cannot be saved.
+        frames: Frames that the tracks have seen.
+        tracks: The session's; none before the first frame, and where they cannot be saved.
     """
 
     kept: dict[str, int]
     frames: int = 0
-    track: Any = None
+    tracks: list[Any] = field(default_factory=list)
 
 
 class UnfinishedFile:
@@ -51,7 +51,7 @@ class UnfinishedFile:
         self._warned = False
 
     def save(self, unfinished: Unfinished) -> None:
-        """Takes the place of what was saved before; where the track cannot be saved, says so once.
+        """Takes the place of what was saved before; where the tracks cannot be saved, says so once.
 
         Raises:
             InputError: The file cannot be written.
@@ -59,7 +59,7 @@ class UnfinishedFile:
         content = io.BytesIO()
         try:
             self._encode(unfinished, content)
-            self._decode(content.getvalue(), type(unfinished.track))
+            self._decode(content.getvalue(), type(unfinished.tracks[0]) if unfinished.tracks else None)
         except Exception as error:  # objects may object to anything
             if not self._warned:
                 what, reason = self._settings["system"], " ".join(str(error).split())[:200]
@@ -95,9 +95,9 @@ class UnfinishedFile:
         shutil.rmtree(self._path.parent, ignore_errors=True)
 
     def _encode(self, unfinished: Unfinished, file: io.BytesIO) -> None:
-        torch.save((self._settings, unfinished.kept, unfinished.frames, unfinished.track), file)
+        torch.save((self._settings, unfinished.kept, unfinished.frames, unfinished.tracks), file)
 
-    def _decode(self, content: bytes, track: type) -> tuple[dict[str, str], Unfinished]:
+    def _decode(self, content: bytes, track: type | None) -> tuple[dict[str, str], Unfinished]:
         with torch.serialization.safe_globals([*_made_of(track)]):
             settings, *found = torch.load(io.BytesIO(content), weights_only=True)
         return settings, Unfinished(*found)

@@ -202,6 +202,8 @@ class OneLineParser(OneLineErrors):
     def add_positionals(self, function: Callable[..., Any]) -> set[str | int]:
         """Adds the parameters that stand before `*` and have no default; a sequence takes one value or more.
 
+        A sequence with the default `()` stands there, too, and may be left out.
+
         Returns:
             Their names.
         """
@@ -209,12 +211,13 @@ class OneLineParser(OneLineErrors):
         names = [
             name
             for name, parameter in inspect.signature(function).parameters.items()
-            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is parameter.empty
+            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default in (parameter.empty, ())
         ]
         for name in names:
             several = get_origin(hints[name]) in (list, Sequence)
             kind = get_args(hints[name])[0] if several else hints[name]
-            options: dict[str, Any] = {"nargs": "+"} if several else {}
+            optional = inspect.signature(function).parameters[name].default == ()
+            options: dict[str, Any] = {"nargs": "*" if optional else "+"} if several else {}
             self.add_argument(name, type=kind, help=help_texts.get(name), **options)
         return set(names)
 

@@ -17,7 +17,8 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
 from refsam_zoo.systems.corrections import Correction
 from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
-from refsam_zoo.types import ClipBatch
+from refsam_zoo.types import Clip, ClipBatch
+from refsam_zoo.video.readers import open_video
 
 Track = TypeVar("Track")
 """What a system knows of a video under way: its sentences, encoded, and what it saw of the frames so far."""
@@ -121,6 +122,22 @@ class VideoSegmenter(ABC, Generic[Track]):
         """
         calibration.require(self.score_meaning)
         self.calibration, self.score_meaning = calibration, calibration.calibrated_meaning
+
+    @property
+    def watches(self) -> bool:
+        """Whether the system wants to see a video before it segments it; most do not."""
+        return False
+
+    def watch(self, frames: Iterable[Any], track: Track) -> None:
+        """Sees a video that is then segmented from its beginning; called where `watches` says so.
+
+        Args:
+            frames: As `stream` takes them.
+            track: What `start` gave; it is changed in place, and may keep only what is independent of the length.
+
+        Raises:
+            InputError: A frame is of another kind, shape or range.
+        """
 
     @abstractmethod
     def start(self, expressions: Sequence[str]) -> Track:
@@ -233,9 +250,18 @@ class VideoSegmenter(ABC, Generic[Track]):
             Each frame with its masks, in order.
 
         Raises:
-            InputError: A sentence is empty, or a frame is of another kind, shape or range.
+            InputError: A sentence is empty, a frame is of another kind, shape or range, or the system `watches` and the
+                frames can be read only once.
         """
-        yield from self.follow(frames, self.start(checked_sentences(expressions)))
+        track = self.start(checked_sentences(expressions))
+        if self.watches:
+            if iter(frames) is frames:
+                raise InputError(
+                    f"system {type(self).__name__} sees a video twice, and an iterator gives it once; hand over a list "
+                    "or what can be read anew, or give the system the option back=0"
+                )
+            self.watch(frames, track)
+        yield from self.follow(frames, track)
 
     @torch.inference_mode()
     def follow(self, frames: Iterable[Any], *tracks: Track) -> Iterator[FrameMasks]:
@@ -294,7 +320,7 @@ class VideoSegmenter(ABC, Generic[Track]):
             # A repeated window only fills up a process's share: it may come alone, and nothing is made of its masks.
             if track is None and not clip.first and not clip.repeated:
                 raise ValueError(f"video {video}: a later window came without the one before it")
-            under_way[video] = track = self.start(clip.expressions) if track is None else track
+            under_way[video] = track = self._begun(clip) if track is None else track
             rows = batch.rows(index)
             for start in range(0, steps, self.frames_at_once):
                 images = batch.frames[index, start : start + self.frames_at_once, :, :height, :width]
@@ -302,6 +328,14 @@ class VideoSegmenter(ABC, Generic[Track]):
                     masks[rows, step, :height, :width] = found.masks.to(masks.device)
                     scores[rows, step] = found.scores.to(scores)
         return Found(masks, scores), under_way
+
+    def _begun(self, clip: Clip) -> Track:
+        track = self.start(clip.expressions)
+        if self.watches:
+            first = clip.referrals[0]
+            with open_video(first.source, first.frames) as video:
+                self.watch(video.stream(), track)
+        return track
 
 
 SystemOrMaker = Callable[[], VideoSegmenter] | VideoSegmenter

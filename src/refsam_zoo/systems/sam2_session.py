@@ -79,19 +79,20 @@ class FollowedObject:
 
 
 class BoxTracker:
-    """Follows objects from their boxes, each in a session of its own, in memory that does not grow.
+    """Follows objects from their boxes or masks, each in a session of its own, in memory that does not grow.
 
     Objects of one session would not be independent: a box for one changes how the package encodes the memory of all.
 
     Args:
         folder: A model's folder in the hub's layout, `sam2_video` or `edgetam_video`.
+        system: Whose tracker it is, for the message.
 
     Raises:
         InputError: See `hub_folders.load_model`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.model: Any = load_model(folder, CLASSES, "tracker of system grounded_sam2")
+    def __init__(self, folder: Path, system: str = "grounded_sam2") -> None:
+        self.model: Any = load_model(folder, CLASSES, f"tracker of system {system}")
         self.processor: Any = read_processor(folder, "Sam2VideoProcessor")
 
     def begin(self, frame: TrackedFrame, shown: Correction, score: Tensor) -> FollowedObject:

@@ -15,7 +15,6 @@ from typing import Any
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-import refsam_zoo
 from refsam_zoo.output_files import write_whole
 from refsam_zoo.types import Referral
 
@@ -76,7 +75,7 @@ def loss_of(outputs: Any) -> float:
 def surroundings() -> dict[str, Any]:
     """Tells which programs run: Python, the packages with their versions, and the code that is under git."""
     versions = {each.metadata["Name"]: each.version for each in distributions()}
-    folders = dict.fromkeys(filter(None, map(_checkout, (Path(refsam_zoo.__file__).parent, Path.cwd()))))
+    folders = dict.fromkeys(filter(None, map(_checkout, (Path(__file__).parent, Path.cwd()))))
     return {
         "folder": os.getcwd(),
         "platform": platform.platform(),

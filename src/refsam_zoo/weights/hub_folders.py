@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.weights.files import enumerate_some
+from refsam_zoo.weights.files import StateDict, enumerate_some, load_state_dict
 from refsam_zoo.weights.reading import is_safetensors, read_content, refuse_impostor
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TAKEN_BY = {
     "clipseg": "system clipseg",
     "edgetam_video": "tracker of system grounded_sam2",
+    "evf": "systems evf_sam and evf_sam2",
     "grounding-dino": "detector of system grounded_sam2",
     "mm-grounding-dino": "detector of system grounded_sam2",
     "owlv2": "detector of system grounded_sam2",
@@ -38,7 +39,7 @@ class HubFolder:
 
     Attributes:
         repository: Its name on the hub: "facebook/sam3".
-        revision: The commit that is downloaded, 40 hexadecimal digits.
+        revision: The commit that is downloaded, 40 hexadecimal digits; empty where none is known, so that nothing is.
         files: What of it is needed.
         size: How much that is: "3.4 GB".
     """
@@ -62,9 +63,10 @@ class HubFolder:
         if folder is not None:
             return checked_folder(folder)
         if not download:
+            allow = ", or allow their download with download=true" if self.revision else ""
             raise InputError(
                 f"no {option} given: name a folder with the files of {self.repository} ({', '.join(self.files)}; "
-                f"{self.size}), or allow their download with download=true"
+                f"{self.size}){allow}"
             )
         return self._download()
 
@@ -255,6 +257,21 @@ def _checked_weights(folder: Path) -> Sequence[Path]:
     for path in files:
         _check_whole(path)
     return files
+
+
+def read_weights(folder: Path) -> StateDict:
+    """Reads all tensors of a folder whose model is not of the transformers package.
+
+    Args:
+        folder: As `HubFolder.locate` gives it.
+
+    Raises:
+        InputError: Incomplete or damaged files.
+    """
+    state: StateDict = {}
+    for path in _checked_weights(folder):
+        state |= load_state_dict(path)
+    return state
 
 
 def _shards(index: Path) -> list[Path]:

@@ -92,13 +92,27 @@ def read_official(paths: Sequence[Path]) -> StateDict:
     """
     state: StateDict = {}
     for path in paths:
-        content = load_state_dict(path)
+        content = _sam_of_evf_sam(load_state_dict(path), path)
         prefix = _official_prefix(path.name, content)
         try:
             state |= from_official({prefix + name: tensor for name, tensor in content.items()})
         except InputError as error:
             raise InputError(f"{path}: {error}; a component's file begins with {_alternatives()}") from error
     return state
+
+
+def _sam_of_evf_sam(state: StateDict, path: Path) -> StateDict:
+    """Gives the SAM in a file of EVF-SAM under the released code's names, and anything else as it is.
+
+    Raises:
+        InputError: A file of EVF-SAM over SAM 2, which the released code does not have.
+    """
+    if not any(name.startswith("mm_extractor.") for name in state):
+        return state
+    if any(name.startswith("visual_model.image_encoder.trunk.") for name in state):
+        raise InputError(f"{path}: EVF-SAM over SAM 2; system evf_sam2 reads its folder as it is")
+    part = {name: tensor for name, tensor in state.items() if name.startswith("visual_model.")}
+    return {name.replace("visual_model.", "sam.", 1): tensor for name, tensor in part.items()}
 
 
 def split_components(state_dict: StateDict) -> dict[str, StateDict]:

@@ -131,6 +131,11 @@ def part_of(state: StateDict, part: Part, layout: dict[Part, tuple[str, Rules]])
     return {_renamed(name.removeprefix(prefix), rules): state[name] for name in chosen}
 
 
+def part_of_meta(state: StateDict, part: Part) -> StateDict:
+    """Picks the tensors of a part of a model under Meta's names; see `read_sam2` for what becomes of them."""
+    return part_of(state, part, _META)
+
+
 def _renamed(name: str, rules: Rules) -> str:
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)

@@ -165,7 +165,10 @@ class sam2_memory(Tracker):
     def remember(self, decoded: Decoded, track: Memory | None, frames: EncodedFrames) -> Memory:
         """Encodes what was found and forgets the oldest; see `Tracker.remember`."""
         if decoded.object_score is None:
-            raise InputError("tracker sam2_memory needs --model.mask_decoder sam2_decoder, which tells absent objects")
+            raise InputError(
+                "tracker sam2_memory needs a mask decoder that tells absent objects: --model.mask_decoder sam2_decoder "
+                "or existence_decoder"
+            )
         present = (decoded.object_score > 0)[:, None].to(decoded.mask_token.dtype)
         pointer = self.object_pointer_proj(decoded.mask_token[:, 0])
         pointer = (present * pointer + (1 - present) * self.no_object_pointer)[:, None]

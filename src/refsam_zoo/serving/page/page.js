@@ -111,13 +111,23 @@ function marked() {
   $("apply").textContent = count > 1 ? `Apply ${count} marks` : "Apply";
 }
 
-async function ask() {
-  const texts = sentences.take();
-  corrections.clear();
-  await server.post(`clips/${clip.id}/run`, { sentences: texts });
+async function ask(question) {
+  say("Asking…");
+  try {
+    await server.post(`clips/${clip.id}/run`, question);
+  } catch (error) {
+    say("");
+    throw error;
+  }
 }
 
-const apply = () => server.post(`clips/${clip.id}/run`, { sentences: asked, marks: corrections.take() });
+function find() {
+  const texts = sentences.take();
+  corrections.clear();
+  return ask({ sentences: texts });
+}
+
+const apply = () => ask({ sentences: asked, marks: corrections.take() });
 
 async function send(file) {
   if (file.size > settings.upload_mb * 1e6) {
@@ -160,10 +170,12 @@ function offer() {
     $("outputs").append(item);
   }
   for (let number = 1; number <= settings.samples; number++) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: `${number}` });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "sample" });
+    const picture = Object.assign(document.createElement("img"), { src: `page/sample-${number}.jpg`, alt: "" });
+    button.append(picture);
     button.setAttribute("aria-label", `Sample ${number}`);
     button.addEventListener("click", () => attempt(async () => arrive(await (await server.post(`samples/${number}`)).json())));
-    $("samples").append(button, " ");
+    $("samples").append(button);
   }
 }
 
@@ -173,7 +185,7 @@ function listen() {
   $("stop").addEventListener("click", () => attempt(() => server.post(`clips/${clip.id}/stop`)));
   $("panel").addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(ask);
+    attempt(find);
   });
   $("panel").addEventListener("keydown", (event) => { // Enter on a choice would ask anew
     if (event.key === "Enter" && event.target.type === "radio") event.preventDefault();
