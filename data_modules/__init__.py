@@ -9,6 +9,7 @@ from refsam_zoo.clips.clip_sampling import ConsecutiveSampling, NeighbourSamplin
 from refsam_zoo.data_modules.a2d_sentences import A2DSentences
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.jhmdb_sentences import JHMDBSentences
+from refsam_zoo.data_modules.long_rvos import LongRVOS
 from refsam_zoo.data_modules.lv_vis import LVVIS
 from refsam_zoo.data_modules.mevis import MeViS
 from refsam_zoo.data_modules.mixture import Mixture
@@ -27,6 +28,7 @@ __all__ = [
     "ClipAugmentation",
     "ConsecutiveSampling",
     "JHMDBSentences",
+    "LongRVOS",
     "MeViS",
     "Mixture",
     "NeighbourSampling",

@@ -140,17 +140,17 @@ def parse_mevis(root: str | Path, split: str, version: Version = 1) -> list[Refe
     masks = folder / "mask_dict.json"
     objects = MaskDict(masks) if masks.is_file() else None
     file = expressions_file(root, split, version) or folder / FILES[version][0]
-    found = parse_expressions(file, objects, FrameFolders(_unpacked(folder / "JPEGImages")))
+    found = parse_expressions(file, objects, FrameFolders(unpacked(folder / "JPEGImages")))
     if version == 1 or objects is None:
         return found
     return [replace(each, tags={**each.tags, "kind": "target" if each.object_ids else "no target"}) for each in found]
 
 
-def _unpacked(pictures: Path) -> Path:
-    """Gives the folder of frames back, unless it is still packed."""
-    archive = pictures.with_suffix(".tar")
-    if archive.is_file() and not pictures.is_dir():
-        raise InputError(f"{archive}: the frames are still packed; unpack it to {pictures}/<video>/<frame>.jpg")
+def unpacked(pictures: Path) -> Path:
+    """Gives a folder of pictures back, unless it is still the archive that was downloaded (an `InputError`)."""
+    for archive in (pictures.with_suffix(".tar"), pictures.with_suffix(".tar.gz")):
+        if archive.is_file() and not pictures.is_dir():
+            raise InputError(f"{archive}: the pictures are still packed; unpack it to {pictures}/<video>/")
     return pictures
 
 

@@ -82,7 +82,7 @@ def test_of_two_versions_one_must_be_chosen(shapes: list[Referral], root: Path) 
 def test_packed_frames_are_named_once(root: Path) -> None:
     shutil.rmtree(root / "train" / "JPEGImages")
     (root / "train" / "JPEGImages.tar").write_bytes(b"")
-    with pytest.raises(InputError, match=r"train/JPEGImages\.tar: the frames are still packed; unpack it to"):
+    with pytest.raises(InputError, match=r"train/JPEGImages\.tar: the pictures are still packed; unpack it to"):
         parse_mevis(root, "train")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from refsam_zoo.evaluation.presence import presence_scores
+from refsam_zoo.evaluation.presence import Presence, presence_scores
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, presences
 
 
@@ -30,5 +30,38 @@ def mevis_v2_scores(results: Sequence[ExpressionResult]) -> dict[str, float]:
     return {"final": math.nan if math.isnan(final) else final, "n_acc": n_acc, "t_acc": t_acc, **scores}
 
 
+def long_rvos_scores(results: Sequence[ExpressionResult]) -> dict[str, float]:
+    """J and F with `tiou` and `viou` of Long-RVOS, means over expressions: in total and for each type of sentence.
+
+    Of an expression, `tiou` is the number of frames where the target is and was found, divided by those where it is or
+    was found; `viou` is the sum of J over the former divided by the latter. Both are 1 where the latter are none.
+    """
+    types = sorted({result.tags["type"] for result in results if "type" in result.tags})
+    scores = {**mean_scores(results), **_overlaps(results)}
+    for name in types:
+        part = [result for result in results if result.tags.get("type") == name]
+        of_type = {"jf": MeanScore.of(part).jf, **_overlaps(part)}
+        scores |= {f"{name}_{score}": value for score, value in of_type.items()}
+    return scores
+
+
+def _overlaps(results: Sequence[ExpressionResult]) -> dict[str, float]:
+    found = presences(results)
+    pairs = zip(results, found, strict=True)
+    return {
+        "tiou": _mean([part.both / part.either if part.either else 1.0 for part in found]),
+        "viou": _mean([_volume_overlap(result.j, part) for result, part in pairs]),
+    }
+
+
+def _volume_overlap(j: float, part: Presence) -> float:
+    """Of the mean J over all frames: those that show nothing and got nothing have J = 1, those with one mask 0."""
+    return (j * part.frames - (part.frames - part.either)) / part.either if part.either else 1.0
+
+
 def _share(flags: Sequence[bool]) -> float:
     return sum(flags) / len(flags) if flags else math.nan
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
