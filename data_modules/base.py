@@ -13,7 +13,7 @@ from typing_extensions import Self
 from refsam_zoo.clips.augmentation import Augmentation
 from refsam_zoo.clips.clip_sampling import ClipSampling, NeighbourSampling
 from refsam_zoo.clips.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
-from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu
+from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu, overfits
 from refsam_zoo.clips.samplers import TrainingSampler, VideoSampler
 from refsam_zoo.clips.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
@@ -178,7 +178,8 @@ class ReferringDataModule(LightningDataModule):
     def train_dataloader(self) -> TrainingLoader:
         """Random clips."""
         clips = self.training_clips()
-        sampler = TrainingSampler(len(clips), self.epoch_length or len(clips), self.seed, *self.process())
+        length, repeats = self.epoch_length or len(clips), overfits(self.trainer)
+        sampler = TrainingSampler(len(clips), length, self.seed, *self.process(), repeats=repeats)
         return TrainingLoader(clips, sampler, self.batch_size, self.workers, feeds_gpu(self.trainer))
 
     def training_clips(self) -> TrainingClips:

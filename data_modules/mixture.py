@@ -8,7 +8,7 @@ from pathlib import Path
 from lightning.pytorch import LightningDataModule
 
 from refsam_zoo.clips.clips import MixedClips
-from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu
+from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu, overfits
 from refsam_zoo.clips.samplers import MixingSampler
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.errors import InputError
@@ -102,8 +102,9 @@ class Mixture(LightningDataModule):
         """Random clips of all parts."""
         clips = MixedClips([part.training_clips() for part in self.parts])
         sizes = [len(part) for part in clips.parts]
-        length = self.epoch_length or len(clips)
-        sampler = MixingSampler(sizes, self.weights or sizes, length, self.seed, *self.parts[0].process())
+        length, repeats = self.epoch_length or len(clips), overfits(self.trainer)
+        process = self.parts[0].process()
+        sampler = MixingSampler(sizes, self.weights or sizes, length, self.seed, *process, repeats=repeats)
         return TrainingLoader(clips, sampler, self.batch_size, self.workers, feeds_gpu(self.trainer))
 
     def val_dataloader(self) -> ClipLoader:

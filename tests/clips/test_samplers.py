@@ -18,6 +18,13 @@ def test_an_epoch_visits_every_item_once_and_epochs_differ() -> None:
     assert {draw.epoch for draw in sampler} == {1}
 
 
+def test_epochs_repeat_for_overfitting() -> None:
+    sampler = TrainingSampler(20, 20, seed=0, repeats=True)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    assert list(sampler) == first
+
+
 def test_a_longer_epoch_goes_round_again_with_another_order() -> None:
     items = [draw.item for draw in TrainingSampler(10, 25, seed=0)]
     assert len(items) == 25

@@ -162,6 +162,11 @@ def _end_workers() -> None:
             process.kill()
 
 
+def overfits(trainer: Trainer | None) -> bool:
+    """Whether every epoch has the same batches, which Lightning sees to only in loaders of PyTorch's own class."""
+    return trainer is not None and bool(trainer.overfit_batches)  # type: ignore[attr-defined]
+
+
 def feeds_gpu(trainer: Trainer | None) -> bool:
     """Whether batches go to an NVIDIA GPU, which fetches them by itself from pinned memory."""
     return trainer is not None and trainer.strategy.root_device.type == "cuda"

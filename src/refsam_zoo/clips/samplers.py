@@ -25,18 +25,22 @@ class TrainingSampler:
         seed: Decides the order together with the epoch.
         rank: Number of this process.
         world: Number of processes; the last round is filled up from the start of the epoch.
+        repeats: Whether every epoch draws what the first one does, clips cut and changed alike: for overfitting.
 
     Attributes:
         epoch: The epoch that the next iteration goes through.
         start: Draws of this process that the next iteration leaves out, for resuming; 0 again afterwards.
     """
 
-    def __init__(self, items: int, length: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, items: int, length: int, seed: int, rank: int = 0, world: int = 1, repeats: bool = False
+    ) -> None:
         self.items = items
         self.length = length
         self.seed = seed
         self.rank = rank
         self.world = world
+        self.repeats = repeats
         self.epoch = 0
         self.start = 0
 
@@ -48,10 +52,11 @@ class TrainingSampler:
         return -(-self.length // self.world)
 
     def __iter__(self) -> Iterator[Draw]:
-        order = self._order(np.random.default_rng((self.seed, self.epoch)))
+        epoch = 0 if self.repeats else self.epoch
+        order = self._order(np.random.default_rng((self.seed, epoch)))
         start, self.start = self.start, 0
         for position in range(self.rank + start * self.world, len(self) * self.world, self.world):
-            yield Draw(self.epoch, position, int(order[position % self.length]))
+            yield Draw(epoch, position, int(order[position % self.length]))
 
     def _order(self, rng: np.random.Generator) -> np.ndarray:
         return rounds(self.items, self.length, rng)
@@ -69,12 +74,20 @@ class MixingSampler(TrainingSampler):
         seed: Decides the order together with the epoch.
         rank: Number of this process.
         world: Number of processes.
+        repeats: Whether every epoch draws what the first one does.
     """
 
     def __init__(
-        self, sizes: Sequence[int], weights: Sequence[float], length: int, seed: int, rank: int = 0, world: int = 1
+        self,
+        sizes: Sequence[int],
+        weights: Sequence[float],
+        length: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        repeats: bool = False,
     ) -> None:
-        super().__init__(sum(sizes), length, seed, rank, world)
+        super().__init__(sum(sizes), length, seed, rank, world, repeats)
         self.sizes = sizes
         self.weights = np.asarray(weights, dtype=float) / sum(weights)
 

@@ -35,7 +35,7 @@ from refsam_zoo.training import run_folder
 from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
 from refsam_zoo.training.class_changes import options_stay_with_their_class
 from refsam_zoo.training.module import ReferringSegmentation
-from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
+from refsam_zoo.training.option_checks import check_callbacks, check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.progress_lines import ProgressLines
 from refsam_zoo.training.run_logger import RunLogger
 from refsam_zoo.training.run_record import RunRecord
@@ -224,6 +224,7 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
         if trainer.logger is not None and self.subcommand == "fit":
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
         if self.subcommand == "fit":
+            check_callbacks(trainer.callbacks)  # type: ignore[attr-defined]
             check_monitors(trainer.callbacks)  # type: ignore[attr-defined]
             if self.claimed:
                 trainer.callbacks.append(RunRecord(self._arguments))  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from typing import Any
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator, XLAAccelerator
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import LearningRateFinder, StochasticWeightAveraging, Timer
 
 from refsam_zoo.callbacks.scores import validation_metrics
 from refsam_zoo.errors import InputError, nearest_name
@@ -43,6 +43,14 @@ LEAST = {
 _ACCELERATORS = {"cpu": CPUAccelerator, "cuda": CUDAAccelerator, "mps": MPSAccelerator, "tpu": XLAAccelerator}
 _OWN_OPTIMIZER = "its optimiser is AdamW with a rate per part: --model.learning_rates, --model.weight_decay"
 _OWN_SCHEDULE = "its schedule is --model.schedule"
+
+UNFIT: dict[type[Callback], str] = {
+    LearningRateFinder: "it looks for one rate, and every part has its own; try several --model.learning_rates, as the "
+    "sweeps in configs/sweeps/ do",
+    StochasticWeightAveraging: "its average gets into no checkpoint, and it replaces --model.schedule; take "
+    "EMAWeightAveraging or WeightAveraging, whose checkpoints hold the average",
+}
+"""Callbacks of Lightning that would fail, or whose result would be lost, and what to do instead."""
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -129,6 +137,18 @@ def _raised_by_lightning(error: BaseException) -> BaseException | None:
             return found
         found = found.__cause__
     return None
+
+
+def check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Refuses callbacks that training has no use for.
+
+    Raises:
+        InputError: Names the callback, and what to take instead.
+    """
+    for callback in callbacks:
+        for kind, reason in UNFIT.items():
+            if isinstance(callback, kind):
+                raise InputError(f"--trainer.callbacks {type(callback).__name__}: {reason}")
 
 
 def check_monitors(callbacks: Sequence[Callback]) -> None:
