@@ -1,67 +1,157 @@
 """MeViS: sentences about motion, about one object, several or none.
 
-Download `MeViS_release` from the project page (henghuiding.com/MeViS) and unpack train.tar and the others to
+Download `MeViS_release` from the project page (henghuiding.com/MeViS), or version 2 from where that links to, and
+unpack JPEGImages.tar of each split to
 
     mevis/train/{meta_expressions.json, mask_dict.json, JPEGImages/<video>/<frame>.jpg}
     mevis/valid_u/{meta_expressions.json, mask_dict.json, JPEGImages/...}
     mevis/valid/{meta_expressions.json, JPEGImages/...}
 
+Version 2 has the same videos with more sentences, in `meta_expressions_v2.json` or `meta_expressions_v2_release.json`.
 `valid_u` has public masks and serves for validation and test; `valid` is what the server scores, for `predict`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal
+
+from typing_extensions import Self
 
 from refsam_zoo.annotations.files import Entry, read_json, separately
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
+from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import natural_order
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import RunLengthMasks, Segmentation
 from refsam_zoo.video.segmentations import parse_segmentation
 
+Version = Literal[1, 2]
+"""Of the sentences of MeViS."""
+
+FILES: Mapping[Version, Sequence[str]] = {
+    1: ("meta_expressions.json",),
+    2: ("meta_expressions_v2.json", "meta_expressions_v2_release.json"),
+}
+"""Names that the sentences of a version have, where a split has them."""
+
+SPLITS = ("train", "valid_u", "valid")
+
 
 class MeViS(ReferringDataModule):
-    """MeViS; options as in `ReferringDataModule`."""
+    """MeViS.
+
+    Args:
+        root: Folder of the data set.
+        version: Of the sentences, 1 or 2; needed where the folder has both.
+        **kwargs: Options of `ReferringDataModule`.
+    """
 
     title = "MeViS"
     page = "mevis.md"
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
-    protocols = ("mevis",)
+    protocols = ("mevis", "mevis_v2")
+
+    def __init__(self, root: str | Path, version: Version | None = None, **kwargs: Any) -> None:
+        root = Path(root)
+        super().__init__(root, **kwargs)
+        self.version: Version | None = version
+
+    @classmethod
+    def versions(cls, root: str | Path) -> list[Version]:
+        """Versions whose sentences a folder has, from the names of its files alone."""
+        root = Path(root)
+        return [version for version in FILES if any(expressions_file(root, split, version) for split in SPLITS)]
 
     @classmethod
     def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
-        """See `ReferringDataModule.splits`; a tree with `train` alone counts as LV-VIS, which looks the same."""
+        """See `ReferringDataModule.splits`; a tree with `train` of version 1 alone counts as LV-VIS, which looks alike.
+
+        Where both versions are there, a split is called `valid_u v1` or `valid_u v2`.
+        """
         root = Path(root)
-        found = mevis_splits(root, ("train", "valid_u", "valid"))
-        return found if set(found) - {"train"} else {}
+        versions = cls.versions(root)
+        found = {
+            f"{split} v{version}" if len(versions) > 1 else split: parse
+            for version in versions
+            for split, parse in mevis_splits(root, SPLITS, version).items()
+        }
+        return {} if list(found) == ["train"] and versions == [1] else found
+
+    @classmethod
+    def of_folder(cls, root: str | Path) -> Self:
+        """See `ReferringDataModule.of_folder`; the newest version that is there."""
+        return cls(root, version=max(cls.versions(root), default=None), text_blind=False)
+
+    @classmethod
+    def protocol_of(cls, root: str | Path, split: str) -> str | None:
+        """See `ReferringDataModule.protocol_of`; version 2 has its own."""
+        return "mevis_v2" if split.endswith(" v2") or cls.versions(root) == [2] else "mevis"
+
+    @property
+    def protocol(self) -> str | None:
+        """See `ReferringDataModule.protocol`."""
+        return self.protocol_of(self.root, f"test v{self.version}" if self.version else "test")
 
     def referrals(self, role: str) -> list[Referral]:
-        """Parses `train`, `valid_u` (for `val` and `test`) or `valid` (for `predict`)."""
-        return parse_mevis(self.root, {"train": "train", "predict": "valid"}.get(role, "valid_u"))
+        """Parses `train`, `valid_u` (for `val` and `test`) or `valid` (for `predict`).
+
+        Raises:
+            InputError: Both versions are there and none was chosen, or an annotation file is missing or wrong.
+        """
+        split = {"train": "train", "predict": "valid"}.get(role, "valid_u")
+        return parse_mevis(self.root, split, self.version or self._only_version())
+
+    def _only_version(self) -> Version:
+        versions = self.versions(self.root)
+        if len(versions) > 1:
+            raise InputError(
+                f"{self.root}: versions 1 and 2 of MeViS are there; say which with version (--data.version 2)"
+            )
+        return versions[0] if versions else 1
 
 
-def mevis_splits(root: Path, names: Sequence[str]) -> dict[str, Callable[[], list[Referral]]]:
-    """The splits of these names that have sentences, with their parsers."""
-    there = [name for name in names if (root / name / "meta_expressions.json").is_file()]
-    return {name: partial(parse_mevis, root, name) for name in there}
+def expressions_file(root: Path, split: str, version: Version) -> Path | None:
+    """Where the sentences of a split are; None if it has none of this version."""
+    return next((root / split / name for name in FILES[version] if (root / split / name).is_file()), None)
 
 
-def parse_mevis(root: str | Path, split: str) -> list[Referral]:
+def mevis_splits(root: Path, names: Sequence[str], version: Version = 1) -> dict[str, Callable[[], list[Referral]]]:
+    """The splits of these names that have sentences of a version, with their parsers."""
+    there = [name for name in names if expressions_file(root, name, version)]
+    return {name: partial(parse_mevis, root, name, version) for name in there}
+
+
+def parse_mevis(root: str | Path, split: str, version: Version = 1) -> list[Referral]:
     """Reads the sentences of a split, with masks where the split has a `mask_dict.json`.
 
+    With masks, sentences of version 2 have the tag `kind`: `target`, or `no target` where they name no object.
+
     Raises:
-        InputError: An annotation file is missing or wrong, or a video or frame it names is missing.
+        InputError: An annotation file is missing or wrong, a video or frame it names is missing, or the frames are
+            still in their archive.
     """
     root = Path(root)
     folder = root / split
     masks = folder / "mask_dict.json"
     objects = MaskDict(masks) if masks.is_file() else None
-    return parse_expressions(folder / "meta_expressions.json", objects, FrameFolders(folder / "JPEGImages"))
+    file = expressions_file(root, split, version) or folder / FILES[version][0]
+    found = parse_expressions(file, objects, FrameFolders(_unpacked(folder / "JPEGImages")))
+    if version == 1 or objects is None:
+        return found
+    return [replace(each, tags={**each.tags, "kind": "target" if each.object_ids else "no target"}) for each in found]
+
+
+def _unpacked(pictures: Path) -> Path:
+    """Gives the folder of frames back, unless it is still packed."""
+    archive = pictures.with_suffix(".tar")
+    if archive.is_file() and not pictures.is_dir():
+        raise InputError(f"{archive}: the frames are still packed; unpack it to {pictures}/<video>/<frame>.jpg")
+    return pictures
 
 
 @dataclass(frozen=True)

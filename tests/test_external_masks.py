@@ -30,6 +30,7 @@ def shapes(ref_shapes: Path) -> list[Referral]:
         ("ref_youtube_vos", "refer_youtube_vos", "jf"),
         ("ref_davis17_expressions", "ref_davis", "jf"),
         ("mevis", "mevis", "jf"),
+        ("mevis_v2", "mevis_v2", "final"),
         ("mevis", "revos", "jf"),
         ("mevis", "csv_folder", "jf"),
         ("a2d_sentences", "a2d_sentences", "precision_at_0.9"),

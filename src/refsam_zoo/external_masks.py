@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.mevis import MeViS
 from refsam_zoo.data_modules.recognition import DATA_SETS, recognise
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.evaluation.completeness import OnIncomplete
 from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, Evaluation, LabelMapProtocol, get_protocol
 from refsam_zoo.number_types import PositiveInt
 from refsam_zoo.types import Referral
+
+_OPTIONS: dict[str, dict[str, Any]] = {"grefcoco": {"dataset": "grefcoco"}, "mevis_v2": {"version": 2}}
+"""What a data set needs to be told to be that of a protocol."""
 
 
 def evaluate(
@@ -77,8 +81,10 @@ def _data_module(protocol: str, data: Path) -> ReferringDataModule:
     if not data.is_dir():
         raise InputError(f"'{data}': the data root is missing")
     chosen = asking[protocol]
-    options: dict[str, Any] = {"dataset": "grefcoco"} if protocol == "grefcoco" else {}
-    if protocol == "mevis" and not (data / "valid_u").is_dir() and not (data / "valid").is_dir():
+    options: dict[str, Any] = _OPTIONS.get(protocol, {})
+    if protocol == "mevis" and MeViS.versions(data) == [1, 2]:
+        options = {"version": 1}
+    elif protocol == "mevis" and not (data / "valid_u").is_dir() and not (data / "valid").is_dir():
         chosen = recognise(data).data_module
     return chosen(data, **options)
 

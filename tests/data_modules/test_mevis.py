@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats.mevis import write_lv_vis, write_mevis, write_ref_sav, write_revos
+from formats.mevis import write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
 
 from refsam_zoo.clips.clips import read_clip
 from refsam_zoo.data_modules import LVVIS, MeViS, RefSAV, ReVOS
 from refsam_zoo.data_modules.mevis import parse_mevis
+from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.ref_sav import parse_ref_sav
 from refsam_zoo.data_modules.revos import parse_revos
 from refsam_zoo.errors import InputError
+from refsam_zoo.external_masks import referrals_asked
 from refsam_zoo.types import Referral
 
 
@@ -44,6 +46,44 @@ def test_the_data_module_takes_valid_u_for_test_and_valid_for_prediction(root: P
     (root / "valid" / "meta_expressions.json").write_text(json.dumps(sentences))
     data.setup("predict")
     assert all(batch.masks is None for batch in data.predict_dataloader())
+
+
+def test_version_2_says_which_sentences_have_no_target(
+    shapes: list[Referral], agree: Callable[..., None], tmp_path: Path
+) -> None:
+    write_mevis_v2(tmp_path, shapes)
+    found = MeViS(tmp_path).referrals("test")
+    for original, copy in zip(shapes, found, strict=True):
+        agree(original, copy, range(6))
+        assert copy.tags == {"kind": "target" if copy.object_ids else "no target"}
+    assert {copy.tags["kind"] for copy in found} == {"target", "no target"}
+    assert MeViS(tmp_path).protocol == "mevis_v2"
+    for split in ("valid_u", "train"):  # as it is downloaded, train alone is recognised as well
+        assert list(recognise(tmp_path).splits)[-1] == split
+        shutil.rmtree(tmp_path / split)
+
+
+def test_of_two_versions_one_must_be_chosen(shapes: list[Referral], root: Path) -> None:
+    file = root / "valid_u" / "meta_expressions.json"
+    sentences = json.loads(file.read_text())
+    for video in sentences["videos"].values():
+        video["expressions"] = {"7": {"exp": "a horse", "obj_id": [], "anno_id": []}}
+    (root / "valid_u" / "meta_expressions_v2_release.json").write_text(json.dumps(sentences))
+    assert list(MeViS.splits(root)) == ["train v1", "valid_u v1", "valid_u v2"]
+    with pytest.raises(InputError, match=r"versions 1 and 2 of MeViS are there; say which with version"):
+        MeViS(root).referrals("test")
+    first, second = MeViS(root, version=1), MeViS(root, version=2)
+    assert (len(first.referrals("test")), first.protocol) == (len(shapes), "mevis")
+    assert ({each.expression for each in second.referrals("test")}, second.protocol) == ({"a horse"}, "mevis_v2")
+    assert [len(referrals_asked(name, root, "test")) for name in ("mevis", "mevis_v2")] == [len(shapes), 4]
+    assert MeViS.protocol_of(root, "valid_u v2") == MeViS.of_folder(root).protocol == "mevis_v2"
+
+
+def test_packed_frames_are_named_once(root: Path) -> None:
+    shutil.rmtree(root / "train" / "JPEGImages")
+    (root / "train" / "JPEGImages.tar").write_bytes(b"")
+    with pytest.raises(InputError, match=r"train/JPEGImages\.tar: the frames are still packed; unpack it to"):
+        parse_mevis(root, "train")
 
 
 def test_revos_and_lv_vis_are_the_same_format_elsewhere(

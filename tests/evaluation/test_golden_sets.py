@@ -167,7 +167,7 @@ def test_mevis(golden: dict[str, Any], unpacked: Path, tmp_path: Path) -> None:
     found = evaluate(tmp_path / "masks", "mevis", referrals)
     rows = {f"{row['video_id']}_{row['expression_id']}": (row["j"], row["f"]) for row in found.rows}
     assert rows == {name: (values["J"], values["F"]) for name, values in expected["expressions"].items()}
-    assert found.scores == {"j": expected["J"], "f": expected["F"], "jf": expected["JF"]}
+    assert found.scores.items() >= {"j": expected["J"], "f": expected["F"], "jf": expected["JF"]}.items()
 
 
 def test_ref_davis17_expressions(golden: dict[str, Any], unpacked: Path, tmp_path: Path) -> None:
@@ -270,5 +270,5 @@ def test_every_protocol_has_a_golden_value() -> None:
     tested = {"davis17", "vos_benchmark", "vos_benchmark_all_frames", "mevis", "ref_davis17_expressions"}
     tested |= {"ref_davis17", "ref_davis17_without_matching"}
     tested |= {"a2d_sentences", "refcoco", "refcoco_cris", "grefcoco", "reason_seg"}
-    same_rule = {"davis17_unsupervised", "ref_youtube_vos", "ref_shapes", "jhmdb_sentences"}
+    same_rule = {"davis17_unsupervised", "ref_youtube_vos", "ref_shapes", "mevis_v2", "jhmdb_sentences"}
     assert PROTOCOLS.keys() == tested | same_rule

@@ -44,7 +44,9 @@ def test_csv_keeps_full_precision_and_quotes(tmp_path: Path) -> None:
 def test_summary_gives_kinds_and_the_gap(tmp_path: Path) -> None:
     results.write_json(RESULTS, tmp_path / "summary.json")
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["subsets"]["test"]["kinds"]["motion"] == {"expressions": 2, "jf": 0.5, "j": 0.375, "f": 0.625}
+    assert summary["subsets"]["test"]["kinds"]["motion"] == {
+        "expressions": 2, "jf": 0.5, "j": 0.375, "f": 0.625, "presence": None, "absent_with_mask": None,
+    }  # fmt: skip
     assert summary["gap_to_text_blind"] == 0.3125
     assert results.summary(RESULTS[:3])["gap_to_text_blind"] is None
 

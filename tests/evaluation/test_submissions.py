@@ -19,7 +19,12 @@ from refsam_zoo.types import Referral
 
 
 @pytest.mark.parametrize(
-    ("protocol", "first"), [("mevis", "v0/0/00000.png"), ("ref_youtube_vos", "Annotations/v0/0/00000.png")]
+    ("protocol", "first"),
+    [
+        ("mevis", "v0/0/00000.png"),
+        ("mevis_v2", "v0/0/00000.png"),
+        ("ref_youtube_vos", "Annotations/v0/0/00000.png"),
+    ],
 )
 def test_archives_are_laid_out_as_servers_ask(
     protocol: str, first: str, predictions: Path, referrals: list[Referral], tmp_path: Path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from formats.a2d_sentences import write_a2d_sentences
 from formats.jhmdb_sentences import write_jhmdb_sentences
-from formats.mevis import write_lv_vis, write_mevis, write_ref_sav, write_revos
+from formats.mevis import write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
 from formats.ref_davis import write_converted_ref_davis, write_ref_davis
 from formats.refcoco import write_grefcoco, write_refcoco
 from formats.refer_youtube_vos import copy_ref_shapes, write_refer_youtube_vos
@@ -37,6 +37,7 @@ FORMATS: dict[str, tuple[type[ReferringDataModule], Callable[[Path, Sequence[Ref
     "ref_davis": (RefDAVIS17, write_ref_davis),
     "converted_ref_davis": (RefDAVIS17, write_converted_ref_davis),
     "mevis": (MeViS, write_mevis),
+    "mevis_v2": (MeViS, write_mevis_v2),
     "lv_vis": (LVVIS, write_lv_vis),
     "revos": (ReVOS, write_revos),
     "ref_sav": (RefSAV, write_ref_sav),

@@ -61,6 +61,12 @@ def write_mevis(root: Path, shapes: Sequence[Referral]) -> None:
         write(shapes, folder / "meta_expressions.json", folder / "mask_dict.json", folder / "JPEGImages")
 
 
+def write_mevis_v2(root: Path, shapes: Sequence[Referral]) -> None:
+    for split in ("train", "valid_u"):
+        folder = root / split
+        write(shapes, folder / "meta_expressions_v2.json", folder / "mask_dict.json", folder / "JPEGImages")
+
+
 def write_lv_vis(root: Path, shapes: Sequence[Referral]) -> None:
     folder = root / "train"
     write(shapes, folder / "meta_expressions.json", folder / "mask_dict.json", folder / "JPEGImages")

@@ -18,6 +18,7 @@ from refsam_zoo.callbacks.base import PredictedClip, PredictionCallback
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.examples import Example, ExampleKeeper
 from refsam_zoo.evaluation.metric import RegionContourMetric, sample_id
+from refsam_zoo.evaluation.presence import Presence
 from refsam_zoo.evaluation.reliability import ScoredFrames
 from refsam_zoo.evaluation.report import write_folder, write_report, write_scored
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, summary_table
@@ -191,9 +192,9 @@ def _examples(predicted: PredictedClip, truth: Tensor) -> Iterator[Example]:
 
 def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Description]) -> list[ExpressionResult]:
     scores = metric.compute()
-    columns = (scores.samples, scores.frames, scores.area, scores.j, scores.f, scores.extent)
+    columns = (scores.samples, scores.frames, scores.area, scores.j, scores.f, scores.extent, scores.presence)
     rows = []
-    for sample, frames, area, j, f, extent in zip(*(column.tolist() for column in columns), strict=True):
+    for sample, frames, area, j, f, extent, presence in zip(*(column.tolist() for column in columns), strict=True):
         video_id, expression_id, expression, tags = descriptions[sample]
         rows.append(
             ExpressionResult(
@@ -207,6 +208,7 @@ def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Des
                 f,
                 tags,
                 None if math.isnan(extent) else extent,
+                Presence(*presence),
             )
         )
     return sorted(rows, key=lambda row: (row.video_id, row.expression_id))

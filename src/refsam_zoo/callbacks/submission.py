@@ -19,7 +19,7 @@ class SubmissionWriter(Callback):
 
     Args:
         submission: The zip to write.
-        protocol: `ref_youtube_vos` or `mevis`.
+        protocol: `ref_youtube_vos`, `mevis` or `mevis_v2`.
         masks: Folder that the masks were written to; None means `masks` in the run's folder.
 
     Raises:

@@ -31,7 +31,7 @@ def evaluate(
             that `refsam-zoo inspect` lists, such as `refcoco+ testA`.
         on_incomplete: `error` refuses predictions that are not exactly what was asked for; `empty` scores missing
             masks as empty ones, ignores the others and lists both.
-        check_only: Checks an archive for the server of `mevis` or `ref_youtube_vos` instead of scoring it.
+        check_only: Checks an archive for the server of `mevis`, `mevis_v2` or `ref_youtube_vos` instead of scoring it.
         output: Folder for tables and pictures; an earlier one is left alone.
         threads: Videos scored at a time.
 

@@ -14,6 +14,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.motion import centres, extent, tensor_centres
+from refsam_zoo.evaluation.presence import Presence
 from refsam_zoo.evaluation.reliability import ScoredFrames
 from refsam_zoo.evaluation.tensor_counts import count_tensors
 
@@ -34,6 +35,7 @@ class SampleScores(NamedTuple):
         f: float64 `[S]` in 0..1, contour accuracy averaged over the frames.
         area: float64 `[S]`, ground-truth pixels per frame.
         extent: float64 `[S]`, how far the target travels, see `motion.extent`; not a number for None.
+        presence: int64 `[S, 4]`, frames where the target is and was found, see `presence.Presence`.
         scored_frames: The frames of all samples whose masks came with a score.
     """
 
@@ -43,6 +45,7 @@ class SampleScores(NamedTuple):
     f: np.ndarray
     area: np.ndarray
     extent: np.ndarray
+    presence: np.ndarray
     scored_frames: ScoredFrames
 
 
@@ -114,6 +117,7 @@ class RegionContourMetric(Metric):
             np.array([contour_accuracy(counts).mean() for counts in per_sample]),
             np.array([counts[:, COUNTS.index("true_area")].mean() for counts in per_sample]),
             np.array([extent(path) for path in paths], np.float64),
+            np.array([Presence.of(counts) for counts in per_sample], np.int64).reshape(-1, len(Presence._fields)),
             _scored(rows[:, 2:]),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.presence import Presence, presence_scores
 
 CONTROL_SUBSET = "text_blind"
 """The subset whose sentences were exchanged between videos: what a model scores without understanding them."""
+
+_PRESENCE = tuple(presence_scores([]))
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class ExpressionResult:
         f: Contour accuracy averaged over the frames, 0..1.
         tags: Facts for breakdowns, for instance `{"kind": "motion"}`.
         extent: How far the target travels, see `motion.extent`; None where it is never visible or not known.
+        presence: In how many frames the target is and was found; None where it was not counted.
     """
 
     subset: str
@@ -43,6 +48,7 @@ class ExpressionResult:
     f: float
     tags: dict[str, str] = field(default_factory=dict)
     extent: float | None = None
+    presence: Presence | None = field(default=None, compare=False)
 
     @property
     def jf(self) -> float:
@@ -82,17 +88,33 @@ def by_tag(results: Iterable[ExpressionResult], tag: str) -> dict[str, list[Expr
     return dict(sorted(_grouped((result.tags[tag], result) for result in results if tag in result.tags).items()))
 
 
+def presences(results: Iterable[ExpressionResult]) -> list[Presence]:
+    """The presence of the results that were counted, in their order."""
+    return [result.presence for result in results if result.presence is not None]
+
+
+def presence_columns(result: ExpressionResult) -> dict[str, float | None]:
+    """Shares of an expression's frames by column; None where they are none."""
+    return _known(presence_scores(presences([result])))
+
+
+def _known(scores: dict[str, float]) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else value for name, value in scores.items()}
+
+
 def write_csv(results: Sequence[ExpressionResult], path: str | Path) -> None:
     """Writes one line per expression; scores in 0..1, in full precision."""
     path = Path(path)
     tags = sorted({tag for result in results for tag in result.tags})
-    header = ["subset", "video_id", "expression_id", "expression", *tags, "frames", "area", "extent", "j", "f", "jf"]
+    header = ["subset", "video_id", "expression_id", "expression", *tags]
+    header += ["frames", "area", "extent", "j", "f", "jf", *_PRESENCE]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for result in results:
             ids = [result.subset, result.video_id, result.expression_id, result.expression]
             scores = [result.frames, result.area, result.extent, result.j, result.f, result.jf]
+            scores += presence_columns(result).values()
             writer.writerow([*ids, *(result.tags.get(tag, "") for tag in tags), *scores])
 
 
@@ -104,6 +126,7 @@ def read_csv(path: str | Path) -> list[ExpressionResult]:
     """
     path = Path(path)
     columns = {"subset", "video_id", "expression_id", "expression", "frames", "area", "extent", "j", "f", "jf"}
+    columns |= {*_PRESENCE}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -184,9 +207,9 @@ def _grouped(pairs: Iterable[tuple[str, ExpressionResult]]) -> dict[str, list[Ex
     return groups
 
 
-def _score_entry(results: Sequence[ExpressionResult]) -> dict[str, float]:
-    score = MeanScore.of(results)
-    return {"expressions": score.expressions, "jf": score.jf, "j": score.j, "f": score.f}
+def _score_entry(results: Sequence[ExpressionResult]) -> dict[str, float | None]:
+    score, presence = MeanScore.of(results), _known(presence_scores(presences(results)))
+    return {"expressions": score.expressions, "jf": score.jf, "j": score.j, "f": score.f, **presence}
 
 
 def _markdown_table(heading: str, groups: dict[str, list[ExpressionResult]]) -> list[str]:

@@ -19,7 +19,7 @@ from refsam_zoo.output_files import whole_file
 from refsam_zoo.types import Referral
 from refsam_zoo.video.readers import open_video
 
-SERVERS = ("mevis", "ref_youtube_vos")
+SERVERS = ("mevis", "mevis_v2", "ref_youtube_vos")
 """Protocols whose server takes a zip of masks."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -45,7 +45,7 @@ def write_submission(masks: str | Path, protocol: str, referrals: Sequence[Refer
 
     Args:
         masks: Folder or zip with `<video>/<expression>/<frame>.png`, every pixel above 0 in the target.
-        protocol: `ref_youtube_vos` or `mevis`.
+        protocol: `ref_youtube_vos`, `mevis` or `mevis_v2`.
         referrals: What the server asks.
         output: The zip to write.
 
@@ -70,7 +70,7 @@ def check_submission(path: str | Path, protocol: str, referrals: Sequence[Referr
 
     Args:
         path: Zip or folder.
-        protocol: `ref_youtube_vos` or `mevis`.
+        protocol: `ref_youtube_vos`, `mevis` or `mevis_v2`.
         referrals: What the server asks.
 
     Returns:

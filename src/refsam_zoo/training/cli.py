@@ -25,7 +25,8 @@ from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.callbacks.submission import SubmissionWriter
 from refsam_zoo.checkpoints.restoring import read_checkpoint, require_steps_left
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.protocols import ExpressionProtocol, get_protocol
+from refsam_zoo.evaluation.expression_scores import mean_scores
+from refsam_zoo.evaluation.protocols import ExpressionProtocol, Protocol, get_protocol
 from refsam_zoo.options.parser import ConfigFile, OneLineErrors
 from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
 from refsam_zoo.precision import accelerator_device, default_precision
@@ -244,8 +245,8 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
         if self.subcommand == "fit":
             return []
         protocol = chosen or self._own_protocol()
-        if protocol is None or (chosen is None and isinstance(get_protocol(protocol), ExpressionProtocol)):
-            return []  # the evaluation of every run has its scores
+        if protocol is None or (chosen is None and _is_scored_in_every_run(get_protocol(protocol))):
+            return []
         callback = ProtocolCallback(protocol, self.folder)
         try:
             callback.require_truth(self.datamodule)
@@ -315,3 +316,8 @@ def run_trainer(arguments: list[str], cli: type[RefSAMCLI] = RefSAMCLI, callback
             },
             args=arguments,
         )
+
+
+def _is_scored_in_every_run(protocol: Protocol) -> bool:
+    """Whether the totals are those that the evaluation of every run has."""
+    return isinstance(protocol, ExpressionProtocol) and protocol.totals is mean_scores

@@ -37,6 +37,9 @@ def test_scores_are_means_over_frames_then_expressions(predictions: Path, referr
     assert (found.scores["j"], found.scores["f"]) == pytest.approx((j, f))
     absent = [row for row in found.rows if row["kind"] == "absent"]
     assert [row["j"] for row in absent] == [10 / 11] * 2
+    assert [row["presence"] for row in found.rows] == [1, 1, 10 / 11] * 2
+    assert [row["absent_with_mask"] for row in found.rows] == [None, None, 1 / 11] * 2
+    assert (found.scores["presence"], found.scores["absent_with_mask"]) == (64 / 66, 1 / 11)
     assert found.completeness.complete
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.evaluation import images as image_scores
 from refsam_zoo.evaluation import tracks
+from refsam_zoo.evaluation.expression_scores import mevis_v2_scores
 from refsam_zoo.evaluation.protocols.base import Evaluation
 from refsam_zoo.evaluation.protocols.expressions import ExpressionProtocol
 from refsam_zoo.evaluation.protocols.images import ImageProtocol
@@ -42,6 +43,12 @@ _ALL: tuple[Protocol, ...] = (
     ExpressionProtocol("ref_shapes", "", "RefShapes: the rule of mevis"),
     ExpressionProtocol(
         "mevis", "", "MeViS: union of the targets, absent targets included; mean over frames, then expressions"
+    ),
+    ExpressionProtocol(
+        "mevis_v2",
+        "",
+        "MeViS v2, our reading of its server: the rule of mevis, N-acc, T-acc and the mean of the three",
+        mevis_v2_scores,
     ),
     ExpressionProtocol(
         "ref_davis17_expressions",

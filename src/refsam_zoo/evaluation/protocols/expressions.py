@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.completeness import Completeness
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.expression_masks import LEVELS, expected_masks, group_by_video, mask_name, read_predictions
+from refsam_zoo.evaluation.expression_scores import mean_scores
 from refsam_zoo.evaluation.figures import draw_breakdowns, draw_worst
 from refsam_zoo.evaluation.mask_archive import MaskArchive, open_masks
 from refsam_zoo.evaluation.motion import centres, extent
+from refsam_zoo.evaluation.presence import Presence
 from refsam_zoo.evaluation.protocols.base import BaseProtocol, Comparison, Evaluation
-from refsam_zoo.evaluation.results import ExpressionResult, MeanScore
+from refsam_zoo.evaluation.results import ExpressionResult, presence_columns
 from refsam_zoo.evaluation.worst_cases import worst_examples
 from refsam_zoo.types import MaskSource, Referral
 from refsam_zoo.video.masks import read_masks
@@ -36,11 +38,13 @@ class ExpressionProtocol(BaseProtocol):
         name: What it is called.
         folder: Folder of the predictions that the server asks for; predictions without it are taken as well.
         description: For a table of protocols.
+        totals: Makes the totals of the results of all expressions.
     """
 
     name: str
     folder: str
     description: str
+    totals: Callable[[Sequence[ExpressionResult]], dict[str, float]] = mean_scores
 
     def compare(
         self, predictions: Path, data: Path | Sequence[Referral]
@@ -61,15 +65,13 @@ class ExpressionProtocol(BaseProtocol):
         def collect(parts: Sequence[list[tuple[ExpressionResult, int]]]) -> Evaluation:
             results = [result for part in parts for result, _ in part]
             worst_frames = {(result.video_id, result.expression_id): frame for part in parts for result, frame in part}
-            total = MeanScore.of(results)
-            scores = {"jf": total.jf, "j": total.j, "f": total.f}
 
             def draw(folder: Path) -> None:
                 draw_breakdowns(results, folder / "breakdowns.png")
                 draw_worst(worst_examples(results, worst_frames, data, archive), folder / "worst.png")
 
             rows = [_row(result) for result in results]
-            return Evaluation(self.name, scores, rows, completeness, "expression", draw)
+            return Evaluation(self.name, self.totals(results), rows, completeness, "expression", draw)
 
         def score(video: list[Referral]) -> list[tuple[ExpressionResult, int]]:
             return _score_video(self.name, video, archive)
@@ -128,6 +130,7 @@ def _result(subset: str, referral: Referral, counts: np.ndarray, path: np.ndarra
         f=float(f.mean()),
         tags=referral.tags,
         extent=extent(path),
+        presence=Presence.of(counts),
     )
     return result, int(np.argmin(j + f))
 
@@ -145,4 +148,5 @@ def _row(result: ExpressionResult) -> dict[str, object]:
         "jf": result.jf,
         "j": result.j,
         "f": result.f,
+        **presence_columns(result),
     }
