@@ -1,17 +1,16 @@
-"""Runs a model of `refsam-zoo export --format onnx` over a video, with onnxruntime and NumPy alone.
+"""Runs a model of `refsam-zoo export --format onnx` over a video, with NumPy and onnxruntime or OpenVINO alone.
 
-Usage: python examples/onnx_video.py MODEL FRAMES.npy MASKS.npy
+Usage: python examples/onnx_video.py MODEL FRAMES.npy MASKS.npy [openvino]
 
 FRAMES.npy: RGB, uint8 [T, H, W, 3]. MASKS.npy: bool [T, N, H, W] for the N sentences of `export --expressions`.
 """
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 
 def resizing(inputs: int, outputs: int, antialias: bool = False) -> np.ndarray:
@@ -22,17 +21,26 @@ def resizing(inputs: int, outputs: int, antialias: bool = False) -> np.ndarray:
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
-def segment(folder: Path, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def load(file: Path, runtime: str) -> Callable[..., Iterable[np.ndarray]]:
+    """Gives what a file computes as a function of its inputs, in their order."""
+    if runtime == "openvino":
+        import openvino
+
+        graph = openvino.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return lambda *values: graph(values, share_outputs=False).to_tuple()  # shared ones last until the next call
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file)
+    return lambda *values: session.run(None, dict(zip((i.name for i in session.get_inputs()), values, strict=True)))
+
+
+def segment(folder: Path, frames: Iterable[np.ndarray], runtime: str = "onnxruntime") -> Iterator[np.ndarray]:
     """Gives the logits of each frame, float32 [N, H, W]; frames are RGB, uint8 [H, W, 3]."""
     model = json.loads((folder / "export.json").read_text(encoding="utf-8"))
-    files = {part: onnxruntime.InferenceSession(folder / file) for part, file in model["files"].items()}
+    run = {part: load(folder / file, runtime) for part, file in model["files"].items()}
     side, ids, mask = model["image_size"], np.array(model["ids"]), np.array(model["mask"])
-
-    def run(part: str, *values: np.ndarray) -> list[np.ndarray]:
-        return files[part].run(None, {i.name: value for i, value in zip(files[part].get_inputs(), values, strict=True)})
-
     mean, std = (np.array(model[name], np.float32)[:, None, None] for name in ("pixel_mean", "pixel_std"))
-    language = [*run("text_encoder", ids, mask), mask]
+    language = [*run["text_encoder"](ids, mask), mask]
     token: list[np.ndarray] = []
     for frame in frames:
         size = frame.shape[:2]
@@ -41,14 +49,12 @@ def segment(folder: Path, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         pixels = np.rint(rows @ frame.transpose(2, 0, 1) @ columns.T)
         square = np.zeros((1, 3, side, side), np.float32)
         square[0, :, : small[0], : small[1]] = (pixels - mean) / std
-        image = run("image_encoder", square)
-        logits, track_token = run("next_frame" if token else "first_frame", *language, *token, *image)
-        token = [track_token]
+        logits, *token = run["next_frame" if token else "first_frame"](*language, *token, *run["image_encoder"](square))
         up = resizing(logits.shape[-1], side)
         rows, columns = (resizing(new, length) @ up[:new] for length, new in zip(size, small, strict=True))
         yield rows @ logits @ columns.T
 
 
 if __name__ == "__main__":
-    video = np.load(sys.argv[2], mmap_mode="r")
-    np.save(sys.argv[3], np.array([logits > 0 for logits in segment(Path(sys.argv[1]), video)]))
+    found = segment(Path(sys.argv[1]), np.load(sys.argv[2], mmap_mode="r"), *sys.argv[4:])
+    np.save(sys.argv[3], np.array([logits > 0 for logits in found]))

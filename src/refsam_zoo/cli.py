@@ -38,6 +38,17 @@ COMMANDS = {
 """Name -> what it does. The function is `<name>` in `refsam_zoo.commands.<name>`, its signature the options."""
 
 
+_EXTRAS = {
+    "lightning": "train",
+    "torchmetrics": "train",
+    "albumentations": "train",
+    "isal": "train",
+    "starlette": "serve",
+    "uvicorn": "serve",
+}
+"""Package that a base install lacks -> the extra that brings it."""
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
@@ -67,6 +78,13 @@ def main(args: Sequence[str] | None = None) -> int:
         print(end="", flush=True)  # what cannot be written is to be known before the exit code is chosen
     except InputError as error:
         print(f"refsam-zoo: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        needs = f"{command} needs the package {error.name}, which a base install lacks"
+        print(f'refsam-zoo: error: {needs}: pip install "refsam-zoo[{extra}]"', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("refsam-zoo: interrupted", file=sys.stderr)

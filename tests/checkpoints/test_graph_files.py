@@ -81,11 +81,11 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES)
-def test_onnx_gives_what_the_model_gives(onnx_folder: Path, example: Any, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("runtime", "size"), [*(("onnxruntime", size) for size in SIZES), ("openvino", SIZES[0])])
+def test_onnx_gives_what_the_model_gives(onnx_folder: Path, example: Any, runtime: str, size: tuple[int, int]) -> None:
     model, frames = demo(), video(size)
     expected = np.array(logits_of(model, frames, SENTENCES))
-    found = np.array(list(example.segment(onnx_folder, frames)))
+    found = np.array(list(example.segment(onnx_folder, frames, runtime)))
     assert found.shape == (3, 2, *size)
     # where frames are resized, PyTorch's 8-bit arithmetic leaves some pixels a level away from the nearest one
     exact = max(size) == model.image_encoder.image_size
@@ -109,15 +109,18 @@ def test_vit_b_at_256(tmp_path: Path, example: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_example_needs_onnxruntime_and_numpy_alone(onnx_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "other"), [([], "openvino"), (["openvino"], "onnxruntime")])
+def test_the_example_needs_one_runtime_and_numpy_alone(
+    onnx_folder: Path, tmp_path: Path, options: list[str], other: str
+) -> None:
     assert len(EXAMPLE.read_text().splitlines()) <= 60
     frames = video((64, 96))
     np.save(tmp_path / "frames.npy", frames)
-    absent = "torch", "refsam_zoo", "PIL", "cv2", "transformers"
+    absent = "torch", "refsam_zoo", "PIL", "cv2", "transformers", other
     program = f"import runpy, sys; sys.modules.update(dict.fromkeys({absent}))"
     program += f"; runpy.run_path({str(EXAMPLE)!r}, run_name='__main__')"
     files = [str(onnx_folder), str(tmp_path / "frames.npy"), str(tmp_path / "masks.npy")]
-    subprocess.run([sys.executable, "-c", program, *files], check=True)
+    subprocess.run([sys.executable, "-c", program, *files, *options], check=True)
     np.testing.assert_array_equal(np.load(tmp_path / "masks.npy"), np.array(logits_of(demo(), frames, SENTENCES)) > 0)
 
 

@@ -60,9 +60,3 @@ def test_mistakes_are_one_line(options: list[str], message: str, capsys: pytest.
     assert main(["serve", *options]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
-
-
-def test_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "starlette", None)
-    assert main(["serve", SYSTEM]) == 2
-    assert "serve needs starlette: pip install refsam-zoo[serve]" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def own_names(tree: ast.AST) -> set[str]:
     """What a file defines: functions, classes, variables, and what it assigns to `self`."""
     names = set[str]()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
@@ -70,7 +70,7 @@ def private_names(tree: ast.AST, inherited: set[str]) -> Iterator[str]:
 def message_readings(tree: ast.AST) -> Iterator[str]:
     """Expressions that look into what an error or a log record says, and filters that go by it."""
     for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.Module):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
             continue
         messages = {"message"}
         for node in ast.walk(function):
@@ -169,7 +169,7 @@ def test_every_file_has_a_test_and_the_first_release_tried_is_the_floor(tried: d
     assert {path.stem for path in PLACE.glob("[!_]*.py")} == set(tried)
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = parser["options"]["install_requires"].split("\n")
+    lines = (parser["options"]["install_requires"] + parser["options.extras_require"]["train"]).split("\n")
     requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
     for package, first, _ in tried.values():
         (specifier,) = [found.specifier for found in requirements if found.name == package]

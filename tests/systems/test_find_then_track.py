@@ -113,8 +113,8 @@ def test_windows_of_a_data_set_have_the_masks_of_the_stream(system: find_then_tr
         names = tuple(f"{index:05d}" for index in range(LENGTH))
         clip = batch.clips[0]
         clip.referrals = tuple(replace(r, source=VideoSource(tmp_path), frames=names) for r in clip.referrals)
-        masks, state = system.window(batch, state)
-        parts.append(masks)
+        found, state = system.window(batch, state)
+        parts.append(found.masks)
     np.testing.assert_array_equal(torch.cat(parts, 1), masks_of(system, video()))
 
 

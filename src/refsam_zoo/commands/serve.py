@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from refsam_zoo.errors import InputError
@@ -60,12 +59,8 @@ def serve(
         idle_minutes: Minutes after which a clip is deleted whose page asks for nothing.
 
     Raises:
-        InputError: No system or two, one without its weights, a port that is taken, a token that can be guessed, or
-            the packages of `pip install refsam-zoo[serve]` are missing.
+        InputError: No system or two, one without its weights, a port that is taken, or a token that can be guessed.
     """
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise InputError(f"serve needs {' and '.join(missing)}: pip install refsam-zoo[serve]")
     from refsam_zoo.serving.guard import is_loopback
     from refsam_zoo.serving.limits import Limits
     from refsam_zoo.serving.server import PageServer

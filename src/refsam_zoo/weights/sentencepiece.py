@@ -1,6 +1,6 @@
 """Vocabularies of SentencePiece as tokenizers, read from its files without the package, which few have installed.
 
-A file is a message of Protocol Buffers, of which three fields are read: the pieces, the kind of model, and the table by
+A file is a record of Protocol Buffers, of which three fields are read: the pieces, the kind of model, and the table by
 which characters are normalised.
 """
 
@@ -53,12 +53,12 @@ def read_tokenizer(path: Path) -> PreTrainedTokenizerFast:
 def _tokenizer(content: bytes) -> Tokenizer:
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 
-    pieces = [_piece(message) for message in _messages(content, _PIECES)]
+    pieces = [_piece(record) for record in _records(content, _PIECES)]
     if [piece for piece, _ in pieces[:_OWN_SPECIAL]] != ["<unk>", "<s>", "</s>"]:
         raise ValueError("other special tokens")
     vocabulary = [(name, 0.0) for name in _SPECIAL] + pieces[_OWN_SPECIAL:]
-    is_bpe = any((_KIND, _BPE) in _fields(message) for message in _messages(content, _TRAINING))
-    tables = [table for message in _messages(content, _NORMALISING) for table in _messages(message, _TABLE) if table]
+    is_bpe = any((_KIND, _BPE) in _fields(record) for record in _records(content, _TRAINING))
+    tables = [table for record in _records(content, _NORMALISING) for table in _records(record, _TABLE) if table]
     tokenizer = Tokenizer(_bpe(vocabulary) if is_bpe else _unigram(vocabulary))
     steps = [*map(normalizers.Precompiled, tables), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -88,41 +88,41 @@ def _bpe(vocabulary: list[tuple[str, float]]) -> Model:
     return BPE(numbers, merges, unk_token="<unk>", fuse_unk=True)
 
 
-def _piece(message: bytes) -> tuple[str, float]:
-    (name,), scores = _messages(message, 1), _messages(message, 2)
+def _piece(record: bytes) -> tuple[str, float]:
+    (name,), scores = _records(record, 1), _records(record, 2)
     return name.decode(), struct.unpack("<f", scores[0])[0] if scores else 0.0
 
 
-def _messages(message: bytes, wanted: int) -> list[bytes]:
+def _records(record: bytes, wanted: int) -> list[bytes]:
     """Gives the values of the fields of a number that are bytes."""
-    return [value for number, value in _fields(message) if number == wanted and isinstance(value, bytes)]
+    return [value for number, value in _fields(record) if number == wanted and isinstance(value, bytes)]
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Gives the numbers and values of a message's fields: bytes, or a whole number."""
+def _fields(record: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """Gives the numbers and values of a record's fields: bytes, or a whole number."""
     place = 0
-    while place < len(message):
-        key, place = _whole_number(message, place)
+    while place < len(record):
+        key, place = _whole_number(record, place)
         kind = key & 7
         if kind == 0:
-            value, place = _whole_number(message, place)
+            value, place = _whole_number(record, place)
             yield key >> 3, value
             continue
         if kind == 2:
-            length, place = _whole_number(message, place)
+            length, place = _whole_number(record, place)
         else:
             length = {1: 8, 5: 4}[kind]
-        if place + length > len(message):
+        if place + length > len(record):
             raise ValueError("cut off")
-        yield key >> 3, message[place : place + length]
+        yield key >> 3, record[place : place + length]
         place += length
 
 
-def _whole_number(message: bytes, place: int) -> tuple[int, int]:
+def _whole_number(record: bytes, place: int) -> tuple[int, int]:
     """Reads seven bits to a byte, the lowest first, as long as a byte's eighth is set."""
     value = shift = 0
     while True:
-        byte = message[place]
+        byte = record[place]
         value, shift, place = value | (byte & 127) << shift, shift + 7, place + 1
         if byte < 128:
             return value, place
