@@ -105,7 +105,7 @@ def test_masks_are_those_of_a_session(
     assert masks_in(tmp_path / "o", 2)[5:].any()
     np.testing.assert_array_equal(masks_in(tmp_path / "o", 2)[34], mask > 0)
 
-    segment(folder, output=tmp_path / "alone", **{**options, "prompt": write(GIVEN[2:])})
+    segment(folder, [], output=tmp_path / "alone", **{**options, "prompt": write(GIVEN[2:])})
     np.testing.assert_array_equal(masks_in(tmp_path / "alone", 1), expected[1])
 
     segment(folder, [SENTENCE], output=tmp_path / "part", start="2f", stride=2, **{**options, "prompt": write(GIVEN)})

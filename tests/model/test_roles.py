@@ -164,7 +164,7 @@ def run(part: nn.Module, parts: dict[str, Tensor]) -> dict[str, Tensor]:
         positions = part.position_terms(parts["places"][:1])
         fine = part.fine_maps([parts["finest decoder map"], parts["finer decoder map"]])
         decoded = part(image, positions, parts["dense"], language.words, language.mask, fine)._asdict()
-        return {what: found for what, found in decoded.items() if found is not None}
+        return {what: found for what, found in decoded.items() if isinstance(found, Tensor)}
     assert isinstance(part, Tracker)
     frames, others = (EncodedFrames(parts[what], [], []) for what in ("image", "next image"))
     decoded = Decoded(parts["logits"], parts["object score"], parts["mask token"], parts["object score"])

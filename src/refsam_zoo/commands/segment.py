@@ -28,7 +28,7 @@ from refsam_zoo.video.sources import RawFrames, find_sources, open_frames
 
 def segment(
     video: Path | str,
-    expressions: Sequence[str] = (),
+    expressions: Sequence[str],
     *,
     output: Path | str,
     checkpoint: Path | str | None = None,

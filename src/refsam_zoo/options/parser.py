@@ -200,9 +200,7 @@ class OneLineParser(OneLineErrors):
     """The parser of a command that is a plain function."""
 
     def add_positionals(self, function: Callable[..., Any]) -> set[str | int]:
-        """Adds the parameters that stand before `*` and have no default; a sequence takes one value or more.
-
-        A sequence with the default `()` stands there, too, and may be left out.
+        """Adds the parameters that stand before `*` and have no default; a sequence takes any number of values.
 
         Returns:
             Their names.
@@ -211,13 +209,12 @@ class OneLineParser(OneLineErrors):
         names = [
             name
             for name, parameter in inspect.signature(function).parameters.items()
-            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default in (parameter.empty, ())
+            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is parameter.empty
         ]
         for name in names:
             several = get_origin(hints[name]) in (list, Sequence)
             kind = get_args(hints[name])[0] if several else hints[name]
-            optional = inspect.signature(function).parameters[name].default == ()
-            options: dict[str, Any] = {"nargs": "*" if optional else "+"} if several else {}
+            options: dict[str, Any] = {"nargs": "*"} if several else {}
             self.add_argument(name, type=kind, help=help_texts.get(name), **options)
         return set(names)
 
