@@ -8,6 +8,7 @@ from refsam_zoo.clips.augmentation import ClipAugmentation, PseudoClipAugmentati
 from refsam_zoo.clips.clip_sampling import ConsecutiveSampling, NeighbourSampling, UniformSampling, WholeVideoSampling
 from refsam_zoo.data_modules.a2d_sentences import A2DSentences
 from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.fevos import FeVOS
 from refsam_zoo.data_modules.jhmdb_sentences import JHMDBSentences
 from refsam_zoo.data_modules.long_rvos import LongRVOS
 from refsam_zoo.data_modules.lv_vis import LVVIS
@@ -27,6 +28,7 @@ __all__ = [
     "A2DSentences",
     "ClipAugmentation",
     "ConsecutiveSampling",
+    "FeVOS",
     "JHMDBSentences",
     "LongRVOS",
     "MeViS",

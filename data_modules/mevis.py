@@ -148,7 +148,7 @@ def parse_mevis(root: str | Path, split: str, version: Version = 1) -> list[Refe
 
 def unpacked(pictures: Path) -> Path:
     """Gives a folder of pictures back, unless it is still the archive that was downloaded (an `InputError`)."""
-    for archive in (pictures.with_suffix(".tar"), pictures.with_suffix(".tar.gz")):
+    for archive in (pictures.with_suffix(suffix) for suffix in (".tar", ".tar.gz", ".zip")):
         if archive.is_file() and not pictures.is_dir():
             raise InputError(f"{archive}: the pictures are still packed; unpack it to {pictures}/<video>/")
     return pictures

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats.mevis import write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
+from formats.mevis import write_fevos, write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
 
 from refsam_zoo.clips.clips import read_clip
-from refsam_zoo.data_modules import LVVIS, MeViS, RefSAV, ReVOS
+from refsam_zoo.data_modules import LVVIS, FeVOS, MeViS, RefSAV, ReVOS
 from refsam_zoo.data_modules.mevis import parse_mevis
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.ref_sav import parse_ref_sav
@@ -84,6 +84,17 @@ def test_packed_frames_are_named_once(root: Path) -> None:
     (root / "train" / "JPEGImages.tar").write_bytes(b"")
     with pytest.raises(InputError, match=r"train/JPEGImages\.tar: the pictures are still packed; unpack it to"):
         parse_mevis(root, "train")
+
+
+def test_fevos_is_the_same_format_elsewhere(shapes: list[Referral], agree: Callable[..., None], tmp_path: Path) -> None:
+    write_fevos(tmp_path, shapes)
+    for role in ("test", "predict"):
+        for original, copy in zip(shapes, FeVOS(tmp_path).referrals(role), strict=True):
+            agree(original, copy, range(6))
+    shutil.rmtree(tmp_path / "JPEGImages")
+    (tmp_path / "JPEGImages.zip").write_bytes(b"")
+    with pytest.raises(InputError, match=r"JPEGImages\.zip: the pictures are still packed"):
+        FeVOS(tmp_path).referrals("test")
 
 
 def test_revos_and_lv_vis_are_the_same_format_elsewhere(

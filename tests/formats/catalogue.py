@@ -8,7 +8,7 @@ from pathlib import Path
 from formats.a2d_sentences import write_a2d_sentences
 from formats.jhmdb_sentences import write_jhmdb_sentences
 from formats.long_rvos import write_long_rvos
-from formats.mevis import write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
+from formats.mevis import write_fevos, write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
 from formats.ref_davis import write_converted_ref_davis, write_ref_davis
 from formats.refcoco import write_grefcoco, write_refcoco
 from formats.refer_youtube_vos import copy_ref_shapes, write_refer_youtube_vos
@@ -18,6 +18,7 @@ from formats.shards import write_shards
 from refsam_zoo.data_modules import (
     LVVIS,
     A2DSentences,
+    FeVOS,
     JHMDBSentences,
     LongRVOS,
     MeViS,
@@ -40,6 +41,7 @@ FORMATS: dict[str, tuple[type[ReferringDataModule], Callable[[Path, Sequence[Ref
     "converted_ref_davis": (RefDAVIS17, write_converted_ref_davis),
     "mevis": (MeViS, write_mevis),
     "mevis_v2": (MeViS, write_mevis_v2),
+    "fevos": (FeVOS, write_fevos),
     "long_rvos": (LongRVOS, write_long_rvos),
     "lv_vis": (LVVIS, write_lv_vis),
     "revos": (ReVOS, write_revos),

@@ -76,6 +76,10 @@ def write_revos(root: Path, shapes: Sequence[Referral]) -> None:
     write(shapes, root / "meta_expressions_valid_.json", root / "mask_dict.json", root / "JPEGImages")
 
 
+def write_fevos(root: Path, shapes: Sequence[Referral]) -> None:
+    write(shapes, root / "meta_expressions_val.json", root / "mask_dict.json", root / "JPEGImages")
+
+
 def write_ref_sav(root: Path, shapes: Sequence[Referral]) -> None:
     """Every frame four times in a video file, the annotated ones named by their number in it."""
     sentences, masks = annotate(shapes)
