@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from refsam_zoo.annotations.files import Entry, read_json, separately
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.data_modules.lv_vis import LVVIS
 from refsam_zoo.data_modules.mevis import MeViS, unpacked
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
@@ -33,6 +33,7 @@ class LongRVOS(ReferringDataModule):
 
     title = "Long-RVOS"
     page = "long_rvos.md"
+    card = DataCard(licence="Apache-2.0", size="48.6 GB (train)", videos="2193", prediction="test")
     how_to_get = "download iSEE-Laboratory/Long-RVOS from the hub and unpack its archives"
     protocols = ("long_rvos",)
     contains = (MeViS, LVVIS)

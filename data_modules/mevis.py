@@ -22,7 +22,7 @@ from typing import Any, Literal
 from typing_extensions import Self
 
 from refsam_zoo.annotations.files import Entry, read_json, separately
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import natural_order
@@ -53,6 +53,7 @@ class MeViS(ReferringDataModule):
 
     title = "MeViS"
     page = "mevis.md"
+    card = DataCard("CC-BY-NC-SA-4.0", "15.5 GB (train)", "1852", "26 080; 30 932 in version 2", evaluation="valid_u")
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
     protocols = ("mevis", "mevis_v2")
 

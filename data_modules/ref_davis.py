@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry, Expressions, read_lines, separately
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import (
     LARGEST_OBJECT_ID,
     ReferYouTubeVOS,
@@ -58,6 +58,7 @@ class RefDAVIS17(ReferringDataModule):
 
     title = "Ref-DAVIS17"
     page = "ref_davis17.md"
+    card = DataCard(videos="90", sentences="1544", evaluation="val", prediction="val")
     how_to_get = "download DAVIS 2017 (unsupervised, 480p) and davis_text_annotations into this folder"
     protocols = ("ref_davis17", "ref_davis17_expressions")
     contains = (ReferYouTubeVOS,)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry, read_json, separately
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.file_names import find_files, natural_order
 from refsam_zoo.types import Referral, VideoSource
@@ -35,6 +36,7 @@ class ReferYouTubeVOS(HoldoutDataModule):
 
     title = "Ref-YouTube-VOS"
     page = "refer_youtube_vos.md"
+    card = DataCard("-", "-", "3978", "15 009", "train less a holdout", "the holdout")
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
     protocols = ("ref_youtube_vos",)
 

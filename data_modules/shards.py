@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from refsam_zoo.annotations.files import Entry, Expressions, parse_json, separately
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import parse_frames
 from refsam_zoo.types import Referral
@@ -41,6 +42,7 @@ class Shards(HoldoutDataModule):
 
     title = "shards of any of them"
     page = "shards.md"
+    card = DataCard(train="a split less a holdout", evaluation="the holdout or a split", prediction="a split")
     how_to_get = "refsam-zoo shard writes it"
 
     def __init__(
