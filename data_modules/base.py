@@ -238,8 +238,13 @@ class ReferringDataModule(LightningDataModule):
         found = self.referrals(role)
         if not found:
             raise InputError(f"{self.root}: no expressions for {role}")
-        if needs_masks and any(referral.masks is None for referral in found):
-            raise InputError(f"{self.root}: {role} needs ground-truth masks, but there are none")
+        unknown = [referral for referral in found if referral.masks is None]
+        if needs_masks and unknown:
+            which = f"{len(unknown)} of {len(found)} expressions have none, the first: "
+            which += f"{unknown[0].expression_id} of video '{unknown[0].video_id}'"
+            raise InputError(f"{self.root}: {role} needs ground-truth masks, but {which}")
+        if role == "train" and any(referral.scored is not None for referral in found):
+            raise InputError(f"{self.root}: train needs ground truth of every frame, but only some frames have it")
         self._referrals[role] = found
         return found
 

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
-from refsam_zoo.data_modules.mevis import FrameFolders, MaskDict, parse_expressions, unpacked
+from refsam_zoo.data_modules.meta_expressions import FrameFolders, unpacked
+from refsam_zoo.data_modules.mevis import MaskDict, parse_expressions
 from refsam_zoo.types import Referral
 
 

@@ -28,6 +28,7 @@ from refsam_zoo.data_modules.refer_youtube_vos import (
     LARGEST_OBJECT_ID,
     ReferYouTubeVOS,
     expressions_file,
+    has_local_truth,
     parse_refer_youtube_vos,
 )
 from refsam_zoo.errors import InputError
@@ -65,10 +66,10 @@ class RefDAVIS17(ReferringDataModule):
 
     @classmethod
     def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
-        """See `ReferringDataModule.splits`; of the trees with `valid`, only that of DAVIS has masks for it."""
+        """See `ReferringDataModule.splits`; of the trees with `valid`, only that of DAVIS has label maps for it."""
         root = Path(root)
         splits: tuple[str, ...] = ("train", "val") if (root / "davis_text_annotations").is_dir() else ()
-        if (root / "valid" / "Annotations").is_dir():
+        if (root / "valid" / "Annotations").is_dir() and not has_local_truth(root):
             splits = tuple(split for split in ("train", "val") if expressions_file(root, _CONVERTED[split]).is_file())
         return {split: partial(parse_ref_davis, root, split) for split in splits}
 
