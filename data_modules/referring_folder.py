@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from refsam_zoo.annotations.files import Entry, is_file_name, read_json, read_table, separately
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.file_names import FRAMES, MASKS, Spellings, find_files
@@ -42,6 +43,7 @@ class ReferringFolder(HoldoutDataModule):
 
     title = "your own videos"
     page = "referring_folder.md"
+    card = DataCard(licence="yours", train="column `split` or a holdout", evaluation="likewise", prediction="all")
     how_to_get = "make it: a folder of videos with annotations.csv (columns video, expression, mask)"
 
     @classmethod
