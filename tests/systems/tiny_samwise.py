@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 import zlib
 from collections.abc import Sequence
@@ -10,9 +12,11 @@ from pathlib import Path
 import torch
 from small_sam2 import meta_name
 from torch import Tensor
+from transformers import RobertaTokenizerFast
 
 from refsam_zoo.model.image_encoders.sam2 import Sam2ImageEncoder
 from refsam_zoo.model.samwise import Samwise, SamwiseSize
+from refsam_zoo.systems.samwise import samwise
 from refsam_zoo.weights.files import weights_follow
 
 SIZE = SamwiseSize(32, (8, 4, 2), True, 64, 4, 128, (1, 2, 3, 4), 100, 40)
@@ -24,6 +28,9 @@ TOKENS = ("iou_token", "mask_tokens", "obj_score_token", "decision_token", "poin
 
 class SmallHiera(Sam2ImageEncoder):
     channels, heads, blocks, global_blocks, embedding_width = 16, 1, (1, 2, 2, 1), (4,), 128
+
+
+samwise.kinds[16, 6] = (lambda: SmallHiera(image_size=SIDE), SIZE)
 
 
 def drawn(name: str, shape: Sequence[int]) -> Tensor:
@@ -97,10 +104,20 @@ def pixels() -> Tensor:
     return torch.nn.functional.pad(frames, (0, 0, 0, SIDE - frames.shape[2]))
 
 
+def tiny_roberta_tokenizer(folder: Path) -> Path:
+    """Writes RoBERTa's tokenizer with a token to a letter of the sentences of the tests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = dict.fromkeys(chr(code) for code in (*range(97, 123), 0x120))
+    words = ["<s>", "<pad>", "</s>", "<unk>", *letters, "<mask>"]
+    (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "config.json").write_text(json.dumps({"model_type": "roberta"}))
+    RobertaTokenizerFast.from_pretrained(folder).save_pretrained(folder)
+    return folder
+
+
 def write_tiny_samwise(path: Path, size: SamwiseSize = SIZE) -> Path:
     """Writes a file as it is published: the training program's state around the model's."""
-    import argparse
-
     content = {"model": tiny_state(size), "optimizer": {}, "epoch": 3, "args": argparse.Namespace(HSA=True)}
     torch.save(content, path)
     return path

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
+from refsam_zoo.errors import InputError
 from refsam_zoo.weights.files import StateDict
 from refsam_zoo.weights.sam2 import part_of_meta
 
@@ -34,6 +36,21 @@ _OTHER_RULES: Sequence[tuple[str, str]] = (
     (r"^conditional_memory_encoder\.transformerBlock\.norm3\.", "conditional_memory_encoder.transformer_block.norm2."),
     (r"^conditional_memory_encoder\.transformerBlock\.", "conditional_memory_encoder.transformer_block."),
 )
+
+
+def in_our_names(state: StateDict, path: Path) -> StateDict:
+    """Gives the weights of a SAMWISE, published or with our names, under our names.
+
+    Args:
+        state: What was read.
+        path: Where from, for the message.
+
+    Raises:
+        InputError: They are of something else.
+    """
+    if not any(name.startswith("cmt_adapters.") for name in state):
+        raise InputError(f"{path}: no weights of SAMWISE, of which some names begin with 'cmt_adapters.'")
+    return of_samwise(state) if any(name.startswith(_SAM) for name in state) else state
 
 
 def of_samwise(state: StateDict) -> StateDict:
