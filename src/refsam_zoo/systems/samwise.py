@@ -65,7 +65,7 @@ class SamwiseTrack:
         "Apache-2.0",
         "2411.17646",
         limits="masks come window by window, not frame by frame; motion beyond 8 frames is told by memory alone",
-        parameters=210_766_237,
+        parameters=210_124_100,
     )
 )
 class samwise(VideoSegmenter[SamwiseTrack]):
