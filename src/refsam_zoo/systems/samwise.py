@@ -61,10 +61,10 @@ class SamwiseTrack:
 @SYSTEMS.register(
     ModelCard(
         "SAMWISE (SAM 2 Hiera-B+, RoBERTa-base)",
-        "the authors' Google Drive (final_model_mevis.pth), a local file",
+        "final_model_mevis.pth, linked to in ClaudiaCuttano/SAMWISE, a local file",
         "Apache-2.0",
         "2411.17646",
-        limits="masks come window by window, not frame by frame; motion beyond 8 frames is told by memory alone",
+        limits="masks come window by window of 8 frames; what moved before is known by memory alone",
         parameters=210_124_100,
     )
 )

@@ -38,6 +38,11 @@ _OTHER_RULES: Sequence[tuple[str, str]] = (
 )
 
 
+def is_samwise(state: StateDict) -> bool:
+    """Whether these are the weights of a SAMWISE, published or with our names."""
+    return any(name.startswith("cmt_adapters.") for name in state)
+
+
 def in_our_names(state: StateDict, path: Path) -> StateDict:
     """Gives the weights of a SAMWISE, published or with our names, under our names.
 
@@ -48,7 +53,7 @@ def in_our_names(state: StateDict, path: Path) -> StateDict:
     Raises:
         InputError: They are of something else.
     """
-    if not any(name.startswith("cmt_adapters.") for name in state):
+    if not is_samwise(state):
         raise InputError(f"{path}: no weights of SAMWISE, of which some names begin with 'cmt_adapters.'")
     return of_samwise(state) if any(name.startswith(_SAM) for name in state) else state
 
