@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from refsam_zoo.options.parser import options_named
 from refsam_zoo.training.cli import run_trainer
+from refsam_zoo.training.samwise_cli import SamwiseCLI, require_training
 from refsam_zoo.training.system_cli import SystemCLI, require_evaluation
 
 
@@ -18,7 +19,10 @@ def trainer(arguments: list[str]) -> None:
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
     named = options_named(arguments)
-    if "system" not in named:
+    if "samwise" in named:
+        require_training(arguments[0], named)
+        run_trainer(arguments, SamwiseCLI)
+    elif "system" not in named:
         run_trainer(arguments)
     else:
         require_evaluation(arguments[0], named)

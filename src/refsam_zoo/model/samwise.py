@@ -22,6 +22,7 @@ from refsam_zoo.model.samwise_adapter import CrossModalTemporalAdapter, Projecte
 from refsam_zoo.model.samwise_decoder import SamwiseDecoded, SamwiseDecoder
 from refsam_zoo.model.samwise_memory import ConditionalMemoryEncoder, RecentMemory, believed, enlarged
 from refsam_zoo.model.trackers.sam2_memory import Memory
+from refsam_zoo.types import ClipBatch
 
 if TYPE_CHECKING:
     from transformers import RobertaConfig
@@ -125,6 +126,19 @@ class Step(NamedTuple):
     memory: Memory
     switched: Tensor
     decision: tuple[Tensor, SamwiseDecoded] | None
+
+
+class SamwiseClips(NamedTuple):
+    """What a forward pass gives for N expressions over clips of T frames.
+
+    Attributes:
+        logits: float `[N, T, 4h, 4w]`.
+        decisions: Of each frame where the memory was judged: what was found with it, the logits of keeping and
+            switching, float `[N, 2]`, and what was found without it.
+    """
+
+    logits: Tensor
+    decisions: list[tuple[SamwiseDecoded, Tensor, SamwiseDecoded]]
 
 
 class Samwise(nn.Module):
@@ -269,3 +283,36 @@ class Samwise(nn.Module):
         nowhere = self.prompt_encoder.not_a_point_embed.weight.expand(len(prompts), 2, -1)
         sparse = torch.cat([nowhere, prompts[:, None]], dim=1)
         return self.mask_decoder.decode(embedding, frames.positions, dense, sparse, frames.fine)
+
+    def forward(self, batch: ClipBatch, sentences: Sequence[Tensor]) -> SamwiseClips:
+        """Segments clips, each a window of its own.
+
+        Args:
+            batch: B clips of T frames with N expressions.
+            sentences: Token ids of each expression, int64 `[L]`.
+        """
+        windows = [
+            window
+            for index, frames in enumerate(batch.frames)
+            for window in self.encode(
+                self.pixels(frames.to(sentences[0].device), [batch.sizes[index]] * len(frames)),
+                sentences[batch.rows(index)],
+            )
+        ]
+        prompts, positions = torch.cat([window.prompt for window in windows]), self.positions()
+        memory, switched, steps = None, torch.zeros(len(windows), dtype=torch.long, device=prompts.device), []
+        for index in range(batch.frames.shape[1]):
+            step = self.segment(frame_of(windows, index, positions), prompts, memory, switched)
+            memory, switched = step.memory, step.switched
+            steps.append(step)
+        logits = torch.stack([step.decoded.logits for step in steps], dim=1)
+        return SamwiseClips(logits, [(step.decoded, *step.decision) for step in steps if step.decision is not None])
+
+
+def frame_of(windows: Sequence[Window], index: int, positions: list[Tensor]) -> EncodedFrames:
+    """Gives one frame of a window as each sentence sees it."""
+    embedding = torch.stack([window.embedding[index] for window in windows])
+    fine = [
+        torch.stack([maps[index] for maps in level]) for level in zip(*(window.fine for window in windows), strict=True)
+    ]
+    return EncodedFrames(embedding, [], positions, None, fine)

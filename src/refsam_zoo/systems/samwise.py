@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.image_encoders.sam2 import Sam2ImageEncoder, sam2_hiera_base_plus
-from refsam_zoo.model.samwise import Samwise, SamwiseSize, Window
+from refsam_zoo.model.samwise import Samwise, SamwiseSize, Window, frame_of
 from refsam_zoo.model.trackers.sam2_memory import Memory
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.registry import ModelCard
@@ -58,65 +57,32 @@ class SamwiseTrack:
     positions: list[Tensor] = field(default_factory=list)
 
 
-@SYSTEMS.register(
-    ModelCard(
-        "SAMWISE (SAM 2 Hiera-B+, RoBERTa-base)",
-        "final_model_mevis.pth, linked to in ClaudiaCuttano/SAMWISE, a local file",
-        "Apache-2.0",
-        "2411.17646",
-        limits="masks come window by window of 8 frames; what moved before is known by memory alone",
-        parameters=210_124_100,
-    )
-)
-class samwise(VideoSegmenter[SamwiseTrack]):
-    """SAM 2 whose image encoder reads the sentence, with adapters that see windows of frames, and SAM 2's memory.
-
-    A video is cut into windows at multiples of their length, whatever batches it comes in; only the last is shorter.
-    A session that is given single frames has windows of one frame. For each sentence the masks are those that it has
-    alone.
+class SamwiseSegmenter(VideoSegmenter[SamwiseTrack]):
+    """SAMWISE over videos.
 
     Args:
-        weights: The published file, `final_model_mevis.pth` or the like, that of single pictures too, or what
-            `refsam-zoo convert` made of it.
-        tokenizer: A folder with the tokenizer of RoBERTa-base in the hub's layout.
-        window: Frames of a window; the published models were trained with 8, and with 1 each frame has its masks at
-            once.
-        conditional: Whether masks that were found without memory may take the place of what is remembered.
-        threshold: Logit above which a pixel belongs to the object.
-        expressions_at_once: Sentences decoded together; bounds memory.
-
-    Attributes:
-        kinds: Channels of Hiera's first stage and number of its blocks -> image encoder, and sizes of all else.
-
-    Raises:
-        InputError: No weights, or files of something else, incomplete or damaged.
+        model: In evaluation mode, unless it is in training.
+        tokenizer: RoBERTa's, of the transformers package.
+        window: See `samwise`.
+        conditional: See `samwise`.
+        threshold: See `samwise`.
+        expressions_at_once: See `samwise`.
     """
 
     model: Samwise
-    kinds: ClassVar[dict[tuple[int, int], tuple[Callable[[], Sam2ImageEncoder], SamwiseSize]]] = {
-        (112, 24): (sam2_hiera_base_plus, SamwiseSize())
-    }
 
     def __init__(
         self,
-        weights: str | Path | None = None,
-        tokenizer: str | Path | None = None,
+        model: Samwise,
+        tokenizer: Any,
         window: PositiveInt = 8,
         conditional: bool = True,
         threshold: FiniteFloat = 0.0,
         expressions_at_once: PositiveInt = 4,
     ) -> None:
-        if weights is None:
-            raise InputError(
-                "no weights given: name a file of SAMWISE (final_model_mevis.pth; about 0.8 GB), which its authors "
-                "link to in their repository ClaudiaCuttano/SAMWISE"
-            )
-        folder = TOKENIZER.locate(tokenizer, option="tokenizer")
-        if (found := model_type(folder)) != "roberta":
-            raise InputError(f"{folder}: model_type is '{found}', but SAMWISE reads words as roberta does")
-        self.tokenizer = read_processor(folder, "AutoTokenizer")
-        super().__init__(load_samwise(Path(weights), self.kinds).eval())
-        self.score_meaning = PRESENCE if self.model.size.presence else MASK_CONFIDENCE
+        super().__init__(model)
+        self.tokenizer = tokenizer
+        self.score_meaning = PRESENCE if model.size.presence else MASK_CONFIDENCE
         self.window_length = self.frames_at_once = window
         self.conditional = conditional
         self.threshold = threshold
@@ -129,13 +95,17 @@ class samwise(VideoSegmenter[SamwiseTrack]):
 
     def start(self, expressions: Sequence[str]) -> SamwiseTrack:
         """Tokenises the sentences: they are read together with each window. See `VideoSegmenter.start`."""
-        limit = self.model.size.positions - 2  # two rows are never read
-        ids = [tokenized(self.tokenizer, [said], limit).input_ids[0].to(self.device) for said in expressions]
+        ids = self.token_ids(expressions)
         groups = [
             ids[first : first + self.expressions_at_once] for first in range(0, len(ids), self.expressions_at_once)
         ]
         seen = [Seen(torch.zeros(len(group), dtype=torch.long, device=self.device)) for group in groups]
         return SamwiseTrack(ids, seen)
+
+    def token_ids(self, expressions: Sequence[str]) -> list[Tensor]:
+        """Tokenises sentences, each int64 `[L]` without padding."""
+        limit = self.model.size.positions - 2  # two rows are never read
+        return [tokenized(self.tokenizer, [said], limit).input_ids[0].to(self.device) for said in expressions]
 
     def segment(self, images: Tensor, track: SamwiseTrack) -> Iterator[Found]:
         """Encodes a window at a time; see `VideoSegmenter.segment`."""
@@ -165,11 +135,75 @@ class samwise(VideoSegmenter[SamwiseTrack]):
             yield Found(masks, mask_confidence(logits, masks) if score is None else score.sigmoid())
 
 
-def frame_of(windows: Sequence[Window], index: int, positions: list[Tensor]) -> EncodedFrames:
-    """Gives one frame of a window as each sentence sees it."""
-    embedding = torch.stack([window.embedding[index] for window in windows])
-    fine = [torch.stack([maps[index] for maps in level]) for level in zip(*(w.fine for w in windows), strict=True)]
-    return EncodedFrames(embedding, [], positions, None, fine)
+@SYSTEMS.register(
+    ModelCard(
+        "SAMWISE (SAM 2 Hiera-B+, RoBERTa-base)",
+        "final_model_mevis.pth, linked to in ClaudiaCuttano/SAMWISE, a local file",
+        "Apache-2.0",
+        "2411.17646",
+        limits="masks come window by window of 8 frames; what moved before is known by memory alone",
+        parameters=210_124_100,
+    )
+)
+class samwise(SamwiseSegmenter):
+    """SAM 2 whose image encoder reads the sentence, with adapters that see windows of frames, and SAM 2's memory.
+
+    A video is cut into windows at multiples of their length, whatever batches it comes in; only the last is shorter.
+    A session that is given single frames has windows of one frame. For each sentence the masks are those that it has
+    alone.
+
+    Args:
+        weights: The published file, `final_model_mevis.pth` or the like, that of single pictures too, or what
+            `refsam-zoo convert` made of it.
+        tokenizer: A folder with the tokenizer of RoBERTa-base in the hub's layout.
+        window: Frames of a window; the published models were trained with 8, and with 1 each frame has its masks at
+            once.
+        conditional: Whether masks that were found without memory may take the place of what is remembered.
+        threshold: Logit above which a pixel belongs to the object.
+        expressions_at_once: Sentences decoded together; bounds memory.
+
+    Attributes:
+        kinds: Channels of Hiera's first stage and number of its blocks -> image encoder, and sizes of all else.
+
+    Raises:
+        InputError: No weights, or files of something else, incomplete or damaged.
+    """
+
+    kinds: ClassVar[dict[tuple[int, int], tuple[Callable[[], Sam2ImageEncoder], SamwiseSize]]] = {
+        (112, 24): (sam2_hiera_base_plus, SamwiseSize())
+    }
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        tokenizer: str | Path | None = None,
+        window: PositiveInt = 8,
+        conditional: bool = True,
+        threshold: FiniteFloat = 0.0,
+        expressions_at_once: PositiveInt = 4,
+    ) -> None:
+        if weights is None:
+            raise InputError(
+                "no weights given: name a file of SAMWISE (final_model_mevis.pth; about 0.8 GB), which its authors "
+                "link to in their repository ClaudiaCuttano/SAMWISE"
+            )
+        words = read_roberta_tokenizer(TOKENIZER.locate(tokenizer, option="tokenizer"))
+        model = load_samwise(Path(weights), self.kinds).eval()
+        super().__init__(model, words, window, conditional, threshold, expressions_at_once)
+
+
+def read_roberta_tokenizer(folder: Path) -> Any:
+    """Reads the tokenizer of RoBERTa.
+
+    Args:
+        folder: In the hub's layout.
+
+    Raises:
+        InputError: It is of another model, incomplete or damaged.
+    """
+    if (found := model_type(folder)) != "roberta":
+        raise InputError(f"{folder}: model_type is '{found}', but SAMWISE reads words as roberta does")
+    return read_processor(folder, "AutoTokenizer")
 
 
 def load_samwise(
