@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from lightning.pytorch.cli import LightningArgumentParser
-from warm_process import WarmProcess
+from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.cli import main
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
@@ -68,7 +68,7 @@ def test_sam2_learns_in_two_processes(tuner: str, ref_shapes: Path, tmp_path: Pa
         "--trainer.devices=2",
         f"--trainer.default_root_dir={tmp_path}",
     ]
-    done = warm_process.run("-m", "refsam_zoo", *arguments)
+    done = warm_process.run("-m", "refsam_zoo", *arguments, surroundings=as_torchrun(2))
     assert done.returncode == 0, done.stderr
     assert "MEMBER: 2/2" in done.stderr
 

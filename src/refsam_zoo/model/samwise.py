@@ -254,10 +254,14 @@ class Samwise(nn.Module):
             yield self.read(looked, [ids], torch.zeros(1, dtype=torch.long, device=ids.device))
 
     def _embedded(self, pixels: Tensor) -> Tensor:
+        """Makes patches with their positions, float `[T, H, W, C]`: those in the picture, and those in a window."""
         backbone = self.image_encoder.vision.backbone
-        maps = backbone.patch_embed(pixels)
-        embedded: Tensor = maps + backbone._get_pos_embed(maps.shape[1:3])
-        return embedded
+        maps: Tensor = backbone.patch_embed(pixels)
+        height, width = maps.shape[1:3]
+        places, window = backbone.pos_embed, backbone.pos_embed_window
+        places = F.interpolate(places, (height, width), mode="bicubic")
+        windows = window.tile(1, 1, height // window.shape[2], width // window.shape[3])
+        return maps + (places + windows).permute(0, 2, 3, 1)
 
     def _stage(self, number: int, maps: Tensor) -> Tensor:
         """Runs a stage of Hiera, float `[T, H, W, C]`."""
