@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,6 @@ from systems.tiny_samwise import SENTENCES, SIDE, SIZE, SmallHiera, ids, pixels,
 from torch import Tensor
 
 from refsam_zoo.model import samwise_adapter, samwise_memory
-from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.image_encoders.sam2 import sam2_hiera_base_plus
 from refsam_zoo.model.samwise import Samwise, SamwiseSize, Step, Window, fitted
 from refsam_zoo.model.samwise_adapter import CrossModalTemporalAdapter
@@ -56,9 +56,7 @@ def steps(model: Samwise, video: Tensor, sentence: str, window: int = 8) -> Iter
     for part in video.split(window):
         (seen,) = model.encode(part, [ids(sentence)])
         for index in range(len(part)):
-            frame = slice(index, index + 1)
-            fine = [maps[frame] for maps in seen.fine]
-            frames = EncodedFrames(seen.embedding[frame], [], model.positions(), None, fine)
+            frames = seen.frame(index, model.positions())
             step = model.segment(frames, seen.prompt, memory, switched)
             memory, switched = step.memory, step.switched
             yield seen, step
@@ -128,9 +126,9 @@ def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if name == "residual":
         forward = CrossModalTemporalAdapter.forward
 
-        def added(self: CrossModalTemporalAdapter, frames: samwise_adapter.Projected, words: Tensor) -> object:
-            shown, said = forward(self, frames, words)
-            return shown, said + words
+        def added(self: CrossModalTemporalAdapter, *given: Any) -> object:
+            shown, said = forward(self, *given)
+            return shown, said + given[1]
 
         monkeypatch.setattr(CrossModalTemporalAdapter, "forward", added)
     if name == "window":
@@ -141,8 +139,8 @@ def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if name == "clip mean":
         project = CrossModalTemporalAdapter.project
 
-        def late(self: CrossModalTemporalAdapter, frames: Tensor) -> samwise_adapter.Projected:
-            projected = project(self, frames)
+        def late(self: CrossModalTemporalAdapter, *given: Any) -> samwise_adapter.Projected:
+            projected = project(self, *given)
             return projected._replace(plain=projected.moved)
 
         monkeypatch.setattr(CrossModalTemporalAdapter, "project", late)
@@ -182,3 +180,15 @@ def test_frames_are_resized_as_there(size: tuple[int, int], expected: tuple[int,
     assert fitted(size, 1024) == expected
     like = resize(torch.zeros(1, *size), 1020, max_size=1024, antialias=False)  # type: ignore[arg-type]
     assert like.shape[1:] == expected
+
+
+@torch.inference_mode()
+def test_sentences_read_together_see_no_padding(model: Samwise) -> None:
+    looked = model.look(pixels()[:6], 3)
+    index = torch.tensor([0, 1, 1])
+    said = [ids(SENTENCES[0]), ids(SENTENCES[1]), ids(SENTENCES[0])]
+    together = model.read(looked, said, index)
+    for row, sentence in enumerate(said):
+        alone = model.read(looked, [sentence], index[row : row + 1])
+        for whole, part in zip((together.embedding, together.prompt), (alone.embedding, alone.prompt), strict=True):
+            torch.testing.assert_close(whole[row], part[0], atol=1e-4, rtol=0)

@@ -97,18 +97,36 @@ def fitted(size: tuple[int, int], image_size: int) -> tuple[int, int]:
     return (short, long) if size[0] <= size[1] else (long, short)
 
 
-class Window(NamedTuple):
-    """Some frames as one sentence sees them.
+class Looked(NamedTuple):
+    """B windows before any word was read.
 
     Attributes:
-        embedding: float `[T, C, h, w]`.
-        fine: What the decoder made of the finer maps, each float `[T, C', h', w']`.
-        prompt: The sentence as a token, float `[1, C]`.
+        second: Output of Hiera's second stage, float `[B, T, H, W, C]`.
+        projected: The same on the first adapter's channels.
+        finest: What the decoder made of the finest map, float `[B, T, C', h', w']`.
+    """
+
+    second: Tensor
+    projected: Projected
+    finest: Tensor
+
+
+class Window(NamedTuple):
+    """Windows as N sentences see them.
+
+    Attributes:
+        embedding: float `[N, T, C, h, w]`.
+        fine: What the decoder made of the finer maps, each float `[N, T, C', h', w']`.
+        prompt: The sentences as tokens, float `[N, C]`.
     """
 
     embedding: Tensor
     fine: Sequence[Tensor]
     prompt: Tensor
+
+    def frame(self, index: int, positions: list[Tensor]) -> EncodedFrames:
+        """Gives one frame of each window, with the decoder's position terms."""
+        return EncodedFrames(self.embedding[:, index], [], positions, None, [maps[:, index] for maps in self.fine])
 
 
 class Step(NamedTuple):
@@ -180,36 +198,60 @@ class Samwise(nn.Module):
         """Resizes logits `[N, 4h, 4w]` to frames of height and width `size`: float `[N, H, W]`."""
         return restore(low_res_logits.float(), size, self.image_encoder.image_size, fitted)
 
+    def look(self, pixels: Tensor, steps: int) -> Looked:
+        """Runs what is the same for all sentences: two stages of four.
+
+        Args:
+            pixels: Frames of B windows as `pixels` makes them, float `[B * T, 3, S, S]`.
+            steps: T, frames of each window.
+        """
+        first = self._stage(0, self._embedded(pixels))
+        second = self._stage(1, first)
+        finest = self.mask_decoder.conv_s0(self._lateral(0, first))
+        return Looked(second.unflatten(0, (-1, steps)), self.cmt_adapters[0].project(second, steps),
+                      finest.unflatten(0, (-1, steps)))  # fmt: skip
+
+    def read(self, looked: Looked, sentences: Sequence[Tensor], index: Tensor) -> Window:
+        """Reads sentences together with the windows they are about.
+
+        A sentence's numbers are exactly those it has alone only where it is read alone; others fill it up with padding,
+        which is masked.
+
+        Args:
+            looked: What `look` gave of B windows.
+            sentences: Token ids of each of N sentences, int64 `[L]`.
+            index: The window of each, int64 `[N]`.
+        """
+        ids = nn.utils.rnn.pad_sequence([*sentences], batch_first=True, padding_value=PADDING)
+        padding = ids == PADDING if len(sentences) > 1 else None
+        words = self._read(0, self.text_encoder.embeddings(ids), padding)
+        second = looked.second[index] if len(looked.second) > 1 or len(index) > 1 else looked.second
+        maps, projected, steps = second.flatten(0, 1), looked.projected.select(index), second.shape[1]
+        stages = []
+        for number, adapter in enumerate(self.cmt_adapters, 1):
+            if number > 1:
+                maps = self._stage(number, maps)
+                projected = adapter.project(maps, steps)
+            words = self._read(number, words, padding)
+            shown, said = adapter(projected, words, padding)
+            maps, words = maps + shown, words + said
+            stages.append(maps)
+        coarse = F.interpolate(self._lateral(3, stages[2]).float(), scale_factor=2.0, mode="nearest")
+        third = self._lateral(2, stages[1])
+        embedding = (third + coarse.to(third.dtype)).unflatten(0, (-1, steps))
+        finer = self.mask_decoder.conv_s1(self._lateral(1, stages[0])).unflatten(0, (-1, steps))
+        return Window(embedding, (looked.finest[index], finer), self.project_text(words[:, 0]))
+
     def encode(self, pixels: Tensor, sentences: Sequence[Tensor]) -> Iterator[Window]:
-        """Encodes a window for sentence after sentence: two stages once for all of them, two for each.
+        """Encodes a window for one sentence after the other: each has the numbers it has alone.
 
         Args:
             pixels: The window's frames as `pixels` makes them, float `[T, 3, S, S]`.
             sentences: Token ids of each, int64 `[L]`, without padding.
         """
-        first = self._stage(0, self._embedded(pixels))
-        second = self._stage(1, first)
-        projected = self.cmt_adapters[0].project(second)
-        finest = self.mask_decoder.conv_s0(self._lateral(0, first))
+        looked = self.look(pixels, len(pixels))
         for ids in sentences:
-            yield self._window(second, projected, finest, ids)
-
-    def _window(self, second: Tensor, projected: Projected, finest: Tensor, ids: Tensor) -> Window:
-        words = self._read(0, self.text_encoder.embeddings(ids[None]))
-        maps = second
-        stages = []
-        for number, adapter in enumerate(self.cmt_adapters, 1):
-            if number > 1:
-                maps = self._stage(number, maps)
-                projected = adapter.project(maps)
-            words = self._read(number, words)
-            shown, said = adapter(projected, words)
-            maps, words = maps + shown, words + said
-            stages.append(maps)
-        coarse = F.interpolate(self._lateral(3, stages[2]).float(), scale_factor=2.0, mode="nearest")
-        third = self._lateral(2, stages[1])
-        finer = self.mask_decoder.conv_s1(self._lateral(1, stages[0]))
-        return Window(third + coarse.to(third.dtype), (finest, finer), self.project_text(words[:, 0]))
+            yield self.read(looked, [ids], torch.zeros(1, dtype=torch.long, device=ids.device))
 
     def _embedded(self, pixels: Tensor) -> Tensor:
         """Makes patches with their positions, float `[T, H, W, C]`: those in the picture, and those in a window."""
@@ -234,11 +276,12 @@ class Samwise(nn.Module):
         lateral: Tensor = self.image_encoder.vision.neck.convs[3 - stage](maps.permute(0, 3, 1, 2))
         return lateral
 
-    def _read(self, piece: int, words: Tensor) -> Tensor:
-        """Runs a piece of RoBERTa, float `[1, L, W]`."""
+    def _read(self, piece: int, words: Tensor, padding: Tensor | None) -> Tensor:
+        """Runs a piece of RoBERTa, float `[N, L, W]`."""
         ends = (0, *self.size.text_layers)
+        seen = None if padding is None else ~padding[:, None, None]
         for layer in self.text_encoder.encoder.layer[ends[piece] : ends[piece + 1]]:
-            words = layer(words)
+            words = layer(words, seen)
         return words
 
     def positions(self) -> list[Tensor]:
@@ -291,28 +334,15 @@ class Samwise(nn.Module):
             batch: B clips of T frames with N expressions.
             sentences: Token ids of each expression, int64 `[L]`.
         """
-        windows = [
-            window
-            for index, frames in enumerate(batch.frames)
-            for window in self.encode(
-                self.pixels(frames.to(sentences[0].device), [batch.sizes[index]] * len(frames)),
-                sentences[batch.rows(index)],
-            )
-        ]
-        prompts, positions = torch.cat([window.prompt for window in windows]), self.positions()
-        memory, switched, steps = None, torch.zeros(len(windows), dtype=torch.long, device=prompts.device), []
-        for index in range(batch.frames.shape[1]):
-            step = self.segment(frame_of(windows, index, positions), prompts, memory, switched)
+        steps_of_clip = batch.frames.shape[1]
+        device = sentences[0].device
+        sizes = [size for size in batch.sizes for _ in range(steps_of_clip)]
+        looked = self.look(self.pixels(batch.frames.flatten(0, 1).to(device), sizes), steps_of_clip)
+        window, positions = self.read(looked, sentences, batch.clip_index), self.positions()
+        memory, switched, steps = None, torch.zeros(len(sentences), dtype=torch.long, device=device), []
+        for index in range(steps_of_clip):
+            step = self.segment(window.frame(index, positions), window.prompt, memory, switched)
             memory, switched = step.memory, step.switched
             steps.append(step)
         logits = torch.stack([step.decoded.logits for step in steps], dim=1)
         return SamwiseClips(logits, [(step.decoded, *step.decision) for step in steps if step.decision is not None])
-
-
-def frame_of(windows: Sequence[Window], index: int, positions: list[Tensor]) -> EncodedFrames:
-    """Gives one frame of a window as each sentence sees it."""
-    embedding = torch.stack([window.embedding[index] for window in windows])
-    fine = [
-        torch.stack([maps[index] for maps in level]) for level in zip(*(window.fine for window in windows), strict=True)
-    ]
-    return EncodedFrames(embedding, [], positions, None, fine)

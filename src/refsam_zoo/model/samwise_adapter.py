@@ -13,17 +13,23 @@ _LONGEST_WAVE = 10000
 
 
 class Projected(NamedTuple):
-    """Frames on the adapter's channels, the same for all sentences.
+    """Frames of N windows on the adapter's channels.
 
     Attributes:
-        plain: float `[T, H * W, A]`.
-        moved: The same, with what the frames of the window tell each other added.
+        plain: float `[N, T, H * W, A]`.
+        moved: The same, with what the frames of a window tell each other added.
         size: H and W.
     """
 
     plain: Tensor
     moved: Tensor
     size: tuple[int, int]
+
+    def select(self, index: Tensor) -> Projected:
+        """Picks the window of each sentence, int64 `[M]`; a single one is not copied."""
+        if len(self.plain) == len(index) == 1:
+            return self
+        return Projected(self.plain[index], self.moved[index], self.size)
 
 
 class CrossModalTemporalAdapter(nn.Module):
@@ -59,43 +65,49 @@ class CrossModalTemporalAdapter(nn.Module):
             nn.init.trunc_normal_(self.spatial_pos_embed, std=0.02)
             self.norm_pre_HSA = nn.LayerNorm(width)
 
-    def project(self, frames: Tensor) -> Projected:
-        """Projects the frames of a window and lets them tell each other of themselves.
+    def project(self, frames: Tensor, steps: int) -> Projected:
+        """Projects the frames of windows and lets those of each tell each other of themselves.
 
         Args:
-            frames: float `[T, H, W, C]`; H and W are multiples of the patch.
+            frames: float `[N * T, H, W, C]`; H and W are multiples of the patch.
+            steps: T, frames of each window.
         """
-        down = self.proj_vis_down(frames.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        down = self.proj_vis_down(frames.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).unflatten(0, (-1, steps))
         moved = down + self._over_time(down) if self.patch else down
-        return Projected(down.flatten(1, 2), moved.flatten(1, 2), (frames.shape[1], frames.shape[2]))
+        return Projected(down.flatten(2, 3), moved.flatten(2, 3), (frames.shape[1], frames.shape[2]))
 
     def _over_time(self, frames: Tensor) -> Tensor:
-        """Lets the cells of a patch attend to each other over all frames: float `[T, H, W, A]` to the same."""
-        steps, height, width, channels = frames.shape
+        """Lets the cells of a patch attend to each other over a window: float `[N, T, H, W, A]` to the same."""
+        count, steps, height, width, channels = frames.shape
         side = self.patch
-        # [T, rows of patches, side, patches in a row, side, A] to [patches, T * side * side, A]
-        split = frames.view(steps, height // side, side, width // side, side, channels)
-        cells = split.permute(1, 3, 0, 2, 4, 5).reshape(-1, steps, side**2, channels)
+        # [N, T, rows of patches, side, patches in a row, side, A] to [N * patches, T * side * side, A]
+        split = frames.view(count, steps, height // side, side, width // side, side, channels)
+        cells = split.permute(0, 2, 4, 1, 3, 5, 6).reshape(-1, steps, side**2, channels)
         cells = (cells + times(steps, channels, frames)[:, None] + self.spatial_pos_embed[0]).flatten(1, 2)
         cells = self.norm_pre_HSA(cells)
         told = self.hsa["linear"](self.hsa["self_attn"](cells, cells, cells, need_weights=False)[0])
-        grid = told.view(height // side, width // side, steps, side, side, channels)
-        return grid.permute(2, 0, 3, 1, 4, 5).reshape(frames.shape)
+        grid = told.view(count, height // side, width // side, steps, side, side, channels)
+        return grid.permute(0, 3, 1, 4, 2, 5, 6).reshape(frames.shape)
 
-    def forward(self, frames: Projected, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Says what is to be added for one sentence.
+    def forward(self, frames: Projected, words: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Says what is to be added for N sentences.
 
         Args:
-            frames: What `project` gave.
-            words: The sentence, float `[1, L, W]`.
+            frames: The window of each sentence, as `project` gives it.
+            words: The sentences, float `[N, L, W]`.
+            padding: bool `[N, L]`, True on padding; None where there is none.
 
         Returns:
-            For the frames, float `[T, H, W, C]`, and for the words, float `[1, L, W]`.
+            For the frames, float `[N * T, H, W, C]`, and for the words, float `[N, L, W]`.
         """
-        said = self.proj_text_down(words)
-        seen = frames.moved * _attend(self.ca_V2T, frames.moved, said.expand(len(frames.moved), -1, -1))
+        said, steps = self.proj_text_down(words), frames.moved.shape[1]
+        moved = frames.moved.flatten(0, 1)
+        heard = said if len(moved) == len(said) else said.repeat_interleave(steps, 0)
+        unheard = None if padding is None else padding.repeat_interleave(steps, 0)
+        seen = moved * self.ca_V2T["multihead_attn"](moved, heard, heard, unheard, need_weights=False)[0]
         # words see the mean of the window as it was before frames told each other of themselves
-        shown = said * _attend(self.ca_T2V, said, frames.plain.mean(0, keepdim=True))
+        mean = frames.plain.mean(1)
+        shown = said * self.ca_T2V["multihead_attn"](said, mean, mean, need_weights=False)[0]
         seen = seen.transpose(1, 2).unflatten(2, frames.size)
         return self.proj_vis_up(seen).permute(0, 2, 3, 1), self.proj_text_up(shown)
 
@@ -114,8 +126,3 @@ def times(steps: int, width: int, like: Tensor) -> Tensor:
 
 def _attention(width: int, dropout: float = 0.0) -> nn.MultiheadAttention:
     return nn.MultiheadAttention(width, HEADS, dropout=dropout, batch_first=True)
-
-
-def _attend(block: nn.ModuleDict, query: Tensor, seen: Tensor) -> Tensor:
-    attended: Tensor = block["multihead_attn"](query, seen, seen, need_weights=False)[0]
-    return attended

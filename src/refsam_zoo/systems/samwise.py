@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.image_encoders.sam2 import Sam2ImageEncoder, sam2_hiera_base_plus
-from refsam_zoo.model.samwise import Samwise, SamwiseSize, Window, frame_of
+from refsam_zoo.model.samwise import Samwise, SamwiseSize, Window
 from refsam_zoo.model.trackers.sam2_memory import Memory
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.registry import ModelCard
@@ -125,8 +126,8 @@ class SamwiseSegmenter(VideoSegmenter[SamwiseTrack]):
     ) -> Iterator[Found]:
         """Decodes the frames of a window for a group of sentences."""
         prompts = torch.cat([window.prompt for window in windows])
-        for index in range(len(windows[0].embedding)):
-            frame = frame_of(windows, index, positions)
+        for index in range(windows[0].embedding.shape[1]):
+            frame = joined_frames([window.frame(index, positions) for window in windows])
             step = self.model.segment(frame, prompts, seen.memory, seen.switched, self.conditional)
             seen.memory, seen.switched = step.memory, step.switched
             logits = self.model.restore(step.decoded.logits, size)
@@ -190,6 +191,12 @@ class samwise(SamwiseSegmenter):
         words = read_roberta_tokenizer(TOKENIZER.locate(tokenizer, option="tokenizer"))
         model = load_samwise(Path(weights), self.kinds).eval()
         super().__init__(model, words, window, conditional, threshold, expressions_at_once)
+
+
+def joined_frames(frames: Sequence[EncodedFrames]) -> EncodedFrames:
+    """Puts one frame as some sentences see it together."""
+    fine = [torch.cat(maps) for maps in zip(*(frame.fine for frame in frames), strict=True)]
+    return EncodedFrames(torch.cat([frame.image for frame in frames]), [], frames[0].positions, None, fine)
 
 
 def read_roberta_tokenizer(folder: Path) -> Any:
