@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from warm_process import WarmProcess
+from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.cli import main
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
@@ -144,9 +144,13 @@ class TestRun:
     ) -> None:
         ddp = ("--trainer.strategy=ddp", "--trainer.devices=2")
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
-        for command, more in (("fit", "--trainer.max_epochs=1"), ("test", checkpoint)):
-            # the first process starts the second by Python's own command line
-            done = warm_process.run("-m", "refsam_zoo", *tiny_command(command, tmp_path, *ddp, more))
+        # the first process starts the second by Python's own command line, or both are started from outside
+        for command, more, surroundings in (
+            ("fit", "--trainer.max_epochs=1", ({},)),
+            ("test", checkpoint, as_torchrun(2)),
+        ):
+            arguments = tiny_command(command, tmp_path, *ddp, more)
+            done = warm_process.run("-m", "refsam_zoo", *arguments, surroundings=surroundings)
             assert done.returncode == 0, done.stderr
             assert "MEMBER: 2/2" in done.stderr
         one, two = (

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +12,7 @@ import fsspec
 import numpy as np
 import pytest
 import torch
+from warm_process import WarmProcess, free_port
 
 from refsam_zoo.clips.clips import group_by_video, read_clip
 from refsam_zoo.data_modules import ReferYouTubeVOS, Shards
@@ -168,6 +165,7 @@ def test_a_wrong_index_is_refused(
 ONE_OF_TWO_PROCESSES = """
 import hashlib, json, sys
 import torch
+from warm_process import WarmProcess, free_port
 from lightning.pytorch import LightningModule, Trainer
 from refsam_zoo.data_modules import ReferYouTubeVOS, Shards
 
@@ -203,27 +201,13 @@ json.dump(seen, open(f"{output}/{trainer.global_rank}.json", "w"))
 
 
 @pytest.mark.slow
-def test_two_processes_with_two_workers_see_each_sample_once(sharded: tuple[Path, Path], tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    script = tmp_path / "process.py"
-    script.write_text(ONE_OF_TWO_PROCESSES)
-    processes = []
-    for rank in range(2):
-        place = {
-            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "NODE_RANK": str(rank),
-            "LOCAL_RANK": "0", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
-        command = [sys.executable, str(script), *map(str, sharded), str(tmp_path)]
-        processes.append(subprocess.Popen(command, env={**os.environ, **place}, stderr=subprocess.PIPE, text=True))
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=240)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
+def test_two_processes_with_two_workers_see_each_sample_once(
+    sharded: tuple[Path, Path], tmp_path: Path, warm_process: WarmProcess
+) -> None:
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+    nodes = [{**shared, "NODE_RANK": str(rank), "GLOO_SOCKET_IFNAME": "lo"} for rank in range(2)]
+    done = warm_process.run("-c", ONE_OF_TWO_PROCESSES, *sharded, tmp_path, surroundings=nodes)
+    assert done.returncode == 0, done.stderr
     seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     folder, shards = (seen[0][kind] + seen[1][kind] for kind in range(2))
     expected = {(said.video_id, said.expression_id) for said in Shards(str(sharded[1]), holdout=0.1).referrals("train")}

@@ -51,3 +51,16 @@ def test_points_add_up_and_a_new_box_or_mask_takes_the_place_of_the_old() -> Non
     after = mask.followed_by(Correction.of(SIZE, [[5, 6]]))
     assert after.mask is None
     assert len(after.points) == 1
+
+
+def test_points_beside_the_thing_alone_are_within_the_box_of_what_is_corrected() -> None:
+    mask = np.zeros(SIZE, bool)
+    mask[8:20, 30:50] = True
+    beside = Correction.of(SIZE, [[5, 6]], [0])
+    within = beside.within(mask)
+    assert within.box is not None
+    assert within.box.tolist() == [30, 8, 50, 20]
+    assert within.points is beside.points
+    assert beside.within(np.zeros(SIZE, bool)) is beside
+    for other in (Correction.of(SIZE, [[5, 6]]), Correction.of(SIZE, box=[1, 2, 3, 4]), Correction.of(SIZE, mask=mask)):
+        assert other.within(mask) is other

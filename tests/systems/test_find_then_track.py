@@ -96,6 +96,26 @@ def test_what_is_found_nowhere_stays_empty(system: find_then_track) -> None:
     assert [round(float(frame.scores[1]), 4) for frame in frames] == [0.01] * LENGTH
 
 
+@pytest.mark.parametrize("at", [BEST - 2, BEST])
+def test_what_is_shown_counts_more_than_what_is_followed_backwards_or_found_later(
+    system: find_then_track, at: int
+) -> None:
+    frames = torch.from_numpy(video()).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        track = system.start(SENTENCES)
+        system.watch(video(), track)
+        before = [found.masks[0] for found in system.segment(frames[: at + 1], track)]
+        mask = np.zeros((40, 56), bool)
+        mask[20:36, 30:50] = True
+        corrected = system.correct(frames[at : at + 1], track, 0, Correction(*no_points(), mask=mask))
+        later = [found.masks[0] for found in system.segment(frames[at + 1 :], track)]
+    expected = masks_of(system, video())[0]
+    np.testing.assert_array_equal(torch.stack(before), expected[: at + 1])
+    np.testing.assert_array_equal(corrected.masks[0], mask)
+    assert corrected.scores.shape == (1,)
+    assert all((mask.numpy() != other).any() for mask, other in zip(later, expected[at + 1 :], strict=True))
+
+
 def test_without_watching_the_best_so_far_is_followed(tracker: Path) -> None:
     system = find_then_track(Red(), tracker, every=2, looks=4, back=0)
     found = masks_of(system, iter(video()))[0]

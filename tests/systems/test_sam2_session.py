@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 import torch
 from systems.noise import noise
 from systems.tiny_detectors_and_trackers import TRACKERS
+from systems.tiny_folders import tiny_sam3
 from torch import Tensor
 
 from refsam_zoo.systems.corrections import Correction
 from refsam_zoo.systems.sam2_session import BoxTracker, FollowedObject, TrackedFrame
+from refsam_zoo.systems.sam3 import sam3
 
 SIZE = (40, 60)
 BOX, OTHER = Correction.of(SIZE, box=[10, 5, 40, 30]), Correction.of(SIZE, box=[30, 20, 58, 38])
@@ -44,7 +47,7 @@ SURE = torch.tensor(0.9)
 def tracker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BoxTracker:
     folder = tmp_path_factory.mktemp(request.param)
     TRACKERS[request.param](folder)
-    return BoxTracker(folder)
+    return BoxTracker.read(folder)
 
 
 @torch.inference_mode()
@@ -73,6 +76,9 @@ def package_logits(
     found = []
     for number, image in enumerate(frames):
         pixels = tracker.processor.video_processor(videos=image[None], return_tensors="pt")["pixel_values_videos"][0, 0]
+        if tracker.model.vision_encoder is None:  # SAM 3's, which its detector has
+            maps, positions = tracker.encode(pixels[None])
+            session.cache.cache_vision_features(number, {"vision_feats": maps, "vision_pos_embeds": positions})
         found.append(tracker.model(session, frame=pixels).pred_masks)
         if number == at:
             tracker.processor.add_inputs_to_inference_session(
@@ -108,8 +114,16 @@ def test_masks_of_100_frames_are_the_packages_bit_for_bit(tracker: BoxTracker) -
 
 
 @pytest.mark.parametrize("case", CORRECTIONS)
-@torch.inference_mode()
 def test_after_a_correction_too(tracker: BoxTracker, case: str) -> None:
+    check_correction(tracker, case)
+
+
+def test_with_what_sam3_encodes_too(tmp_path: Path) -> None:
+    check_correction(sam3(tiny_sam3(tmp_path)).tracker, "two clicks")
+
+
+@torch.inference_mode()
+def check_correction(tracker: BoxTracker, case: str) -> None:
     at, correction, shown = CORRECTIONS[case]
     frames = [noise(number) for number in range(at + 9)]
     expected = package_logits(tracker, frames, BOX, at, **shown)

@@ -78,6 +78,21 @@ def test_a_full_disk_leaves_what_was_there(column: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
 
 
+@pytest.mark.parametrize("rows", [0, 2, 9])
+def test_a_run_that_goes_back_drops_what_it_will_write_again(rows: int, tmp_path: Path) -> None:
+    steps = [{"step": float(step), "loss": 3.0 - step} for step in range(4)]
+    log(tmp_path, *steps)
+    whole = (tmp_path / "metrics.csv").read_bytes()
+    logger = RunLogger(tmp_path)
+    logger.go_back_to(rows)
+    assert [float(row["step"]) for row in table(tmp_path)] == list(range(4))[:rows]
+    for row in steps[rows:]:
+        for _ in range(2):  # a checkpoint takes up what Lightning logs a moment later
+            logger.log_metrics(row, int(row["step"]))
+    assert logger.rows() == 4
+    assert (tmp_path / "metrics.csv").read_bytes() == whole
+
+
 def test_hyper_parameters_are_plain_and_whole(tmp_path: Path) -> None:
     logger = RunLogger(tmp_path)
     logger.log_hyperparams({"config": {"root": "data", "sizes": [1, 2]}})

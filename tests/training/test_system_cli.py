@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from systems.documented import BRIGHT_PIXELS
 from systems.tiny_folders import tiny_clipseg
-from warm_process import WarmProcess
+from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo import create_system, open_video
 from refsam_zoo.cli import main
@@ -147,7 +147,7 @@ def test_two_processes_give_the_numbers_of_one(
 ) -> None:
     assert main(command("test", tmp_path / "one", *clipseg)) == 0
     two = command("test", tmp_path / "two", *clipseg, "--trainer.strategy=ddp", "--trainer.devices=2")
-    done = warm_process.run("-m", "refsam_zoo", *two)
+    done = warm_process.run("-m", "refsam_zoo", *two, surroundings=as_torchrun(2))
     assert done.returncode == 0, done.stderr
     assert "MEMBER: 2/2" in done.stderr
     tables = [(tmp_path / name / "evaluation" / "per_expression.csv").read_text() for name in ("one", "two")]

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
@@ -35,9 +36,29 @@ class CLIWithoutCheckpointOptions(LightningCLI):
         """Leaves the configuration alone."""
 
 
+def is_after_batch(trainer: Trainer) -> bool:
+    """Whether a batch has been trained on, and Lightning is in the hooks that follow it."""
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    return bool(batches.completed < batches.processed)
+
+
 def take_up_step_metrics(trainer: Trainer) -> None:
     """Counts in what a step has logged, which Lightning does after the hook `on_train_batch_end`."""
     trainer._logger_connector.update_train_step_metrics()
+
+
+def keep_validation_ahead(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
+    """Has a checkpoint made between a batch and the validation that is due know of that, which Lightning leaves out."""
+    loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
+    if fetcher is None or not is_after_batch(trainer) or not loop._should_check_val_fx(fetcher):
+        return
+    progress = checkpoint["loops"]["fit_loop"]
+    for counted in ("total", "current"):
+        progress["epoch_loop.batch_progress"][counted]["completed"] += 1
+    # as `validate_anew_when_continued`: the first batch has just begun
+    validation = progress["epoch_loop.val_loop.batch_progress"]
+    for counted in ("total", "current"):
+        validation[counted] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
 
 
 def validate_anew_when_continued(trainer: Trainer) -> None:

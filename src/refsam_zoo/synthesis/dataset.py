@@ -167,7 +167,9 @@ def write_mp4(path: Path, pictures: np.ndarray, fps: int) -> None:
     import av
 
     codec: Literal["libx264", "mpeg4"] = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    options = {"preset": "veryfast", "crf": "18", "bf": "0", "g": "12", "x264-params": "open-gop=0", "threads": "1"}
+    # with its macroblock tree x264 gives other bytes for the same pictures now and then, on a busy machine
+    parameters = "open-gop=0:mbtree=0"
+    options = {"preset": "veryfast", "crf": "18", "bf": "0", "g": "12", "x264-params": parameters, "threads": "1"}
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options=options if codec == "libx264" else {"qscale": "3"})

@@ -67,6 +67,17 @@ class Correction:
         box = self.box if later.box is None else later.box
         return Correction(np.concatenate([self.points, later.points]), np.concatenate([self.labels, later.labels]), box)
 
+    def within(self, mask: np.ndarray) -> Correction:
+        """Adds the box of what is corrected, bool `[H, W]`, where there are only points beside the thing.
+
+        Alone they would not say where it is.
+        """
+        if self.mask is not None or self.box is not None or self.labels.any() or not mask.any():
+            return self
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        corners = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        return Correction(self.points, self.labels, np.array(corners, np.float32))
+
 
 def no_points() -> tuple[np.ndarray, np.ndarray]:
     """Points and labels where there are none."""

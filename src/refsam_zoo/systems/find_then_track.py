@@ -28,8 +28,9 @@ class Target:
 
     Attributes:
         followed: The object of the best frame so far; None before there is one.
-        best: Its score in that frame; before there is one, the highest score of a frame where nothing was found.
-        earlier: What was followed backwards: index of a frame -> mask bool `[H, W]` and score.
+        best: Its score in that frame; before there is one, the highest score of a frame where nothing was found; above
+            all of them where somebody showed the target.
+        earlier: What was followed backwards: index of the last frame or a later one -> mask bool `[H, W]` and score.
     """
 
     followed: FollowedObject | None = None
@@ -42,7 +43,7 @@ class FoundAndTracked:
     """A video under way.
 
     Attributes:
-        finder: What the image system knows of it.
+        finder: What the image system knows of it; None for a thing without a sentence.
         targets: One for each sentence.
         seen: What the image system found when the video was watched: index of a frame -> masks and scores.
         frames: Frames seen.
@@ -84,6 +85,7 @@ class find_then_track(VideoSegmenter[FoundAndTracked]):
         InputError: No weights, or a folder of something else, incomplete or damaged.
     """
 
+    takes_corrections = True
     score_meaning = "the finder's score of the best frame times the tracker's probability that the object is there"
 
     def __init__(
@@ -98,7 +100,7 @@ class find_then_track(VideoSegmenter[FoundAndTracked]):
     ) -> None:
         if finder is None:
             raise InputError("no finder given: name a system for single pictures, such as evf_sam or clipseg")
-        self.tracker = BoxTracker(TRACKER.locate(tracker, download, "tracker"), "find_then_track")
+        self.tracker = BoxTracker.read(TRACKER.locate(tracker, download, "tracker"), "find_then_track")
         self.finder = finder if isinstance(finder, VideoSegmenter) else finder()
         super().__init__(nn.ModuleDict({"finder": self.finder.model, "tracker": self.tracker.model}).eval())
         self.every, self.looks, self.min_score, self.back = every, looks, min_score, back
@@ -116,6 +118,10 @@ class find_then_track(VideoSegmenter[FoundAndTracked]):
     def start(self, expressions: Sequence[str]) -> FoundAndTracked:
         """Encodes the sentences for the image system; see `VideoSegmenter.start`."""
         return FoundAndTracked(self.finder.start(expressions), [Target() for _ in expressions])
+
+    def start_object(self) -> FoundAndTracked:
+        """See `VideoSegmenter.start_object`."""
+        return FoundAndTracked(None, [Target()])
 
     @torch.inference_mode()
     def watch(self, frames: Iterable[Any], track: FoundAndTracked) -> None:
@@ -157,13 +163,27 @@ class find_then_track(VideoSegmenter[FoundAndTracked]):
             for target in track.targets:
                 if target.followed is not None:
                     self.tracker.follow(frame, target.followed)
-            if self._is_look(track.frames):
+            if track.finder is not None and self._is_look(track.frames):
                 found = track.seen.pop(track.frames, None) or self._found(image, track)
                 for target, mask, score in zip(track.targets, *found, strict=True):
                     self._take(target, mask, score, frame)
             masks, scores = zip(*(_shown(target, track.frames, frame) for target in track.targets), strict=True)
             track.frames += 1
             yield Found(torch.stack(masks), torch.stack(scores))
+
+    def correct(self, image: Tensor, track: FoundAndTracked, row: int, correction: Correction) -> Found:
+        """Follows what is shown from here on, whatever the finder says later; see `VideoSegmenter.correct`."""
+        frame, target = TrackedFrame(self.tracker, image[0].to(self.device)), track.targets[row]
+        certain = torch.ones((), device=self.device)
+        earlier = target.earlier.get(track.frames - 1)
+        if target.followed is None or earlier is not None:
+            shown = correction if earlier is None else correction.within(earlier[0].cpu().numpy())
+            target.followed = self.tracker.begin(frame, shown, certain)
+        else:
+            self.tracker.correct(frame, target.followed, correction)
+            target.followed.score = certain
+        target.best, target.earlier = torch.full_like(certain, torch.inf), {}
+        return Found(target.followed.mask[None], target.followed.presence[None])
 
     def _is_look(self, index: int) -> bool:
         return index % self.every == 0 and index < self.every * self.looks
@@ -184,9 +204,9 @@ class find_then_track(VideoSegmenter[FoundAndTracked]):
 
 def _shown(target: Target, index: int, frame: TrackedFrame) -> tuple[Tensor, Tensor]:
     """Gives the mask and the score of a target in a frame; what was followed backwards counts more."""
-    earlier = target.earlier.pop(index, None)
-    if earlier is not None:
-        return earlier
+    target.earlier.pop(index - 1, None)
+    if index in target.earlier:
+        return target.earlier[index]
     if target.followed is None:
         return torch.zeros_like(frame.image[0], dtype=torch.bool), target.best
     return target.followed.mask, target.followed.score * target.followed.presence

@@ -115,7 +115,7 @@ class grounded_sam2(VideoSegmenter[GroundedTrack]):
         objects: PositiveInt = 1,
     ) -> None:
         folders = DETECTOR.locate(detector, download, "detector"), TRACKER.locate(tracker, download, "tracker")
-        self.detector, self.tracker = open_detector(folders[0]), BoxTracker(folders[1])
+        self.detector, self.tracker = open_detector(folders[0]), BoxTracker.read(folders[1])
         super().__init__(nn.ModuleDict({"detector": self.detector.model, "tracker": self.tracker.model}).eval())
         self.box_threshold = self.detector.threshold if box_threshold is None else box_threshold
         self.schedule = schedule

@@ -48,10 +48,9 @@ class TrackedFrame:
         return prepared["pixel_values_videos"][0, 0]
 
     @cached_property
-    def features(self) -> dict[str, list[Tensor]]:
-        """Feature maps and their positions, as the package's session caches them."""
-        encoded = self._tracker.model.get_image_features(self.pixels[None], return_dict=True)
-        return {"vision_feats": encoded.fpn_hidden_states, "vision_pos_embeds": encoded.fpn_position_encoding}
+    def features(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Feature maps and their positions."""
+        return self._tracker.encode(self.pixels[None])
 
 
 @dataclass
@@ -84,16 +83,32 @@ class BoxTracker:
     Objects of one session would not be independent: a box for one changes how the package encodes the memory of all.
 
     Args:
-        folder: A model's folder in the hub's layout, `sam2_video` or `edgetam_video`.
-        system: Whose tracker it is, for the message.
-
-    Raises:
-        InputError: See `hub_folders.load_model`.
+        model: The package's.
+        processor: The package's, for videos.
     """
 
-    def __init__(self, folder: Path, system: str = "grounded_sam2") -> None:
-        self.model: Any = load_model(folder, CLASSES, f"tracker of system {system}")
-        self.processor: Any = read_processor(folder, "Sam2VideoProcessor")
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model = model
+        self.processor = processor
+
+    @classmethod
+    def read(cls, folder: Path, system: str = "grounded_sam2") -> BoxTracker:
+        """Reads SAM 2 or EdgeTAM.
+
+        Args:
+            folder: A model's folder in the hub's layout, `sam2_video` or `edgetam_video`.
+            system: Whose tracker it is, for the message.
+
+        Raises:
+            InputError: See `hub_folders.load_model`.
+        """
+        model = load_model(folder, CLASSES, f"tracker of system {system}")
+        return cls(model, read_processor(folder, "Sam2VideoProcessor"))
+
+    def encode(self, pixels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Encodes a frame, float `[1, 3, S, S]`: feature maps and their positions."""
+        encoded = self.model.get_image_features(pixels, return_dict=True)
+        return encoded.fpn_hidden_states, encoded.fpn_position_encoding
 
     def begin(self, frame: TrackedFrame, shown: Correction, score: Tensor) -> FollowedObject:
         """Starts with an object.
@@ -138,7 +153,8 @@ class BoxTracker:
     def follow(self, frame: TrackedFrame, followed: FollowedObject) -> None:
         """Finds an object in the next frame, all of `followed` is brought up to date."""
         session, index = followed.session, followed.frames
-        session.cache.cache_vision_features(index, frame.features)
+        maps, positions = frame.features
+        session.cache.cache_vision_features(index, {"vision_feats": maps, "vision_pos_embeds": positions})
         found = self.model(session, frame=frame.pixels, frame_idx=index)
         followed.frames = index + 1
         self._forget(session, index)

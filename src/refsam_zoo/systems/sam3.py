@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from refsam_zoo.number_types import PositiveInt, Probability
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter
+from refsam_zoo.systems.corrections import Correction
+from refsam_zoo.systems.sam2_session import BoxTracker, FollowedObject, TrackedFrame
 from refsam_zoo.systems.sentences import tokenized
 from refsam_zoo.weights.hub_folders import HubFolder, load_model, read_processor
 
@@ -37,11 +39,16 @@ class PhraseTracks:
     """A video under way.
 
     Attributes:
-        sessions: The package's state, one for each sentence, so that no sentence changes what another finds.
+        sessions: The package's state, one for each sentence, so that no sentence changes what another finds; None for a
+            thing without a sentence.
+        shown: What is followed in the place of what the phrase names: number of the sentence -> object.
+        found: What was found in the last frame.
         frames: How many frames were seen.
     """
 
-    sessions: list[Sam3VideoInferenceSession]
+    sessions: list[Sam3VideoInferenceSession | None]
+    shown: dict[int, FollowedObject] = field(default_factory=dict)
+    found: Found | None = None
     frames: int = 0
 
 
@@ -74,6 +81,7 @@ class sam3(VideoSegmenter[PhraseTracks]):
     """
 
     model: Sam3VideoModel
+    takes_corrections = True
     score_meaning = "the tracker's score of the surest instance that is followed"
     classes: ClassVar = {"sam3_video": "Sam3VideoModel"}
 
@@ -91,6 +99,7 @@ class sam3(VideoSegmenter[PhraseTracks]):
             self.model.score_threshold_detection = threshold
             self.model.new_det_thresh = max(threshold, self.model.new_det_thresh)
         self.model.max_num_objects = min(max_objects, self.model.max_num_objects)
+        self.tracker = _ShownTracker(self.model, self.processor)
         _restrain_package()
 
     @property
@@ -114,17 +123,56 @@ class sam3(VideoSegmenter[PhraseTracks]):
         session.prompt_attention_masks[prompt] = tokens.attention_mask
         return session
 
+    def start_object(self) -> PhraseTracks:
+        """See `VideoSegmenter.start_object`."""
+        return PhraseTracks([None])
+
     def segment(self, images: Tensor, track: PhraseTracks) -> Iterator[Found]:
         """See `VideoSegmenter.segment`."""
         tracker: Any = self.model.tracker_model
-        for image in images:
-            pixels = self.processor.image_processor([image], return_tensors="pt").pixel_values.to(self.device)
-            with _encoded_once(self.model, pixels):
-                found = [self._follow(session, pixels[0], image.shape[-2:]) for session in track.sessions]
+        for image in images.to(self.device):
+            with self._encoded(image) as frame:
+                found = [self._next(frame, track, row) for row in range(len(track.sessions))]
             for session in track.sessions:
-                drop_unread(session, tracker.config, track.frames)
+                if session is not None:
+                    drop_unread(session, tracker.config, track.frames)
             track.frames += 1
-            yield Found(*(torch.stack(parts) for parts in zip(*found, strict=True)))
+            track.found = Found(*(torch.stack(parts) for parts in zip(*found, strict=True)))
+            yield track.found
+
+    def correct(self, image: Tensor, track: PhraseTracks, row: int, correction: Correction) -> Found:
+        """Follows what is shown from here on, one thing alone, and no longer all that the phrase names.
+
+        See `VideoSegmenter.correct`.
+        """
+        assert track.found is not None
+        with self._encoded(image[0].to(self.device)) as frame:
+            if row in track.shown:
+                self.tracker.correct(frame, track.shown[row], correction)
+            else:
+                shown = correction.within(track.found.masks[row].cpu().numpy())
+                track.shown[row] = self.tracker.begin(frame, shown, torch.ones((), device=self.device))
+        followed = track.shown[row]
+        track.sessions[row] = None
+        return Found(followed.mask[None], followed.presence[None])
+
+    def _next(self, frame: TrackedFrame, track: PhraseTracks, row: int) -> Found:
+        """Segments the next frame for one sentence or thing: mask bool `[H, W]` and score."""
+        session, followed = track.sessions[row], track.shown.get(row)
+        if followed is not None:
+            self.tracker.follow(frame, followed)
+            return Found(followed.mask, followed.presence)
+        if session is None:
+            return Found(torch.zeros_like(frame.image[0], dtype=torch.bool), torch.zeros((), device=self.device))
+        return self._follow(session, frame.pixels, frame.size)
+
+    @contextmanager
+    def _encoded(self, image: Tensor) -> Iterator[TrackedFrame]:
+        """Encodes a frame, uint8 `[3, H, W]`, once for all that is done with it inside a `with` block."""
+        frame = TrackedFrame(self.tracker, image)
+        frame.pixels = self.processor.image_processor([image], return_tensors="pt").pixel_values[0].to(self.device)
+        with _encoded_once(self.model, frame.pixels[None]):
+            yield frame
 
     def _follow(self, session: Sam3VideoInferenceSession, pixels: Tensor, size: Sequence[int]) -> Found:
         """Segments the next frame for one sentence: mask bool `[H, W]` and score."""
@@ -132,7 +180,29 @@ class sam3(VideoSegmenter[PhraseTracks]):
         instances = self.processor.postprocess_outputs(session, outputs, original_sizes=[list(size)])
         present = instances["object_ids"].tolist() or outputs.object_ids
         score = max((outputs.obj_id_to_tracker_score.get(number, 0.0) for number in present), default=0.0)
-        return Found(instances["masks"].any(0), torch.tensor(score))
+        return Found(instances["masks"].any(0), torch.tensor(score, device=self.device))
+
+
+class _ShownTracker(BoxTracker):
+    """SAM 3's tracker alone, which reads what its detector encodes.
+
+    Args:
+        model: All of SAM 3.
+        processor: The package's.
+    """
+
+    def __init__(self, model: Sam3VideoModel, processor: Any) -> None:
+        from transformers import Sam3TrackerVideoProcessor
+
+        parts = processor.image_processor, processor.video_processor
+        super().__init__(model.tracker_model, Sam3TrackerVideoProcessor(*parts))
+        self._whole: Any = model
+
+    def encode(self, pixels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """See `BoxTracker.encode`."""
+        features = self._whole.detector_model.get_vision_features(pixel_values=pixels)
+        maps, positions = self._whole.get_vision_features_for_tracker(vision_embeds=features)
+        return maps, positions
 
 
 class _FrameUnderWay(dict[int, Tensor]):

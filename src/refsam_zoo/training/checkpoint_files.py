@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from refsam_zoo.output_files import whole_file
+from refsam_zoo.private_parts.pytorch_lightning import keep_validation_ahead
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -43,6 +44,14 @@ class WholeCheckpoints(TorchCheckpointIO):
             file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
+
+
+class ValidationAhead(Callback):
+    """Lets a run that goes on from a checkpoint made just before a validation make that validation."""
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Notes in the checkpoint what comes next."""
+        keep_validation_ahead(trainer, checkpoint)
 
 
 class MovedRuns(Callback):

@@ -33,12 +33,12 @@ from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.private_parts.pytorch import is_lost_worker
 from refsam_zoo.private_parts.pytorch_lightning import CLIWithoutCheckpointOptions, without_harmless_messages
 from refsam_zoo.training import run_folder
-from refsam_zoo.training.checkpoint_files import MovedRuns, WholeCheckpoints
+from refsam_zoo.training.checkpoint_files import MovedRuns, ValidationAhead, WholeCheckpoints
 from refsam_zoo.training.class_changes import options_stay_with_their_class
 from refsam_zoo.training.module import ReferringSegmentation
 from refsam_zoo.training.option_checks import check_callbacks, check_monitors, check_options, lightning_refusals
 from refsam_zoo.training.progress_lines import ProgressLines
-from refsam_zoo.training.run_logger import RunLogger
+from refsam_zoo.training.run_logger import HistoryOfCheckpoint, RunLogger
 from refsam_zoo.training.run_record import RunRecord
 from refsam_zoo.training.stop_signals import StopSignals
 from refsam_zoo.weights.files import weights_follow
@@ -210,7 +210,7 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
             made[name].dirpath = str(self.folder / run_folder.CHECKPOINTS)
         if options["logger"] in (None, True):
             kwargs["logger"] = RunLogger(self.folder) if self.subcommand == "fit" else False
-        plugins, callbacks = _listed(options["plugins"]), list[Callback]([MovedRuns()])
+        plugins, callbacks = _listed(options["plugins"]), list[Callback]([MovedRuns(), ValidationAhead()])
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             kwargs["plugins"] = [*plugins, WholeCheckpoints()]
         if not sys.stdout.isatty() and not any(isinstance(each, ProgressBar) for each in _listed(options["callbacks"])):
@@ -222,6 +222,8 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
             kwargs["precision"] = default_precision(accelerator_device(name))
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks += callbacks + self._evaluation_callbacks()  # type: ignore[attr-defined]
+        histories = [HistoryOfCheckpoint(each) for each in trainer.loggers if isinstance(each, RunLogger)]
+        trainer.callbacks += histories  # type: ignore[attr-defined]
         if trainer.logger is not None and self.subcommand == "fit":
             trainer.callbacks.append(LearningRateMonitor("step"))  # type: ignore[attr-defined]
         if self.subcommand == "fit":
