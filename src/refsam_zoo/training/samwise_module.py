@@ -24,8 +24,6 @@ from refsam_zoo.types import ClipBatch
 from refsam_zoo.weights.files import load_state_dict, warn_random_weights, weights_follow
 from refsam_zoo.weights.samwise import in_our_names, load_beginning, load_parts
 
-TRAINED = ("cmt_adapters", "project_text", "conditional_memory_encoder")
-"""Parts that learn."""
 _SMALL = 50
 """Pixels up to which a mask counts as empty."""
 _OTHER_TARGET = 0.1
@@ -50,10 +48,12 @@ class SamwiseTraining(SystemModule):
     Attributes:
         encoder: Makes the image encoder.
         size: Of all else.
+        trained: Parts that learn.
     """
 
     encoder: ClassVar[Callable[[], Sam2ImageEncoder]] = sam2_hiera_base_plus
     size: ClassVar[SamwiseSize] = SamwiseSize()
+    trained: ClassVar[tuple[str, ...]] = ("cmt_adapters", "project_text", "conditional_memory_encoder")
     model: Samwise
     system: SamwiseSegmenter
 
@@ -77,7 +77,7 @@ class SamwiseTraining(SystemModule):
         if weights is not None:
             load_beginning(model, in_our_names(load_state_dict(weights), Path(weights)), weights)
         for name, part in model.named_children():
-            part.requires_grad_(name in TRAINED)
+            part.requires_grad_(name in self.trained)
         super().__init__(SamwiseSegmenter(model, read_roberta_tokenizer(folder), window))
         self.save_hyperparameters({"learning_rate": learning_rate, "weight_decay": weight_decay, "pictures": pictures})
         self.loss = loss
