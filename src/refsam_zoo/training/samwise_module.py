@@ -33,8 +33,6 @@ from refsam_zoo.weights.hub_folders import read_weights
 from refsam_zoo.weights.sam2 import read_sam2
 from refsam_zoo.weights.samwise import ONLY_VIDEOS, PRESENCE, in_our_names, roberta_of
 
-TRAINED = ("cmt_adapters", "project_text", "conditional_memory_encoder")
-"""Parts that learn."""
 _SMALL = 50
 """Pixels up to which a mask counts as empty."""
 _OTHER_TARGET = 0.1
@@ -59,10 +57,12 @@ class SamwiseTraining(SystemModule):
     Attributes:
         encoder: Makes the image encoder.
         size: Of all else.
+        trained: Parts that learn.
     """
 
     encoder: ClassVar[Callable[[], Sam2ImageEncoder]] = sam2_hiera_base_plus
     size: ClassVar[SamwiseSize] = SamwiseSize()
+    trained: ClassVar[tuple[str, ...]] = ("cmt_adapters", "project_text", "conditional_memory_encoder")
     model: Samwise
     system: SamwiseSegmenter
 
@@ -86,7 +86,7 @@ class SamwiseTraining(SystemModule):
         if weights is not None:
             load_beginning(model, in_our_names(load_state_dict(weights), Path(weights)), weights)
         for name, part in model.named_children():
-            part.requires_grad_(name in TRAINED)
+            part.requires_grad_(name in self.trained)
         super().__init__(SamwiseSegmenter(model, read_roberta_tokenizer(folder), window))
         self.save_hyperparameters({"learning_rate": learning_rate, "weight_decay": weight_decay, "pictures": pictures})
         self.loss = loss
