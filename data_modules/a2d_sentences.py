@@ -20,6 +20,7 @@ from typing import TypeVar
 import numpy as np
 
 from refsam_zoo.annotations.files import Entry, read_lines, read_table, separately
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import find_files
@@ -42,6 +43,9 @@ class A2DSentences(HoldoutDataModule):
 
     title = "A2D-Sentences"
     page = "a2d_sentences.md"
+    card = DataCard(
+        videos="3782", sentences="6656", train="train less a holdout", evaluation="the holdout; test", prediction="test"
+    )
     how_to_get = "download A2D (Release) and the A2D-Sentences text_annotations into this folder"
     protocols = ("a2d_sentences",)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,6 +24,29 @@ from refsam_zoo.video.readers import Backend, VideoOpener
 
 TEXT_BLIND = "text_blind"
 ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """What a reader of the table of data sets wants to know about one; "-" where it is not known or there is none.
+
+    Attributes:
+        licence: Of the annotations: an SPDX identifier, or what their authors say.
+        size: Of the download, packed.
+        videos: Their number in all splits that can be downloaded.
+        sentences: Likewise.
+        train: What serves for training.
+        evaluation: What serves for validation and, behind a semicolon where it is something else, for test.
+        prediction: What serves for prediction.
+    """
+
+    licence: str = "-"
+    size: str = "-"
+    videos: str = "-"
+    sentences: str = "-"
+    train: str = "train"
+    evaluation: str = "valid"
+    prediction: str = "valid"
 
 
 class ReferringDataModule(LightningDataModule):
@@ -58,6 +82,8 @@ class ReferringDataModule(LightningDataModule):
     """Its name as papers write it."""
     page: ClassVar[str]
     """Its page in `docs/data`."""
+    card: ClassVar[DataCard]
+    """Facts about it, for the table of data sets."""
     how_to_get: ClassVar[str] = "see the documentation of the data set"
     protocols: ClassVar[tuple[str, ...]] = ()
     """Protocols that ask for its expressions; papers report the first."""
@@ -212,8 +238,13 @@ class ReferringDataModule(LightningDataModule):
         found = self.referrals(role)
         if not found:
             raise InputError(f"{self.root}: no expressions for {role}")
-        if needs_masks and any(referral.masks is None for referral in found):
-            raise InputError(f"{self.root}: {role} needs ground-truth masks, but there are none")
+        unknown = [referral for referral in found if referral.masks is None]
+        if needs_masks and unknown:
+            which = f"{len(unknown)} of {len(found)} expressions have none, the first: "
+            which += f"{unknown[0].expression_id} of video '{unknown[0].video_id}'"
+            raise InputError(f"{self.root}: {role} needs ground-truth masks, but {which}")
+        if role == "train" and any(referral.scored is not None for referral in found):
+            raise InputError(f"{self.root}: train needs ground truth of every frame, but only some frames have it")
         self._referrals[role] = found
         return found
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.mevis import FrameFolders, MaskDict, parse_expressions, unpacked
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
+from refsam_zoo.data_modules.meta_expressions import FrameFolders, unpacked
+from refsam_zoo.data_modules.mevis import MaskDict, parse_expressions
 from refsam_zoo.types import Referral
 
 
@@ -22,6 +23,7 @@ class FeVOS(ReferringDataModule):
 
     title = "FeVOS"
     page = "fevos.md"
+    card = DataCard(videos="968", sentences="14 525", evaluation="val", prediction="val")
     how_to_get = "download FudanCVL/FeVOS from the hub and unpack JPEGImages.zip"
 
     @classmethod

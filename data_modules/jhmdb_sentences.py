@@ -20,7 +20,7 @@ import numpy as np
 
 from refsam_zoo.annotations.files import Entry, Expressions, read_json, separately
 from refsam_zoo.annotations.matlab import read_matlab_array
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
@@ -35,6 +35,7 @@ class JHMDBSentences(ReferringDataModule):
 
     title = "JHMDB-Sentences"
     page = "jhmdb_sentences.md"
+    card = DataCard(videos="928", sentences="928", train="-", evaluation="all", prediction="all")
     how_to_get = "download JHMDB (Rename_Images, puppet_mask) and jhmdb_sentences_samples_metadata.json"
     protocols = ("jhmdb_sentences",)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.data_modules.mevis import MeViS, mevis_splits, parse_mevis
 from refsam_zoo.types import Referral
@@ -20,6 +21,7 @@ class LVVIS(HoldoutDataModule):
 
     title = "LV-VIS"
     page = "lv_vis.md"
+    card = DataCard(train="train less a holdout", evaluation="the holdout", prediction="the holdout")
     how_to_get = "download LV-VIS (github.com/haochenheheda/LVVIS) and VISA's annotations for it"
 
     @classmethod

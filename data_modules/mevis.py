@@ -14,18 +14,17 @@ Version 2 has the same videos with more sentences, in `meta_expressions_v2.json`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from typing_extensions import Self
 
-from refsam_zoo.annotations.files import Entry, read_json, separately
-from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.refer_youtube_vos import check_frames, parse_frames
+from refsam_zoo.annotations.files import Entry, read_json
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
+from refsam_zoo.data_modules.meta_expressions import FrameFolders, parse_meta_expressions, unpacked
 from refsam_zoo.errors import InputError
-from refsam_zoo.file_names import natural_order
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import RunLengthMasks, Segmentation
 from refsam_zoo.video.segmentations import parse_segmentation
@@ -53,6 +52,7 @@ class MeViS(ReferringDataModule):
 
     title = "MeViS"
     page = "mevis.md"
+    card = DataCard("CC-BY-NC-SA-4.0", "15.5 GB (train)", "1852", "26 080; 30 932 in version 2", evaluation="valid_u")
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
     protocols = ("mevis", "mevis_v2")
 
@@ -146,26 +146,6 @@ def parse_mevis(root: str | Path, split: str, version: Version = 1) -> list[Refe
     return [replace(each, tags={**each.tags, "kind": "target" if each.object_ids else "no target"}) for each in found]
 
 
-def unpacked(pictures: Path) -> Path:
-    """Gives a folder of pictures back, unless it is still the archive that was downloaded (an `InputError`)."""
-    for archive in (pictures.with_suffix(suffix) for suffix in (".tar", ".tar.gz", ".zip")):
-        if archive.is_file() and not pictures.is_dir():
-            raise InputError(f"{archive}: the pictures are still packed; unpack it to {pictures}/<video>/")
-    return pictures
-
-
-@dataclass(frozen=True)
-class FrameFolders:
-    """Finds the pixels of a video in `<pictures>/<video>/<frame>.jpg`."""
-
-    pictures: Path
-
-    def __call__(self, video: Entry, video_id: str, frames: tuple[str, ...]) -> VideoSource:
-        """Gives the folder of a video after making sure that its frames exist."""
-        check_frames(video, self.pictures / video_id, frames)
-        return VideoSource(self.pictures / video_id)
-
-
 def parse_expressions(
     file: Path, objects: MaskDict | None, find: Callable[[Entry, str, tuple[str, ...]], VideoSource]
 ) -> list[Referral]:
@@ -180,45 +160,16 @@ def parse_expressions(
     Raises:
         InputError: The file is missing or wrong, or a video or frame it names is missing.
     """
-    found: list[Referral] = []
-    for video_id, video in read_json(file)["videos"].items():
-        with separately():
-            Entry(video_id, file, video.key).name()
-            frames = tuple(sorted(parse_frames(video), key=natural_order))
-            source = find(video, video_id, frames)
-            for expression_id, expression in video["expressions"].items():
-                with separately():
-                    found.append(_parse_expression(expression_id, expression, video_id, frames, source, objects))
-    return found
+    return parse_meta_expressions(file, find, partial(_complete, objects))
 
 
-def _parse_expression(
-    expression_id: str,
-    entry: Entry,
-    video_id: str,
-    frames: tuple[str, ...],
-    source: VideoSource,
-    objects: MaskDict | None,
-) -> Referral:
-    Entry(expression_id, entry.file, entry.key).name()
-    masks: RunLengthMasks | None = None
-    object_ids: tuple[int, ...] = ()
-    if objects is not None:
-        object_ids = tuple(number.integer() for number in entry["obj_id"].list())
-        masks = RunLengthMasks(
-            objects.file, tuple(objects.get(number, len(frames)) for number in entry["anno_id"].list())
-        )
+def _complete(objects: MaskDict | None, entry: Entry, referral: Referral) -> Referral:
     kind = entry.get("type_id")
-    return Referral(
-        video_id=video_id,
-        expression_id=expression_id,
-        expression=entry["exp"].text(),
-        object_ids=object_ids,
-        frames=frames,
-        source=source,
-        masks=masks,
-        tags={} if kind is None else {"type": str(kind.integer())},
-    )
+    tagged = replace(referral, tags={} if kind is None else {"type": str(kind.integer())})
+    if objects is None:
+        return tagged
+    object_ids = tuple(number.integer() for number in entry["obj_id"].list())
+    return replace(tagged, object_ids=object_ids, masks=objects.union(entry["anno_id"], len(referral.frames)))
 
 
 class MaskDict:
@@ -236,6 +187,10 @@ class MaskDict:
         self._entries = read_json(file)
         self._entries.mapping()
         self._parsed: dict[int, tuple[Segmentation | None, ...]] = {}
+
+    def union(self, numbers: Entry, frames: int) -> RunLengthMasks:
+        """The masks of a list of annotations together."""
+        return RunLengthMasks(self.file, tuple(self.get(number, frames) for number in numbers.list()))
 
     def get(self, number: Entry, frames: int) -> tuple[Segmentation | None, ...]:
         """The masks of an annotation, one per frame."""

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule
 from refsam_zoo.clips.clips import MixedClips
 from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu, overfits
 from refsam_zoo.clips.samplers import MixingSampler
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import PositiveFloat, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral
@@ -35,6 +35,8 @@ class Mixture(LightningDataModule):
 
     title = "several at once"
     page = "mixture.md"
+    card = DataCard(train="all parts", evaluation="the first part", prediction="the first part")
+    protocols = ()
 
     def __init__(
         self,

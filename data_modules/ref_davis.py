@@ -23,11 +23,12 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry, Expressions, read_lines, separately
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import (
     LARGEST_OBJECT_ID,
     ReferYouTubeVOS,
     expressions_file,
+    has_local_truth,
     parse_refer_youtube_vos,
 )
 from refsam_zoo.errors import InputError
@@ -58,16 +59,17 @@ class RefDAVIS17(ReferringDataModule):
 
     title = "Ref-DAVIS17"
     page = "ref_davis17.md"
+    card = DataCard(videos="90", sentences="1544", evaluation="val", prediction="val")
     how_to_get = "download DAVIS 2017 (unsupervised, 480p) and davis_text_annotations into this folder"
     protocols = ("ref_davis17", "ref_davis17_expressions")
     contains = (ReferYouTubeVOS,)
 
     @classmethod
     def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
-        """See `ReferringDataModule.splits`; of the trees with `valid`, only that of DAVIS has masks for it."""
+        """See `ReferringDataModule.splits`; of the trees with `valid`, only that of DAVIS has label maps for it."""
         root = Path(root)
         splits: tuple[str, ...] = ("train", "val") if (root / "davis_text_annotations").is_dir() else ()
-        if (root / "valid" / "Annotations").is_dir():
+        if (root / "valid" / "Annotations").is_dir() and not has_local_truth(root):
             splits = tuple(split for split in ("train", "val") if expressions_file(root, _CONVERTED[split]).is_file())
         return {split: partial(parse_ref_davis, root, split) for split in splits}
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.data_modules.mevis import MaskDict, parse_expressions
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
@@ -29,6 +29,7 @@ class RefSAV(ReferringDataModule):
 
     title = "Ref-SAV"
     page = "ref_sav.md"
+    card = DataCard(train="-", evaluation="all", prediction="all")
     how_to_get = "download SA-V and Ref-SAV as github.com/bytedance/Sa2VA says"
 
     @classmethod

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.data_modules.refer_youtube_vos import (
     ReferYouTubeVOS,
     expressions_file,
@@ -37,6 +37,7 @@ class RefShapes(ReferringDataModule):
 
     title = "RefShapes"
     page = "ref_shapes.md"
+    card = DataCard(licence="generated", evaluation="val; test and hard tests", prediction="test")
     how_to_get = "refsam-zoo synthesize writes it"
     protocols = ("ref_shapes",)
     contains = (ReferYouTubeVOS,)

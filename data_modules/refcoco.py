@@ -22,7 +22,7 @@ from typing_extensions import Self
 
 from refsam_zoo.annotations.files import Entry, Expressions, read_json, separately
 from refsam_zoo.annotations.restricted_pickle import read_pickle
-from refsam_zoo.data_modules.base import ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.file_names import find_files
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import PolygonMasks, Polygons, RunLengths, Segmentation
@@ -48,6 +48,7 @@ class RefCOCO(ReferringDataModule):
 
     title = "RefCOCO, RefCOCO+, RefCOCOg, gRefCOCO"
     page = "refcoco.md"
+    card = DataCard(videos="images of COCO", evaluation="val; testA and testB", prediction="testA")
     how_to_get = "download COCO train2014 and the annotations of the RefCOCO family into this folder"
     protocols = ("refcoco", "refcoco_cris", "grefcoco")
 

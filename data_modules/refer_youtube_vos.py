@@ -6,21 +6,29 @@ Download the videos and the sentences after registration at youtube-vos.org (ref
     ref-youtube-vos/train/Annotations/<video>/<frame>.png       palette PNG, pixel = object id
     ref-youtube-vos/{valid,test}/JPEGImages/<video>/<frame>.jpg
     ref-youtube-vos/meta_expressions/{train,valid,test}/meta_expressions.json
+
+The organisers publish no masks of valid. Who has some puts them where the local evaluators of the field look:
+
+    ref-youtube-vos/valid/Annotations/<video>/<expression>/<frame>.png    above 128 is the object; of some frames or all
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.annotations.files import Entry, read_json, separately
+from refsam_zoo.annotations.files import Entry, read_json
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
-from refsam_zoo.file_names import find_files, natural_order
-from refsam_zoo.types import Referral, VideoSource
-from refsam_zoo.video.masks import PaletteMasks
+from refsam_zoo.data_modules.meta_expressions import FrameFolders, parse_meta_expressions
+from refsam_zoo.types import Referral
+from refsam_zoo.video.masks import BinaryMasks, PaletteMasks
 
 LARGEST_OBJECT_ID = 255
+LOCAL_LEVEL = 128
+"""Pixels above it are the object in the pictures of valid that local evaluators read."""
 
 
 class ReferYouTubeVOS(HoldoutDataModule):
@@ -28,13 +36,15 @@ class ReferYouTubeVOS(HoldoutDataModule):
 
     The ground truth of its "valid" and "test" splits is not public. Validation and test therefore score a holdout of
     training videos, chosen by a hash of their names; never call such a number a result on "valid". Prediction writes
-    masks for the 202 videos of "valid", those that "test" does not list as well, to be sent to the server.
+    masks for the 202 videos of "valid", those that "test" does not list as well, to be sent to the server. Where masks
+    of these are there, "valid" is a further test.
 
     Options are those of `HoldoutDataModule`.
     """
 
     title = "Ref-YouTube-VOS"
     page = "refer_youtube_vos.md"
+    card = DataCard("-", "-", "3978", "15 009", "train less a holdout", "the holdout")
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
     protocols = ("ref_youtube_vos",)
 
@@ -44,9 +54,13 @@ class ReferYouTubeVOS(HoldoutDataModule):
         root = Path(root)
         return layout_splits(root, ("train", "valid", "test"))
 
+    def hard_tests(self) -> Sequence[str]:
+        """See `ReferringDataModule.hard_tests`; "valid" where it has masks of expressions."""
+        return ["valid"] if has_local_truth(self.root) else []
+
     def referrals(self, role: str) -> list[Referral]:
-        """Parses what serves as `train`, `val`, `test` (both the holdout) or `predict` ("valid")."""
-        if role == "predict":
+        """Parses what serves as `train`, `val`, `test` (both the holdout), `predict` or `valid` (both "valid")."""
+        if role in ("predict", "valid"):
             return self._valid()
         found = parse_refer_youtube_vos(self.root, "train")
         return self.train_share(found) if role == "train" else self.held_out_share(found)
@@ -61,6 +75,11 @@ class ReferYouTubeVOS(HoldoutDataModule):
 def expressions_file(root: Path, split: str) -> Path:
     """Where the sentences of a split are."""
     return root / "meta_expressions" / split / "meta_expressions.json"
+
+
+def has_local_truth(root: Path) -> bool:
+    """Whether valid has folders of masks for its expressions."""
+    return any(path.is_dir() for path in (root / "valid" / "Annotations").glob("*/*"))
 
 
 def layout_splits(root: Path, names: Sequence[str]) -> dict[str, Callable[[], list[Referral]]]:
@@ -81,55 +100,26 @@ def parse_refer_youtube_vos(root: str | Path, split: str) -> list[Referral]:
         split: `train`, `valid`, `test` or another one in this layout.
 
     Returns:
-        One referral per sentence, in the order of the file; without masks where no object is named.
+        One referral per sentence, in the order of the file. One that names no object has the masks of its own folder
+        below `Annotations/<video>`, or else none.
 
     Raises:
         InputError: The file is missing or wrong, or a video or frame it names is missing.
     """
-    root = Path(root)
-    found: list[Referral] = []
-    for video_id, video in read_json(expressions_file(root, split))["videos"].items():
-        with separately():
-            found += parse_video(root / split, video_id, video)
-    return found
+    folder = Path(root) / split
+    complete = partial(_complete, folder / "Annotations")
+    return parse_meta_expressions(expressions_file(Path(root), split), FrameFolders(folder / "JPEGImages"), complete)
 
 
-def parse_video(folder: Path, video_id: str, video: Entry) -> list[Referral]:
-    """Reads the sentences about one video.
-
-    Args:
-        folder: Folder with `JPEGImages` and `Annotations`.
-        video_id: Name of the video.
-        video: Entry with `frames` and `expressions`.
-    """
-    Entry(video_id, video.file, video.key).name()
-    frames = tuple(sorted(parse_frames(video), key=natural_order))
-    pictures = folder / "JPEGImages" / video_id
-    check_frames(video, pictures, frames)
-    masks = folder / "Annotations" / video_id
-    found: list[Referral] = []
-    for expression_id, expression in video["expressions"].items():
-        with separately():
-            found.append(_parse_expression(expression_id, expression, video_id, frames, pictures, masks))
-    return found
-
-
-def _parse_expression(
-    expression_id: str, entry: Entry, video_id: str, frames: tuple[str, ...], pictures: Path, annotations: Path
-) -> Referral:
-    Entry(expression_id, entry.file, entry.key).name()
-    object_ids = _object_ids(entry)
-    kind = entry.get("kind")
-    return Referral(
-        video_id=video_id,
-        expression_id=expression_id,
-        expression=entry["exp"].text(),
-        object_ids=object_ids or (),
-        frames=frames,
-        source=VideoSource(pictures),
-        masks=None if object_ids is None else PaletteMasks(annotations, frames, object_ids),
-        tags={} if kind is None else {"kind": kind.text()},
-    )
+def _complete(annotations: Path, entry: Entry, referral: Referral) -> Referral:
+    object_ids, kind = _object_ids(entry), entry.get("kind")
+    tagged = replace(referral, tags={} if kind is None else {"kind": kind.text()})
+    folder = annotations / referral.video_id
+    if object_ids is not None:
+        return replace(tagged, object_ids=object_ids, masks=PaletteMasks(folder, referral.frames, object_ids))
+    masks = BinaryMasks(folder / referral.expression_id, referral.frames, LOCAL_LEVEL)
+    # its id is not in the file, but every sentence of Ref-YouTube-VOS is about one object
+    return replace(tagged, object_ids=(1,), masks=masks, scored=masks.there()) if masks.folder.is_dir() else tagged
 
 
 def _object_ids(entry: Entry) -> tuple[int, ...] | None:
@@ -137,30 +127,3 @@ def _object_ids(entry: Entry) -> tuple[int, ...] | None:
     if several is not None:
         return tuple(number.integer(1, LARGEST_OBJECT_ID) for number in several.list())
     return None if one is None else (one.integer(1, LARGEST_OBJECT_ID),)
-
-
-def parse_frames(video: Entry) -> tuple[str, ...]:
-    """Reads the names of a video's `frames`, at least one and none twice."""
-    frames = tuple(frame.name() for frame in video["frames"].list())
-    if not frames:
-        video.fail("the list of its frames is empty")
-    if len(set(frames)) < len(frames):
-        video.fail("a frame is listed twice")
-    return frames
-
-
-def check_frames(video: Entry, pictures: Path, frames: Sequence[str]) -> None:
-    """Makes sure that the pictures of a video's frames exist.
-
-    Args:
-        video: Entry to name in the error.
-        pictures: Folder of `<frame>.jpg` or other pictures, see `find_files`.
-        frames: Names to find there.
-    """
-    if not pictures.is_dir():
-        video.fail(f"its folder of frames is missing: {pictures}")
-    there = find_files(pictures)
-    for frame in frames:
-        if frame not in there:
-            with separately():
-                video.fail(f"frame {frame} is missing in {pictures}")

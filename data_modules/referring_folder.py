@@ -22,8 +22,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePath
+from typing import Any
 
 from refsam_zoo.annotations.files import Entry, is_file_name, read_json, read_table, separately
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.file_names import FRAMES, MASKS, Spellings, find_files
@@ -38,11 +40,24 @@ ANY_OBJECT = tuple(range(1, 256))
 
 
 class ReferringFolder(HoldoutDataModule):
-    """Your own videos and sentences. Options are those of `HoldoutDataModule`; prediction takes every sentence."""
+    """Your own videos and sentences; prediction takes every sentence.
+
+    Args:
+        root: Folder of the videos.
+        table: The table, where it is not `annotations.csv` or `annotations.json` in the folder: what `predict` writes,
+            for instance.
+        **kwargs: Options of `HoldoutDataModule`.
+    """
 
     title = "your own videos"
     page = "referring_folder.md"
+    card = DataCard(licence="yours", train="column `split` or a holdout", evaluation="likewise", prediction="all")
     how_to_get = "make it: a folder of videos with annotations.csv (columns video, expression, mask)"
+
+    def __init__(self, root: str | Path, table: str | Path | None = None, **kwargs: Any) -> None:
+        root, table = Path(root), None if table is None else Path(table)
+        super().__init__(root, **kwargs)
+        self.table = table
 
     @classmethod
     def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
@@ -52,7 +67,7 @@ class ReferringFolder(HoldoutDataModule):
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the sentences of a split, or the share of the holdout where the table has no splits."""
-        found = parse_referring_folder(self.root)
+        found = parse_referring_folder(self.root, self.table)
         if role == "predict":
             return found
         if any("split" in referral.tags for referral in found):
@@ -60,16 +75,21 @@ class ReferringFolder(HoldoutDataModule):
         return self.train_share(found) if role == "train" else self.held_out_share(found)
 
 
-def parse_referring_folder(root: str | Path) -> list[Referral]:
+def parse_referring_folder(root: str | Path, table: str | Path | None = None) -> list[Referral]:
     """Reads the table.
+
+    Args:
+        root: Folder of the videos.
+        table: A CSV or JSON file; the one of `TABLES` that is in the folder if not given.
 
     Raises:
         InputError: The table is missing or wrong, names a path outside the folder, a video or mask is missing, or two
             videos would have one name.
     """
     root = Path(root)
-    table, csv_table = (root / name for name in TABLES)
-    rows = read_json(table).list() if table.is_file() else read_table(csv_table, ("video", "expression"))
+    there = [root / name for name in TABLES if (root / name).is_file()] or [root / "annotations.csv"]
+    file = there[0] if table is None else Path(table)
+    rows = read_json(file).list() if file.suffix == ".json" else read_table(file, ("video", "expression"))
     known: dict[Path, tuple[str, ...]] = {}
     found: list[Referral] = []
     for number, row in enumerate(rows):

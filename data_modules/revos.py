@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.mevis import FrameFolders, MaskDict, parse_expressions
+from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
+from refsam_zoo.data_modules.meta_expressions import FrameFolders
+from refsam_zoo.data_modules.mevis import MaskDict, parse_expressions
 from refsam_zoo.types import Referral
 
 
@@ -22,6 +23,7 @@ class ReVOS(ReferringDataModule):
 
     title = "ReVOS"
     page = "revos.md"
+    card = DataCard(videos="1042", sentences="35 074")
     how_to_get = "download ReVOS as github.com/cilinyan/ReVOS-api says"
 
     @classmethod

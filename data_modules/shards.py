@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from refsam_zoo.annotations.files import Entry, Expressions, parse_json, separately
+from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
-from refsam_zoo.data_modules.refer_youtube_vos import parse_frames
+from refsam_zoo.data_modules.meta_expressions import parse_frames
 from refsam_zoo.types import Referral
 from refsam_zoo.video.byte_ranges import ByteRange, read_file
 from refsam_zoo.video.packed_frames import PackedMasks, PackedVideo
@@ -41,6 +42,7 @@ class Shards(HoldoutDataModule):
 
     title = "shards of any of them"
     page = "shards.md"
+    card = DataCard(train="a split less a holdout", evaluation="the holdout or a split", prediction="a split")
     how_to_get = "refsam-zoo shard writes it"
 
     def __init__(
@@ -138,9 +140,14 @@ def _parse_video(folder: str, video: Entry, expressions: Expressions) -> list[Re
                     source=source,
                     masks=None if labels.value is None else PackedMasks(masks, _labels(labels)),
                     tags={name: tag.text() for name, tag in said["tags"].items()},
+                    scored=_scored(said.get("scored"), len(frames)),
                 )
             )
     return found
+
+
+def _scored(positions: Entry | None, frames: int) -> tuple[int, ...] | None:
+    return None if positions is None else tuple(place.integer(0, frames - 1) for place in positions.list())
 
 
 def _ranges(entry: Entry, url: str) -> tuple[ByteRange, ...]:

@@ -14,6 +14,7 @@ from warm_process import WarmProcess, as_torchrun
 from refsam_zoo.cli import main
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
 from refsam_zoo.training.cli import RefSAMCLI, run_trainer
+from refsam_zoo.training.samwise_cli import SamwiseCLI
 from refsam_zoo.training.system_cli import SystemCLI
 
 ROOT = Path(__file__).parents[1]
@@ -131,14 +132,20 @@ class OnlySystemParser(SystemCLI, OnlyParser):
     parse_arguments = OnlyParser.parse_arguments
 
 
+class OnlySamwiseParser(SamwiseCLI, OnlyParser):
+    """The same for SAMWISE."""
+
+    parse_arguments = OnlyParser.parse_arguments
+
+
 @pytest.fixture(scope="module")
 def parsers() -> dict[str, LightningArgumentParser]:
-    """The parser of each command line by the first of its commands."""
+    """The parser of each command line."""
     found = {}
-    for command, cli in {"fit": OnlyParser, "test": OnlySystemParser}.items():
+    for cli, command in {OnlyParser: "fit", OnlySystemParser: "test", OnlySamwiseParser: "fit"}.items():
         with pytest.raises(ParserMade) as made:
             run_trainer([command], cli)
-        found[command] = made.value.args[0]
+        found[cli.__name__] = made.value.args[0]
     return found
 
 
@@ -168,8 +175,9 @@ def test_every_value_of_a_sweep_arrives(
 def test_a_file_parses_to_what_it_did(
     name: str, parsers: dict[str, LightningArgumentParser], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = "test" if name.startswith("systems/") else "fit"
+    cli, command = (OnlySystemParser, "test") if name.startswith("systems/") else (OnlyParser, "fit")
+    cli = OnlySamwiseParser if name == "samwise.yaml" else cli
     arguments = [f"--config={CONFIGS / file}" for file in [*VALUES[name]["behind"], name]]
     with pytest.raises(SystemExit):
-        parsers[command].parse_args([command, *arguments, "--print_config"])
+        parsers[cli.__name__].parse_args([command, *arguments, "--print_config"])
     assert named_values(yaml.safe_load(capsys.readouterr().out)) == recorded_values(name)

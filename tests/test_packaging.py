@@ -46,9 +46,9 @@ ROOMS: dict[str, set[str]] = {
     "training": {"caching", "callbacks", "checkpoints", "data_modules", "evaluation", "model", "options", "systems",
                  "weights"},
     "ablations": {"checkpoints", "inference", "model", "systems"},
-    "commands": {"ablations", "caching", "calibration", "checkpoints", "evaluation", "external_masks", "inference",
-                 "model", "options", "parameter_counts", "preparation", "serving", "synthesis", "systems", "training",
-                 "video", "zoo"},
+    "commands": {"ablations", "caching", "calibration", "checkpoints", "data_modules", "evaluation", "external_masks",
+                 "inference", "model", "options", "parameter_counts", "preparation", "serving", "synthesis", "systems",
+                 "training", "video", "zoo"},
     "cli": {"commands", "options"},
     "__init__": {"calibration", "callbacks", "checkpoints", "commands", "data_modules", "evaluation", "external_masks",
                  "inference", "model", "systems", "training", "video", "zoo"},
@@ -114,7 +114,7 @@ def test_every_package_is_listed(setup_cfg: configparser.ConfigParser) -> None:
 
 def test_data_modules_holds_data_sets_only() -> None:
     folder = SOURCES["refsam_zoo.data_modules"]
-    shared = {"__init__", "base", "holdout", "mixture", "recognition"}
+    shared = {"__init__", "base", "holdout", "meta_expressions", "mixture", "recognition"}
     files = {path.stem for path in folder.rglob("*.py")}
     assert {data_set.__module__.rpartition(".")[2] for data_set in DATA_SETS} == files - shared
     assert [path for path in folder.rglob("*.py") if path.parent != folder] == []

@@ -1,8 +1,10 @@
-"""Tables for a terminal or for a Markdown document."""
+"""Tables for a terminal, for a Markdown document or for a CSV file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 
 
 def format_table(rows: Sequence[Sequence[str]], markdown: bool) -> str:
@@ -14,3 +16,10 @@ def format_table(rows: Sequence[Sequence[str]], markdown: bool) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def format_csv(rows: Iterable[Sequence[str]]) -> bytes:
+    """Formats rows, the first of them the header, as a CSV file in UTF-8."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(errors="backslashreplace")

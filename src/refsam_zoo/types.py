@@ -62,6 +62,8 @@ class Referral:
         source: Where the pixels are.
         masks: Where the ground truth is; None for test sets without one.
         tags: Facts for breakdowns of a result, for instance `{"kind": "motion"}`.
+        scored: Positions in `frames` that have ground truth, where it is not there for all: masks are asked for every
+            frame and scored on these alone. None means all.
     """
 
     video_id: str
@@ -72,6 +74,7 @@ class Referral:
     source: VideoSource
     masks: MaskSource | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    scored: tuple[int, ...] | None = None
 
 
 @dataclass

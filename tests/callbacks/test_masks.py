@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from formats.referring_folder import copy_video
+from formats.referring_folder import write_table as write_csv_table
 from lightning.pytorch import LightningModule, Trainer
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from refsam_zoo.callbacks.masks import MaskWriter
+from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.data_modules import ReferringFolder
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
 from refsam_zoo.video.masks import read_indexed
@@ -24,6 +29,15 @@ class Echo(LightningModule):
         return {"predictions": batch.masks}
 
     predict_step = test_step
+
+
+class Full(LightningModule):
+    """Finds every target everywhere."""
+
+    def predict_step(self, batch: ClipBatch, batch_idx: int) -> dict[str, Any]:
+        frames = batch.frames.shape[1]
+        height, width = batch.sizes[0]
+        return {"predictions": torch.ones(len(batch.expressions), frames, height, width, dtype=torch.bool)}
 
 
 class Interrupted(Echo):
@@ -110,3 +124,33 @@ def test_masks_written_before_an_error_are_kept(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged"):
         make_trainer(tmp_path, MaskWriter()).test(Interrupted(), LOADER, verbose=False)
     assert len(list((tmp_path / "masks").rglob("*.png"))) == 8
+
+
+def data_root(folder: Path) -> Path:
+    (folder / "data").mkdir()
+    return folder / "data"
+
+
+def test_predicted_masks_are_a_table_to_train_on(shapes: list[Referral], tmp_path: Path) -> None:
+    """Videos and sentences alone are pre-labelled, a mask is corrected, and the result is trained on."""
+    first = [referral for referral in shapes if referral.video_id == shapes[0].video_id]
+    video = copy_video(data_root(tmp_path), first[0], "mp4")["video"]
+    write_csv_table(tmp_path / "data", [{"video": video, "expression": referral.expression} for referral in first])
+    data = ReferringFolder(tmp_path / "data", workers=0, window=3)
+    folder = tmp_path / "data" / "predicted"
+    make_trainer(tmp_path, MaskWriter(folder)).predict(Full(), datamodule=data, return_predictions=False)
+    found = ReferringFolder(tmp_path / "data", table=folder / "annotations.csv").referrals("predict")
+    assert [referral.expression for referral in found] == [referral.expression for referral in first]
+    Image.new("L", (64, 64)).save(folder / found[0].video_id / found[0].expression_id / "00002.png")
+    masks = read_clip(found, range(6)).masks
+    assert masks is not None
+    assert masks.reshape(len(found), 6, -1).all(axis=2).sum() == 6 * len(found) - 1
+    assert not masks[0, 2].any()
+
+
+def test_no_table_of_masks_outside_the_data_set(shapes: list[Referral], tmp_path: Path) -> None:
+    video = copy_video(data_root(tmp_path), shapes[0], "mp4")["video"]
+    write_csv_table(tmp_path / "data", [{"video": video, "expression": "x"}])
+    data = ReferringFolder(tmp_path / "data", workers=0)
+    make_trainer(tmp_path, MaskWriter(tmp_path / "run")).predict(Full(), datamodule=data, return_predictions=False)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["videos-" + Path(video).name]

@@ -35,9 +35,10 @@ def test_every_data_set_has_a_config() -> None:
 
 
 def test_every_data_set_has_a_page_that_names_its_config() -> None:
-    rows = re.findall(r"^\| \[(.*)\]\((\w+\.md)\) \| `(\w+)` \|", (PAGES / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| \[(.*?)\]\((\w+\.md)\) \| `(\w+)` \|", (PAGES / "README.md").read_text(), re.MULTILINE)
     assert set(rows) == {(module.title, module.page, module.__name__) for module in DATA_MODULES}
     pages = {page for _, page, _ in rows}
+    assert {Path(page).stem for page in pages} <= {config.stem for config in CONFIGS}
     assert {page.name for page in PAGES.glob("*.md")} == {*pages, "README.md"}
     named = " ".join(
         re.findall(r"configs/data/([\w{},]+)\.yaml", " ".join((PAGES / page).read_text() for page in pages))

@@ -1,18 +1,32 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from formats.masks import write_truth
+from formats.refer_youtube_vos import write_refer_youtube_vos
+from lightning.pytorch import Trainer
+from PIL import Image
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.callbacks.base import PredictedClip
+from refsam_zoo.callbacks.scores import EvaluationCallback
+from refsam_zoo.clips.clips import group_by_video, read_clip
 from refsam_zoo.data_modules import ReferYouTubeVOS
 from refsam_zoo.data_modules.holdout import hold_out
 from refsam_zoo.data_modules.refer_youtube_vos import expressions_file, parse_refer_youtube_vos
 from refsam_zoo.errors import InputError
+from refsam_zoo.evaluation.completeness import IncompleteError
+from refsam_zoo.evaluation.metric import RegionContourMetric
+from refsam_zoo.external_masks import evaluate
+from refsam_zoo.preparation.inspection import inspect_data_set
+from refsam_zoo.types import Referral
 
 
 def edit(root: Path, change: Callable[[dict[str, Any]], object], split: str = "train") -> None:
@@ -167,3 +181,86 @@ def test_frames_are_in_natural_order_whatever_the_order_of_the_file(make_tree: C
     assert masks is not None
     lefts = masks[0].any(axis=1).argmax(axis=1)
     assert np.diff(lefts).tolist() == [1] * 8, "the box moves by a pixel a frame"
+
+
+@pytest.fixture
+def with_local_truth(shapes: list[Referral], tmp_path: Path) -> Path:
+    write_refer_youtube_vos(tmp_path / "data", shapes)
+    return tmp_path / "data"
+
+
+def test_valid_is_a_further_test_where_its_masks_are_there(
+    shapes: list[Referral], agree: Callable[..., None], with_local_truth: Path
+) -> None:
+    data = ReferYouTubeVOS(with_local_truth, workers=0, text_blind=False)
+    data.setup("test")
+    assert data.subset_names == ["test", "valid"]
+    single = [referral for referral in shapes if len(referral.object_ids) == 1]
+    for original, copy in zip(single, data.referrals("valid"), strict=True):
+        assert copy.scored == (0, 2, 4)
+        shown = replace(copy, frames=copy.frames[::2], masks=replace(copy.masks, names=copy.frames[::2]))  # type: ignore[type-var]
+        agree(original, shown, range(0, 6, 2))
+
+
+def test_a_mask_is_wanted_of_every_frame_and_scored_where_there_is_truth(
+    shapes: list[Referral], with_local_truth: Path, tmp_path: Path
+) -> None:
+    single = [referral for referral in shapes if len(referral.object_ids) == 1]
+    masks = write_truth(single, tmp_path / "masks")
+    for file in masks.rglob("*.png"):
+        if int(file.stem) % 2:
+            Image.fromarray(np.full((64, 64), 255, np.uint8)).save(file)  # wrong where nobody looks
+    found = evaluate(masks, "ref_youtube_vos", with_local_truth, split="valid")
+    assert (found.scores["jf"], {row["frames"] for row in found.rows}) == (1.0, {3})
+    next(file for file in masks.rglob("*.png") if int(file.stem) % 2).unlink()
+    with pytest.raises(IncompleteError, match="1 missing: "):
+        evaluate(masks, "ref_youtube_vos", with_local_truth, split="valid")
+
+
+def test_the_metric_of_test_counts_the_same_frames(with_local_truth: Path) -> None:
+    (video, *_) = group_by_video(ReferYouTubeVOS(with_local_truth).referrals("valid"))
+    clip = read_clip(video, range(6))
+    assert clip.masks is not None
+    metric, callback = RegionContourMetric(), EvaluationCallback()
+    callback.metrics, callback.descriptions = [metric], [{}]
+    truth = torch.from_numpy(clip.masks)
+    predictions = truth.clone()
+    predictions[:, 1::2] = True
+    trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", enable_progress_bar=False)
+    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
+    callback.add(trainer, PredictedClip(clip, frames, predictions, truth, None), 0)
+    scores = metric.compute()
+    assert scores.frames.tolist() == [3] * len(video)
+    assert scores.j.tolist() == [1.0] * len(video)
+
+
+def test_local_masks_that_nobody_reads_are_refused(with_local_truth: Path) -> None:
+    file = next((with_local_truth / "valid" / "Annotations").rglob("*.png"))
+    Image.fromarray(np.ones((64, 64), np.uint8)).save(file)
+    referral = next(
+        each for each in parse_refer_youtube_vos(with_local_truth, "valid") if each.masks.folder == file.parent
+    )  # type: ignore[union-attr]
+    with pytest.raises(InputError, match=r"\.png: the largest value is 1, where pixels above 128 are the target"):
+        read_clip([referral], [0])
+
+
+def test_an_expression_without_its_masks_is_named(with_local_truth: Path) -> None:
+    folder = next((with_local_truth / "valid" / "Annotations").glob("*/*"))
+    shutil.rmtree(folder)
+    with pytest.raises(
+        InputError, match=f"valid needs ground-truth masks, but 1 of .*: {folder.name} of video '{folder.parent.name}'"
+    ):
+        ReferYouTubeVOS(with_local_truth).setup("test")
+
+
+def test_half_the_ground_truth_trains_nothing(with_local_truth: Path) -> None:
+    data = ReferYouTubeVOS(with_local_truth)
+    data.referrals = lambda role: parse_refer_youtube_vos(with_local_truth, "valid")  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="train needs ground truth of every frame"):
+        data.setup("fit")
+
+
+def test_inspect_says_how_much_ground_truth_there_is(with_local_truth: Path, tmp_path: Path) -> None:
+    report = "\n".join(inspect_data_set(with_local_truth, tmp_path / "sheet.png", workers=1))
+    expressions = len(parse_refer_youtube_vos(with_local_truth, "valid"))
+    assert f"scored       {3 * expressions} of {6 * expressions} masks have ground truth; 0 of {expressions}" in report

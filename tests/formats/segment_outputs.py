@@ -47,6 +47,7 @@ FRAMES: dict[str, Callable[[Path], int]] = {
     "cutouts": per_sentence,
     "indexed": pictures,
     "coco": coco_length,
+    "labels": lambda folder: min(per_sentence(folder / "masks"), len(list(folder.glob("frames/*/*.jpg")))),
     "yolo": lambda folder: len(list(folder.glob("labels/*/*.txt"))),
     "polygons": lambda path: len(json_file(path)["frames"]),
     "tracks": lambda path: len(json_file(path)["frames"]),

@@ -45,7 +45,7 @@ def test_shards_hold_every_sample_pixel_for_pixel(name: str, shapes: list[Referr
 def facts(referral: Referral) -> tuple[Any, ...]:
     return (
         referral.video_id, referral.expression_id, referral.expression, referral.object_ids, referral.frames,
-        referral.tags, referral.masks is None,
+        referral.tags, referral.masks is None, referral.scored,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import torch
 from systems.tiny_detectors_and_trackers import tiny_grounding_dino, tiny_sam2_video
 from systems.tiny_evf_sam import tiny_evf_sam
 from systems.tiny_folders import tiny_clipseg, tiny_sam3
+from systems.tiny_samwise import tiny_roberta_tokenizer, write_tiny_samwise
 
 from refsam_zoo import create_model
 from refsam_zoo.model.evf_sam import EvfSam2
@@ -79,6 +80,12 @@ def write_sam3(folder: Path) -> dict[str, Any]:
     return {"weights": folder / "sam3", "max_objects": 2}
 
 
+def write_samwise(folder: Path) -> dict[str, Any]:
+    """With windows of one frame, so that each frame's masks are there with it (test_samwise.py has longer ones)."""
+    weights = write_tiny_samwise(folder / "samwise.pth")
+    return {"weights": weights, "tokenizer": tiny_roberta_tokenizer(folder / "roberta"), "window": 1}
+
+
 TINY = {
     "clipseg": Tiny(lambda folder: {"weights": tiny_clipseg(folder / "clipseg")}, {"threshold": 1.0}),
     "evf_sam": Tiny(lambda folder: {"weights": tiny_evf_sam(folder)}, {"threshold": 1e6}),
@@ -86,6 +93,7 @@ TINY = {
     "find_then_track": Tiny(write_find_then_track, {"min_score": 1.0}),
     "grounded_sam2": Tiny(write_grounded_sam2, {"box_threshold": 1.0}),
     "refsam": Tiny(write_refsam, {"threshold": 1e6}),
+    "samwise": Tiny(write_samwise, {"threshold": 1e6}),
     "sam3": Tiny(write_sam3, {"threshold": 1.0}),
 }
 """Name in the registry -> how a tiny one is made."""

@@ -8,8 +8,10 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import RunningStage
 
 from refsam_zoo.callbacks.base import PredictedClip, PredictionCallback
+from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.inference.mask_folder import MaskFolder
-from refsam_zoo.output_files import require_empty
+from refsam_zoo.output_files import require_empty, write_whole
+from refsam_zoo.text_tables import format_csv
 
 
 def write_clip(folder: MaskFolder, predicted: PredictedClip) -> None:
@@ -20,10 +22,30 @@ def write_clip(folder: MaskFolder, predicted: PredictedClip) -> None:
             folder.write(referral.video_id, referral.expression_id, frame, mask)
 
 
+def write_table(folder: Path, data: ReferringDataModule) -> None:
+    """Writes the table of the sentences that were predicted, if the masks lie inside the folder of the data set."""
+    root = data.root.resolve()
+    if not folder.resolve().is_relative_to(root):
+        return
+    inside = folder.resolve().relative_to(root)
+    rows = [
+        (
+            referral.source.path.relative_to(data.root).as_posix(),
+            referral.expression,
+            (inside / referral.video_id / referral.expression_id).as_posix(),
+        )
+        for referral in data.referrals("predict")
+        if referral.source.path.is_relative_to(data.root)
+    ]
+    write_whole(folder / "annotations.csv", format_csv([("video", "expression", "mask"), *rows]))
+
+
 class MaskWriter(PredictionCallback):
     """Writes the predicted masks of a data set as `<folder>/<video>/<expression>/<frame>.png`, indexed PNG.
 
-    Of several test sets the first is written: the others may ask about the same videos with other sentences.
+    Of several test sets the first is written: the others may ask about the same videos with other sentences. A folder
+    inside the data set's gets after `predict` the table `annotations.csv` beside the masks, with which
+    `ReferringFolder` reads them as ground truth (its option `table`).
 
     Args:
         folder: Where the masks go, empty or not there yet; None means `masks` in the run's folder.
@@ -55,9 +77,13 @@ class MaskWriter(PredictionCallback):
 
     def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Waits until everything is on disk."""
-        if self._masks is not None:
-            self._masks.close()
-            self._masks = None
+        if self._masks is None:
+            return
+        self._masks.close()
+        data = getattr(trainer, "datamodule", None)
+        if trainer.predicting and trainer.is_global_zero and isinstance(data, ReferringDataModule):
+            write_table(self._masks.folder, data)
+        self._masks = None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Lets the masks that were handed over reach the disk."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import RunningStage, TrainerFn
@@ -22,6 +23,7 @@ from refsam_zoo.evaluation.presence import Presence
 from refsam_zoo.evaluation.reliability import ScoredFrames
 from refsam_zoo.evaluation.report import write_folder, write_report, write_scored
 from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, summary_table
+from refsam_zoo.types import Referral
 
 T = TypeVar("T")
 
@@ -112,11 +114,11 @@ class EvaluationCallback(PredictionCallback):
         positions = {name: position for position, name in enumerate(clip.referrals[0].frames)}
         samples = [sample_id(referral.video_id, referral.expression_id) for referral in clip.referrals]
         frames = [positions[name] for name in clip.frame_names]
-        self.metrics[subset].update(samples, frames, predictions, masks, scores)
+        self.metrics[subset].update(samples, frames, predictions, masks, scores, _counted(clip.referrals, frames))
         for sample, referral, expression in zip(samples, clip.referrals, clip.expressions, strict=True):
             description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
             self.descriptions[subset][sample] = description
-        if trainer.testing and subset == 0:
+        if trainer.testing and subset == 0 and all(referral.scored is None for referral in clip.referrals):
             self.examples.add(_examples(predicted, masks))
 
     def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -176,6 +178,13 @@ class EvaluationCallback(PredictionCallback):
             known = {sample: text for part in _gathered(descriptions) for sample, text in part.items()}
             tables[name] = _table(name, metric, known)
         return tables
+
+
+def _counted(referrals: Sequence[Referral], frames: Sequence[int]) -> np.ndarray | None:
+    """Which of some frames count for which referral, bool `[E, T]`; None where all do."""
+    if all(referral.scored is None for referral in referrals):
+        return None
+    return np.stack([np.isin(frames, frames if each.scored is None else each.scored) for each in referrals])
 
 
 def _examples(predicted: PredictedClip, truth: Tensor) -> Iterator[Example]:

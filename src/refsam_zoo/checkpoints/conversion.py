@@ -11,6 +11,7 @@ from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.weights.components import COMPONENTS, merge_lora
 from refsam_zoo.weights.files import StateDict, load_state_dict, select_prefix
 from refsam_zoo.weights.official import COMPONENT_FILES, read_official, split_components, to_official
+from refsam_zoo.weights.samwise import is_samwise
 from refsam_zoo.weights.saving import save_state_dict
 
 Naming = Literal["refsam_zoo", "official"]
@@ -51,6 +52,10 @@ def convert(
         yield _save(_pick(_read_ours(source), components, source), output)
     elif to == "refsam_zoo":
         state = read_official(_component_files(source) if source.is_dir() else [source])
+        if is_samwise(state):
+            save_state_dict(state, output)
+            yield f"{output}: {len(state)} tensors of SAMWISE"
+            return
         check_whole(state, str(source))
         yield _save(merge_lora(state) if merge else state, output)
     else:

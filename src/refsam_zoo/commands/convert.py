@@ -19,11 +19,12 @@ def convert(
     """Converts weights of the released RefSAM code to ours, or ours to its component files.
 
     Of a file of EVF-SAM it takes SAM, whose decoder was trained there; the system `evf_sam` reads its folder as it is.
+    Of a file of SAMWISE it takes what the system `samwise` reads, without the state of its training.
     With `components` it takes these out of one of our own files, for a model to start from.
 
     Args:
-        source: An official file, a file of EVF-SAM, or a folder with one official file per component. To go back: a
-            weights file with our names, or a checkpoint of a run.
+        source: An official file, a file of EVF-SAM or SAMWISE, or a folder with one official file per component. To go
+            back: a weights file with our names, or a checkpoint of a run.
         output: The weights file to write (`.safetensors` or `.pth`). To go back: the folder for the component files.
         to: Whose files to write.
         merge: Fold LoRA into the layers it adapts, for a model without LoRA.

@@ -1,23 +1,60 @@
-"""`refsam-zoo list`: the zoo as a table or as model cards."""
+"""`refsam-zoo list`: the zoo as a table or as model cards, and the table of its data sets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fnmatch import fnmatch
+
+from refsam_zoo.errors import InputError
 from refsam_zoo.text_tables import format_table
 from refsam_zoo.zoo import ModelInfo, list_entries
 
 _HEADER = ("role", "name", "family", "image size", "parameters", "weights", "licence", "paper", "limits")
+_DATA_HEADER = (
+    "data set", "data module", "licence", "size", "videos", "sentences", "train", "val, test", "predict", "protocols",
+)  # fmt: skip
 
 
-def list(pattern: str = "*", markdown: bool = False, cards: bool = False) -> None:
-    """Prints the zoo as a table or as model cards.
+def list(pattern: str = "*", markdown: bool = False, cards: bool = False, data: bool = False) -> None:
+    """Prints the zoo as a table or as model cards, or the table of its data sets.
 
     Args:
-        pattern: Shell pattern of the names to list.
+        pattern: Shell pattern of the names to list; with `data` those of data modules, such as `RefDAVIS17`.
         markdown: Print a Markdown table instead of aligned text.
         cards: Print a Markdown section per entry with all that is known of it.
+        data: Print the data sets: licence, size, videos, sentences, splits, protocols and page.
+
+    Raises:
+        InputError: `cards` and `data` are asked for at once.
     """
+    if data and cards:
+        raise InputError("--data has no cards: its table says what is known, the pages in docs/data the rest")
+    if data:
+        print(
+            format_table(
+                [_DATA_HEADER if markdown else (*_DATA_HEADER, "page"), *_data_rows(pattern, markdown)], markdown
+            )
+        )
+        return
     infos = list_entries(pattern)
     print("\n\n".join(map(_card_text, infos)) if cards else format_table([_HEADER, *map(_row, infos)], markdown))
+
+
+def _data_rows(pattern: str, markdown: bool) -> Iterator[tuple[str, ...]]:
+    """The rows of aligned text, or those of docs/data/README.md, where a name leads to its page."""
+    from refsam_zoo.data_modules import Mixture, ReferringDataModule
+    from refsam_zoo.data_modules.recognition import DATA_SETS
+
+    modules: tuple[type[ReferringDataModule] | type[Mixture], ...] = (*DATA_SETS, Mixture)
+    for module in sorted(modules, key=lambda module: module.title):
+        name, card = module.__name__, module.card
+        if fnmatch(name, pattern):
+            facts = (card.licence, card.size, card.videos, card.sentences, card.train, card.evaluation, card.prediction)
+            if markdown:
+                protocols = ", ".join(f"`{each}`" for each in module.protocols)
+                yield f"[{module.title}]({module.page})", f"`{name}`", *facts, protocols or "-"
+            else:
+                yield module.title, name, *facts, ", ".join(module.protocols) or "-", f"docs/data/{module.page}"
 
 
 def _row(info: ModelInfo) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ def segment(
         raw_pixels: FFmpeg's name of their pixel format: rgb24, bgr24, gray, yuv420p, ...
         raw_fps: Their frames per second.
         video_backend: Decoder of video files: auto, decord, torchcodec or pyav.
-        save: Outputs with commas between them: masks, indexed, cutouts, coco, yolo, polygons, tracks, overlay, still.
+        save: Outputs with commas between them: masks, indexed, cutouts, labels, coco, yolo, polygons, tracks,
+            overlay, still.
         overlay: Write the film of the overlay where `save` names it; `--no-overlay` leaves it out.
         quiet: Show no progress bar and no summary.
         overwrite: Replace the earlier result that is in the output folder.

@@ -84,6 +84,7 @@ class RegionContourMetric(Metric):
         predictions: Tensor,
         masks: Tensor,
         scores: Tensor | None = None,
+        counted: np.ndarray | None = None,
     ) -> None:
         """Adds some frames of some samples; both masks empty counts as J = F = 1.
 
@@ -93,12 +94,14 @@ class RegionContourMetric(Metric):
             predictions: bool `[N, T, H, W]`.
             masks: bool `[N, T, H, W]`, the ground truth.
             scores: How sure the model is of each prediction, float `[N, T]` in 0..1; None where it does not say.
+            counted: Which frames of which samples have ground truth, bool `[N, T]`; None means all.
         """
         keys = np.stack(np.meshgrid(samples, frames, indexing="ij"), axis=-1).reshape(-1, 2)
         frame_rows = torch.from_numpy(keys.astype(np.int64)).to(self.device)
         assert isinstance(self.rows, list)
         counts = (part.to(self.device) for part in _count(predictions, masks))
-        self.rows.append(torch.cat([frame_rows, *counts, _as_steps(scores, frame_rows)], dim=1))
+        rows = torch.cat([frame_rows, *counts, _as_steps(scores, frame_rows)], dim=1)
+        self.rows.append(rows if counted is None else rows[torch.from_numpy(counted.ravel()).to(self.device)])
 
     def compute(self) -> SampleScores:
         """Scores every sample seen by any process."""

@@ -149,7 +149,7 @@ def _segmented(
     def pictures() -> Iterator[np.ndarray]:
         position, saved = 0, begin
         for batch in batches:
-            if position >= saved + FRAMES_BETWEEN_SAVES:
+            if not under_way and position >= saved + FRAMES_BETWEEN_SAVES:  # no frame waits for its window
                 save(position)
                 saved = position
             seen = max(0, begin - position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,8 +19,17 @@ def resized(size: tuple[int, int], image_size: int) -> tuple[int, int]:
     return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
 
 
+Fitting = Callable[[tuple[int, int], int], tuple[int, int]]
+"""Of a frame's height and width and the square's side, the height and width that it is resized to."""
+
+
 def preprocess(
-    frames: Tensor, sizes: Sequence[tuple[int, int]], image_size: int, mean: Sequence[float], std: Sequence[float]
+    frames: Tensor,
+    sizes: Sequence[tuple[int, int]],
+    image_size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    fitted: Fitting = resized,
 ) -> Tensor:
     """Resizes (bilinear, antialiased), normalises and pads to a square.
 
@@ -30,6 +39,7 @@ def preprocess(
         image_size: Side S of the square, in pixels.
         mean: Mean of R, G, B in 0..255.
         std: Standard deviation of R, G, B in 0..255.
+        fitted: Says how large a frame becomes.
 
     Returns:
         float32 `[B, 3, S, S]`, zero where padded.
@@ -40,7 +50,7 @@ def preprocess(
     images = torch.zeros(len(frames), 3, image_size, image_size, dtype=torch.float32, device=frames.device)
     for size in sorted(set(sizes)):
         rows = rows_of(size, sizes, frames.device)
-        height, width = resized(size, image_size)
+        height, width = fitted(size, image_size)
         small = transforms.resize(frames[rows, :, : size[0], : size[1]], [height, width], antialias=True)
         images[rows, :, :height, :width] = (small.float() - mean_) / std_
     return images
@@ -52,19 +62,20 @@ def rows_of(size: tuple[int, int], sizes: Sequence[tuple[int, int]], device: tor
     return slice(None) if len(rows) == len(sizes) else to_device(torch.tensor(rows, device="cpu"), device)
 
 
-def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int) -> Tensor:
+def restore(low_res_logits: Tensor, size: tuple[int, int], image_size: int, fitted: Fitting = resized) -> Tensor:
     """Resizes the decoder's logits to the frames they came from: up to the square, without its padding, to the frame.
 
     Args:
         low_res_logits: float `[N, 4h, 4w]`.
         size: Height and width of the frames.
         image_size: Side of the network's square input.
+        fitted: As of `preprocess`.
 
     Returns:
         float `[N, H, W]`.
     """
     factor = image_size / low_res_logits.shape[-1]
-    height, width = resized(size, image_size)
+    height, width = fitted(size, image_size)
     # one cell beyond the frame, which its last pixels are interpolated with; the rest of the padding is never resized
     rows, columns = (math.ceil(side / factor) + 1 for side in (height, width))
     framed = low_res_logits[:, None, :rows, :columns]

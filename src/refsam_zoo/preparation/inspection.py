@@ -213,10 +213,21 @@ def describe(videos: Sequence[Video], findings: Sequence[VideoFinding]) -> list[
         "targets": f"{np.median(areas):.1%} of the frame (median); {int((areas == 0).sum())} of {len(areas)} never show"
         if len(areas)
         else "no ground truth",
+        "scored": _scored(referrals),
         "in no mask": _in_no_mask(videos, findings),
         "tags": _commonest(kinds, 12),
     }
     return [f"  {name:<12} {text}" for name, text in lines.items() if text]
+
+
+def _scored(referrals: Sequence[Referral]) -> str:
+    """Says how much ground truth there is where it is not there for every frame; empty if it is."""
+    partly = [referral for referral in referrals if referral.scored is not None]
+    if not partly:
+        return ""
+    scored, asked = sum(len(each.scored or ()) for each in partly), sum(len(each.frames) for each in partly)
+    nothing = sum(not each.scored for each in partly)
+    return f"{scored} of {asked} masks have ground truth; {nothing} of {len(partly)} expressions have none at all"
 
 
 def _in_no_mask(videos: Sequence[Video], findings: Sequence[VideoFinding]) -> str:

@@ -169,6 +169,7 @@ class _Packing:
                     "object_ids": list(referral.object_ids),
                     "labels": None if referral.masks is None else self._labels_of(self.distinct.index(referral.masks)),
                     "tags": referral.tags,
+                    **({} if referral.scored is None else {"scored": list(referral.scored)}),
                 }
                 for referral in self.referrals
             ],

@@ -16,7 +16,7 @@ from refsam_zoo.calibration import Calibration
 from refsam_zoo.errors import InputError
 from refsam_zoo.registry import Registry
 from refsam_zoo.systems.corrections import Correction
-from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
+from refsam_zoo.systems.inputs import checked_sentences, in_windows, rgb_batches
 from refsam_zoo.types import Clip, ClipBatch
 from refsam_zoo.video.readers import open_video
 
@@ -86,12 +86,15 @@ class VideoSegmenter(ABC, Generic[Track]):
 
     Attributes:
         frames_at_once: Frames that `window` hands over together.
+        window_length: Frames that a stream hands over together, as the system's masks depend on which: batches are cut
+            at multiples of it. With 1 they stay as they are.
         score_meaning: What the scores say, in words.
         takes_corrections: Whether `start_object` and `correct` work: whether its decoder takes points, boxes and masks.
         calibration: What is made of the scores of a stream; None leaves them as the system gives them.
     """
 
     frames_at_once: int = 4
+    window_length: int = 1
     score_meaning: str = "how sure the system is of the mask, 0 to 1"
     takes_corrections: bool = False
     calibration: Calibration | None = None
@@ -278,7 +281,7 @@ class VideoSegmenter(ABC, Generic[Track]):
         Raises:
             InputError: A frame is of another kind, shape or range.
         """
-        for batch in rgb_batches(frames):
+        for batch in in_windows(rgb_batches(frames), self.window_length):
             # copied where an array is read-only, which PyTorch has no tensors for
             images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
             for frame, found in zip(batch, self.segment_together(images, tracks), strict=True):

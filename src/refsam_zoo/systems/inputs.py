@@ -64,6 +64,31 @@ def rgb_batches(frames: Iterable[Any]) -> Iterator[np.ndarray]:
             yield found
 
 
+def in_windows(batches: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
+    """Cuts a video at multiples of a number of frames, whatever batches it comes in.
+
+    Args:
+        batches: uint8 `[n, H, W, 3]`.
+        length: Frames of a window; with 1, batches stay as they are.
+
+    Yields:
+        One or more whole windows, as soon as they are there; at the end, and before frames of another size, what is
+        left.
+    """
+    waiting = np.empty((0, 0, 0, 3), np.uint8)
+    for batch in batches:
+        if len(waiting) and waiting.shape[1:] != batch.shape[1:]:
+            yield waiting
+            waiting = waiting[:0]
+        together = np.concatenate([waiting, batch]) if len(waiting) else batch
+        whole = len(together) - len(together) % length
+        if whole:
+            yield together[:whole]
+        waiting = together[whole:]
+    if len(waiting):
+        yield waiting
+
+
 def _rgb(frames: Any) -> np.ndarray:
     """Makes uint8 `[n, H, W, 3]` of one frame or several."""
     if isinstance(frames, Image.Image):

@@ -11,7 +11,7 @@ import torch
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.systems.base import FrameMasks, VideoSegmenter, only_frame
 from refsam_zoo.systems.corrections import Correction
-from refsam_zoo.systems.inputs import checked_sentences, rgb_batches
+from refsam_zoo.systems.inputs import checked_sentences, in_windows, rgb_batches
 
 
 class VideoSession:
@@ -68,7 +68,7 @@ class VideoSession:
         Raises:
             InputError: Nothing to look for was given, or a frame is of another kind, shape or range.
         """
-        for batch in rgb_batches(frames):
+        for batch in in_windows(rgb_batches(frames), self.system.window_length):
             if not self.tracks:
                 raise InputError("there is nothing to look for; add a sentence or an object first")
             for found in self.system.follow([batch], *self.tracks):

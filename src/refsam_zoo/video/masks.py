@@ -73,6 +73,43 @@ class PaletteMasks(IndexedMasks):
         return np.stack([read_indexed(found.get(name, self.folder / f"{name}.png"), size) for name in names])
 
 
+@dataclass(frozen=True)
+class BinaryMasks:
+    """A folder of grey PNG files for one target, none of a frame that does not show it; a `MaskSource`.
+
+    Attributes:
+        folder: Where `<name>.png` are; see `find_files`.
+        names: One name per frame of the referral.
+        level: Pixels above it are the target's.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    level: int = 0
+
+    def there(self) -> tuple[int, ...]:
+        """Positions of the frames that have a file."""
+        found = find_files(self.folder, MASKS)
+        return tuple(position for position, name in enumerate(self.names) if name in found)
+
+    def read(self, positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """Reads masks, see `MaskSource.read`.
+
+        Raises:
+            InputError: A file cannot be read, is of another size, or is a picture of 0 and 1, which no evaluator reads.
+        """
+        masks = np.zeros((len(positions), *size), bool)
+        found = find_files(self.folder, MASKS)
+        for mask, position in zip(masks, positions, strict=True):
+            file = found.get(self.names[position])
+            if file is not None:
+                values = read_indexed(file, size)
+                if self.level and values.max() == 1:
+                    raise InputError(f"{file}: the largest value is 1, where pixels above {self.level} are the target")
+                np.greater(values, self.level, out=mask)
+        return masks
+
+
 def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
     """Reads the masks of several referrals to the same frames; a PNG file they share is decoded once.
 

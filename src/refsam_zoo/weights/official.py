@@ -11,6 +11,7 @@ from pathlib import Path
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.weights.files import StateDict, enumerate_some, load_state_dict
+from refsam_zoo.weights.samwise import is_samwise, of_samwise
 
 COMPONENT_FILES = {
     "resizer_": "resizer.",
@@ -85,7 +86,7 @@ def read_official(paths: Sequence[Path]) -> StateDict:
             and a whole model's by what it holds.
 
     Returns:
-        All their tensors under the names of `RefSAM`.
+        All their tensors under the names of `RefSAM`; of a SAMWISE, those of `Samwise`.
 
     Raises:
         InputError: A file is missing or no checkpoint, or holds names without a counterpart.
@@ -93,6 +94,8 @@ def read_official(paths: Sequence[Path]) -> StateDict:
     state: StateDict = {}
     for path in paths:
         content = _sam_of_evf_sam(load_state_dict(path), path)
+        if is_samwise(content):
+            return of_samwise(content)
         prefix = _official_prefix(path.name, content)
         try:
             state |= from_official({prefix + name: tensor for name, tensor in content.items()})

@@ -31,8 +31,8 @@ _FRAMES_AT_ONCE = 8
 class ExpressionProtocol(BaseProtocol):
     """Scores `<video>/<expression>/<frame>.png`: every pixel above 0 belongs to the target.
 
-    All frames count, both masks empty as J = F = 1; the mean is taken over the frames of an expression and then over
-    expressions.
+    All frames count that have ground truth, both masks empty as J = F = 1; the mean is taken over the frames of an
+    expression and then over expressions.
 
     Attributes:
         name: What it is called.
@@ -107,17 +107,26 @@ def _score_video(
             names = [mask_name(referral, frames[position]) for position in positions]
             rows[chunk] = count_pixels(read_predictions(archive, names, size), masks)
             path[chunk] = centres(masks)
-    return [_result(subset, *each_of) for each_of in zip(referrals, counts, paths, strict=True)]
+    return [
+        _result(subset, *each_of)
+        for each_of in zip(referrals, counts, paths, strict=True)
+        if each_of[0].scored is None or each_of[0].scored
+    ]
 
 
 def _sources(referrals: Sequence[Referral]) -> list[MaskSource]:
     sources = [referral.masks for referral in referrals if referral.masks is not None]
     if len(sources) < len(referrals):
-        raise InputError(f"video '{referrals[0].video_id}' has no ground truth to be evaluated against")
+        first = next(referral for referral in referrals if referral.masks is None)
+        raise InputError(
+            f"expression {first.expression_id} of video '{first.video_id}' has no ground truth to be evaluated against"
+        )
     return sources
 
 
 def _result(subset: str, referral: Referral, counts: np.ndarray, path: np.ndarray) -> tuple[ExpressionResult, int]:
+    scored = np.arange(len(counts)) if referral.scored is None else np.array(referral.scored)
+    counts, path = counts[scored], path[scored]
     j, f = region_similarity(counts), contour_accuracy(counts)
     result = ExpressionResult(
         subset=subset,
@@ -132,7 +141,7 @@ def _result(subset: str, referral: Referral, counts: np.ndarray, path: np.ndarra
         extent=extent(path),
         presence=Presence.of(counts),
     )
-    return result, int(np.argmin(j + f))
+    return result, int(scored[np.argmin(j + f)])
 
 
 def _row(result: ExpressionResult) -> dict[str, object]:

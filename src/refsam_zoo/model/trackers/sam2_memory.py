@@ -27,7 +27,8 @@ POINTERS = 16
 """Frames remembered as object pointers: the first, and the last fifteen."""
 CHANNELS = 64
 """Of a remembered map; an object pointer is cut into tokens of as many."""
-_MASK_SCALE, _MASK_BIAS = 20.0, -10.0
+MASK_SCALE, MASK_BIAS = 20.0, -10.0
+"""What makes of a mask's probabilities what the memory encoder reads."""
 
 
 class Memory(NamedTuple):
@@ -132,11 +133,14 @@ class sam2_memory(Tracker):
         count, kept = track.maps.shape[:2]
         shape = torch.Size([1, CHANNELS, *embedding.shape[-2:]])
         places = self._places(shape, embedding).flatten(2).transpose(1, 2)
+        placed = (places + self.ages(kept).view(kept, 1, CHANNELS)).flatten(0, 1).expand(count, -1, -1)
+        return track.maps.flatten(1, 2).to(embedding.dtype), placed
+
+    def ages(self, kept: int) -> Tensor:
+        """Encodes how old each of the remembered maps is, the oldest first: float `[kept, 1, 1, 64]`."""
         # the first frame has the last encoding, the one t frames ago the encoding t - 1
         encodings = self.memory_temporal_positional_encoding
-        times = torch.cat([encodings[-1:], encodings[: kept - 1].flip(0)]).view(kept, 1, CHANNELS)
-        placed = (places + times).flatten(0, 1).expand(count, -1, -1)
-        return track.maps.flatten(1, 2).to(embedding.dtype), placed
+        return torch.cat([encodings[-1:], encodings[: kept - 1].flip(0)])
 
     def _places(self, shape: torch.Size, embedding: Tensor) -> Tensor:
         encoding: Tensor = self.memory_encoder.position_encoding(shape, embedding.device, embedding.dtype)
@@ -187,7 +191,7 @@ class sam2_memory(Tracker):
         # SAM 2 takes the mask of a prompted frame for certain, and in training no mask
         certain = (first or decoded.certain) and not self.training
         mask = (logits > 0).to(embedding.dtype) if certain else logits.sigmoid().to(embedding.dtype)
-        encoded, _ = self.memory_encoder(embedding, mask * _MASK_SCALE + _MASK_BIAS)
+        encoded, _ = self.memory_encoder(embedding, mask * MASK_SCALE + MASK_BIAS)
         if self.occlusion_spatial_embedding_parameter is not None:
             encoded = encoded + ((1 - present) * self.occlusion_spatial_embedding_parameter)[..., None, None]
         encoded = encoded.flatten(2).transpose(1, 2)
