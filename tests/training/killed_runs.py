@@ -160,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="for data and runs")
     parser.add_argument("--kills", type=int, default=20, help="in all, dealt out over all arrangements in turn")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--arrangements", type=int, nargs="*", default=range(len(ARRANGEMENTS)), help="of six, all")
     options = parser.parse_args(arguments)
     chance, warm_process, wrong = random.Random(options.seed), WarmProcess(), 0
     root = options.folder / "data"
@@ -172,7 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--trainer.enable_model_summary=false", f"--trainer.default_root_dir={run}", *map(str, more),
         ]  # fmt: skip
 
-    for turn, arrangement in enumerate(ARRANGEMENTS):
+    for turn in options.arrangements:
+        arrangement = ARRANGEMENTS[turn]
         runs = Runs(warm_process, options.folder / f"{turn}", command, **arrangement)
         for _ in range(turn, options.kills, len(ARRANGEMENTS)):
             rank = chance.randrange(arrangement["processes"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,11 +12,10 @@ from typing import Any
 
 import pytest
 from conftest import DEMO
-from warm_process import WarmProcess
+from warm_process import WarmProcess, as_torchrun
 
 pytestmark = pytest.mark.slow
 
-# The agent as it is, but for the five seconds it waits between two questions.
 AGENT = """
 import sys
 from wandb.cli.cli import cli
@@ -24,14 +24,29 @@ from wandb.wandb_agent import Agent
 Agent.POLL_INTERVAL = 0.2
 cli(["agent", *sys.argv[1:]])
 """
+"""The agent as it is, but for the five seconds it waits between two questions."""
+
+TRIAL = """
+import json, os, sys
+from http.client import HTTPConnection
+
+connection = HTTPConnection("127.0.0.1", int(sys.argv[1]))
+environment = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
+connection.request("POST", "/trial", json.dumps({"arguments": sys.argv[2:], "environment": environment}))
+done = json.loads(connection.getresponse().read())
+sys.stderr.write(done["stderr"])
+sys.exit(done["status"])
+"""
+"""What the agent starts: has the processes of `refsam-zoo` forked, as `torchrun` would start them."""
 
 
 class SweepServer(ThreadingHTTPServer):
     """Hands out the trials of one sweep, the next when an agent says that it runs none, and then tells it to end."""
 
-    def __init__(self, command: list[str], trials: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, arguments: list[str], trials: dict[str, dict[str, Any]], warm_process: WarmProcess) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
-        self.command, self.trials = command, list(trials.items())
+        self.command = ["${env}", sys.executable, "-c", TRIAL, str(self.server_port), *arguments]
+        self.trials, self.warm_process = list(trials.items()), warm_process
 
     def next_order(self) -> dict[str, Any]:
         if not self.trials:
@@ -39,6 +54,11 @@ class SweepServer(ThreadingHTTPServer):
         run, values = self.trials.pop(0)
         arguments = {key: {"value": value} for key, value in values.items()}
         return {"type": "run", "run_id": run, "program": "refsam-zoo", "args": arguments}
+
+    def run(self, arguments: list[str], environment: dict[str, str]) -> dict[str, Any]:
+        surroundings = [rank | environment for rank in as_torchrun(2)]
+        done = self.warm_process.run("-m", "refsam_zoo", *arguments, surroundings=surroundings)
+        return {"status": done.returncode, "stderr": done.stderr}
 
     def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         if "query Viewer" in query:
@@ -63,8 +83,11 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        asked = json.loads(body) if self.path == "/graphql" else {}
-        answer = json.dumps({"data": self.server.answer(asked["query"], asked.get("variables") or {}) if asked else {}})
+        if self.path == "/graphql":
+            asked = json.loads(body)
+            answer = json.dumps({"data": self.server.answer(asked["query"], asked.get("variables") or {})})
+        else:
+            answer = json.dumps(self.server.run(**json.loads(body)) if self.path == "/trial" else {})
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -77,34 +100,32 @@ VALUES = {
     "model.learning_rates.mask_decoder": 1e-05,
     "data.augmentation": None,
     "trainer.detect_anomaly": True,
-    "trainer.devices": 2,
 }
 TRIALS = {
     "first": VALUES,
     "wrong": VALUES | {"model.tuner": "lorra"},
-    "last": {"model.tuner": "frozen", "trainer.devices": 1},
+    "last": {"model.tuner": "frozen"},
 }
 
 
 @pytest.fixture
-def agent_output(ref_shapes: Path, tmp_path: Path, warm_process: WarmProcess) -> str:
+def agent_output(ref_shapes: Path, tmp_path: Path, warm_process: WarmProcess, monkeypatch: pytest.MonkeyPatch) -> str:
     """What an agent and its trials say."""
     options = {
         "config": DEMO, "data.root": ref_shapes, "data.synthesis": "null", "data.batch_size": 2, "data.epoch_length": 4,
         "data.workers": 0, "model.image_encoder.image_size": 32, "trainer.max_epochs": 1, "trainer.strategy": "ddp",
-        "trainer.limit_val_batches": 1, "trainer.callbacks+": "own_parts.Witness",
+        "trainer.devices": 2, "trainer.limit_val_batches": 1, "trainer.callbacks+": "training.own_parts.Witness",
         "trainer.default_root_dir": tmp_path / "run",
     }  # fmt: skip
     flags = [f"--{name}={value}" for name, value in options.items()]
-    paths = f"PYTHONPATH={Path(__file__).parent}"
-    command = ["${env}", paths, sys.executable, "-m", "refsam_zoo", "fit", *flags, "--config", "${args_json_file}"]
-    with SweepServer(command, TRIALS) as server:
+    with SweepServer(["fit", *flags, "--config", "${args_json_file}"], TRIALS, warm_process) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        surroundings = {
-            "WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}", "WANDB_API_KEY": "0" * 40,
-            "WANDB_DIR": str(tmp_path), "WANDB_CONFIG_DIR": str(tmp_path), "WANDB_CACHE_DIR": str(tmp_path),
-        }  # fmt: skip
-        done = warm_process.run("-c", AGENT, "us/zoo/sweep", surroundings=[surroundings])
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        for folder in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR"):
+            monkeypatch.setenv(folder, str(tmp_path))
+        command = [sys.executable, "-c", AGENT, "us/zoo/sweep"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=240)
         server.shutdown()
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -112,13 +133,15 @@ def agent_output(ref_shapes: Path, tmp_path: Path, warm_process: WarmProcess) ->
 
 def test_an_agent_runs_a_sweep(agent_output: str, tmp_path: Path) -> None:
     """Values arrive as they are, in both processes; a trial that is none costs only itself."""
+    witnesses = {
+        path.relative_to(tmp_path).as_posix(): json.loads(path.read_text()) for path in tmp_path.rglob("rank*")
+    }
+    names = {f"run-{run}/rank{rank}.json" for run in ("first", "last") for rank in range(2)}
+    assert set(witnesses) == names, agent_output
     first = {"tuner": "lora", "rank": 2, "mask_decoder": 1e-05, "augmented": False, "detect_anomaly": True}
-    witnesses = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.glob("run-*/rank*.json")}
-    assert set(witnesses) == {"run-first/rank0.json", "run-first/rank1.json", "run-last/rank0.json"}, agent_output
-    for rank in range(2):
-        assert json.loads(witnesses[f"run-first/rank{rank}.json"].read_text()) == first
-    assert agent_output.count("refsam-zoo: error: ") == 1
+    assert [witnesses[f"run-first/rank{rank}.json"] for rank in range(2)] == [first, first]
     assert "refsam-zoo: error: --model.tuner: unknown tuner 'lorra'" in agent_output
+    assert "Traceback" not in agent_output
     assert not (tmp_path / "run-wrong").exists()
     for run in ("first", "last"):
         assert (tmp_path / f"run-{run}" / "checkpoints" / "last.ckpt").is_file()
