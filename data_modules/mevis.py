@@ -22,8 +22,8 @@ from typing import Any, Literal
 from typing_extensions import Self
 
 from refsam_zoo.annotations.files import Entry, read_json
+from refsam_zoo.annotations.meta_expressions import FrameFolders, parse_meta_expressions, unpacked
 from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
-from refsam_zoo.data_modules.meta_expressions import FrameFolders, parse_meta_expressions, unpacked
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import RunLengthMasks, Segmentation

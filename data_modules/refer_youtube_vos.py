@@ -20,9 +20,9 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry, read_json
+from refsam_zoo.annotations.meta_expressions import FrameFolders, parse_meta_expressions
 from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
-from refsam_zoo.data_modules.meta_expressions import FrameFolders, parse_meta_expressions
 from refsam_zoo.types import Referral
 from refsam_zoo.video.masks import BinaryMasks, PaletteMasks
 

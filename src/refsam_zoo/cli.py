@@ -12,6 +12,7 @@ from refsam_zoo.output_files import NO_ROOM
 
 TRAINER_COMMANDS = {
     "fit": "train a model",
+    "plan": "say what training takes on several GPUs, by a few steps on this machine",
     "validate": "score a checkpoint or a system on the validation split",
     "test": "score a checkpoint or a system on the test splits and write tables and pictures",
     "predict": "write the masks of a whole data set",
