@@ -150,7 +150,7 @@ def test_fit_trains_it_and_the_system_reads_its_checkpoint(folder: Path, ref_sha
         "--data.epoch_length=2",
         "--data.workers=0",
         "--trainer.accelerator=cpu",
-        "--trainer.limit_val_batches=1",
+        "--trainer.limit_val_batches=0",
         "--trainer.num_sanity_val_steps=0",
         "--trainer.enable_model_summary=false",
         f"--trainer.default_root_dir={tmp_path / 'run'}",
