@@ -1,6 +1,6 @@
 """What a training step of the paper's recipe consists of, counted without computing it: products, parameters, bytes.
 
-All tensors are PyTorch's fake ones, which have sizes and no numbers, so that a laptop counts in seconds.
+All tensors are on PyTorch's device "meta": they have sizes and no numbers, so that a laptop counts in seconds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from itertools import chain, product
 import torch
 from measure import parser
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.flop_counter import FlopCounterMode
 
 from refsam_zoo.model.cross_modal import CrossModalMLP
@@ -58,22 +58,26 @@ def build(name: str, tuner: str, checkpointing: bool) -> ReferringSegmentation:
     )
 
 
+def identity(tensor: Tensor) -> int:
+    """Tells storages apart that have no address."""
+    return int(StorageWeakRef(tensor.untyped_storage()).cdata)
+
+
 def count(name: str, tuner: str, checkpointing: bool) -> list[str]:
     """Counts a step of one clip, in float32."""
     saved: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        saved[id(tensor.untyped_storage())] = tensor.untyped_storage().nbytes()
-        held.append(tensor)
+        saved[identity(tensor)] = tensor.untyped_storage().nbytes()
         return tensor
 
-    held: list[Tensor] = []
-    module = build(name, tuner, checkpointing)
-    with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as flops:
-        module = module.to("cuda:0")
-        weights = {id(part.untyped_storage()) for part in chain(module.parameters(), module.buffers())}
+    with torch.device("meta"):
+        module = build(name, tuner, checkpointing)
+    module = module.to("meta")
+    with FlopCounterMode(display=False) as flops:
+        weights = {identity(part) for part in chain(module.parameters(), module.buffers())}
         with saved_tensors_hooks(keep, lambda kept: kept):
-            loss = module.training_step(clip().to(torch.device("cuda:0")), 0)
+            loss = module.training_step(clip().to(torch.device("meta")), 0)
         loss.backward()
     learned = sum(part.numel() for part in module.parameters() if part.requires_grad)
     kept = sum(size for storage, size in saved.items() if storage not in weights)
@@ -87,7 +91,6 @@ def count(name: str, tuner: str, checkpointing: bool) -> list[str]:
 def main() -> None:
     options = parser(__doc__).parse_args()
     torch.set_num_threads(options.threads)
-    torch.__future__.set_overwrite_module_params_on_conversion(True)  # else modules cannot hold fake tensors
     rows = [["image encoder", "tuner", "checkpointing", "TFLOP a frame", "M parameters", "M learned",
              "MB of gradients", "GB kept a frame"]]  # fmt: skip
     for name, tuner in product(("vit_b", "vit_l", "vit_h"), ("frozen", "adapter")):
