@@ -39,7 +39,13 @@ class GroundMoRe(HoldoutDataModule):
 
     title = "GroundMoRe"
     page = "groundmore.md"
-    card = DataCard("-", "30.2 GB", "1715", "-", "trainval less a holdout", "the holdout; test", "test")
+    card = DataCard(
+        size="30.2 GB",
+        videos="1715",
+        train="trainval less a holdout",
+        evaluation="the holdout; test",
+        prediction="test",
+    )
     how_to_get = "download groundmore/GroundMoRe from the hub and unpack groundmore_v2.tar"
     protocols = ("groundmore",)
 

@@ -52,7 +52,13 @@ class MeViS(ReferringDataModule):
 
     title = "MeViS"
     page = "mevis.md"
-    card = DataCard("CC-BY-NC-SA-4.0", "15.5 GB (train)", "1852", "26 080; 30 932 in version 2", evaluation="valid_u")
+    card = DataCard(
+        licence="CC-BY-NC-SA-4.0",
+        size="15.5 GB (train)",
+        videos="1852",
+        sentences="26 080; 30 932 in version 2",
+        evaluation="valid_u",
+    )
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
     protocols = ("mevis", "mevis_v2")
 

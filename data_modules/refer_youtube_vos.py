@@ -44,7 +44,9 @@ class ReferYouTubeVOS(HoldoutDataModule):
 
     title = "Ref-YouTube-VOS"
     page = "refer_youtube_vos.md"
-    card = DataCard("-", "-", "3978", "15 009", "train less a holdout", "the holdout")
+    card = DataCard(
+        videos="3978", sentences="15 009", train="train less a holdout", evaluation="the holdout; valid with masks"
+    )
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
     protocols = ("ref_youtube_vos",)
 

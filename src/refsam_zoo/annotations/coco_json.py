@@ -29,7 +29,10 @@ def read_coco(content: Entry, root: Path) -> LabelledVideos:
     for entry in content["videos" if of_videos else "images"].list():
         with separately():
             names = entry["file_names"].list() if of_videos else [entry["file_name"]]
-            frames[entry["id"].integer()] = [videos.picture(name) for name in names]
+            number = entry["id"].integer()
+            if number in frames:
+                entry["id"].fail(f"{number} is there already")
+            frames[number] = [videos.picture(name) for name in names]
     categories = {entry["id"].integer(): entry["name"] for entry in content["categories"].list()}
     for annotation in content["annotations"].list():
         with separately():
