@@ -9,11 +9,14 @@ from refsam_zoo.clips.clip_sampling import ConsecutiveSampling, NeighbourSamplin
 from refsam_zoo.data_modules.a2d_sentences import A2DSentences
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.fevos import FeVOS
+from refsam_zoo.data_modules.groundmore import GroundMoRe
+from refsam_zoo.data_modules.inter_rvos import InterRVOS
 from refsam_zoo.data_modules.jhmdb_sentences import JHMDBSentences
 from refsam_zoo.data_modules.long_rvos import LongRVOS
 from refsam_zoo.data_modules.lv_vis import LVVIS
 from refsam_zoo.data_modules.mevis import MeViS
 from refsam_zoo.data_modules.mixture import Mixture
+from refsam_zoo.data_modules.reason_vos import ReasonVOS
 from refsam_zoo.data_modules.ref_davis import RefDAVIS17
 from refsam_zoo.data_modules.ref_sav import RefSAV
 from refsam_zoo.data_modules.ref_shapes import RefShapes
@@ -29,6 +32,8 @@ __all__ = [
     "ClipAugmentation",
     "ConsecutiveSampling",
     "FeVOS",
+    "GroundMoRe",
+    "InterRVOS",
     "JHMDBSentences",
     "LongRVOS",
     "MeViS",
@@ -36,6 +41,7 @@ __all__ = [
     "NeighbourSampling",
     "PseudoClipAugmentation",
     "ReVOS",
+    "ReasonVOS",
     "RefCOCO",
     "RefDAVIS17",
     "RefSAV",

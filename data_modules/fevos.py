@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from refsam_zoo.annotations.meta_expressions import FrameFolders, unpacked
 from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
-from refsam_zoo.data_modules.meta_expressions import FrameFolders, unpacked
 from refsam_zoo.data_modules.mevis import MaskDict, parse_expressions
 from refsam_zoo.types import Referral
 

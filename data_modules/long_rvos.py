@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry
+from refsam_zoo.annotations.meta_expressions import FrameFolders, parse_meta_expressions, unpacked
 from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
 from refsam_zoo.data_modules.lv_vis import LVVIS
-from refsam_zoo.data_modules.meta_expressions import FrameFolders, parse_meta_expressions, unpacked
 from refsam_zoo.data_modules.mevis import MeViS
 from refsam_zoo.types import Referral
 from refsam_zoo.video.masks import BinaryMasks

@@ -22,8 +22,8 @@ from typing import Any, Literal
 from typing_extensions import Self
 
 from refsam_zoo.annotations.files import Entry, read_json
+from refsam_zoo.annotations.meta_expressions import FrameFolders, parse_meta_expressions, unpacked
 from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
-from refsam_zoo.data_modules.meta_expressions import FrameFolders, parse_meta_expressions, unpacked
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.run_lengths import RunLengthMasks, Segmentation
@@ -52,7 +52,13 @@ class MeViS(ReferringDataModule):
 
     title = "MeViS"
     page = "mevis.md"
-    card = DataCard("CC-BY-NC-SA-4.0", "15.5 GB (train)", "1852", "26 080; 30 932 in version 2", evaluation="valid_u")
+    card = DataCard(
+        licence="CC-BY-NC-SA-4.0",
+        size="15.5 GB (train)",
+        videos="1852",
+        sentences="26 080; 30 932 in version 2",
+        evaluation="valid_u",
+    )
     how_to_get = "download MeViS from henghuiding.com/MeViS and unpack train, valid_u and valid into this folder"
     protocols = ("mevis", "mevis_v2")
 

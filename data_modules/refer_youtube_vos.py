@@ -20,9 +20,9 @@ from functools import partial
 from pathlib import Path
 
 from refsam_zoo.annotations.files import Entry, read_json
+from refsam_zoo.annotations.meta_expressions import FrameFolders, parse_meta_expressions
 from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
-from refsam_zoo.data_modules.meta_expressions import FrameFolders, parse_meta_expressions
 from refsam_zoo.types import Referral
 from refsam_zoo.video.masks import BinaryMasks, PaletteMasks
 
@@ -44,7 +44,9 @@ class ReferYouTubeVOS(HoldoutDataModule):
 
     title = "Ref-YouTube-VOS"
     page = "refer_youtube_vos.md"
-    card = DataCard("-", "-", "3978", "15 009", "train less a holdout", "the holdout")
+    card = DataCard(
+        videos="3978", sentences="15 009", train="train less a holdout", evaluation="the holdout; valid with masks"
+    )
     how_to_get = "Ref-YouTube-VOS is available after registration at https://youtube-vos.org (track: referring)"
     protocols = ("ref_youtube_vos",)
 

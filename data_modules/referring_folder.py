@@ -12,6 +12,12 @@ Columns:
                  ground truth.
     object_ids   optional: ids in the masks that are meant, separated by spaces; every id but 0 if empty
     split        optional: train, val or test; without the column some videos are held out for val and test
+
+In the place of the table it reads what labelling tools export, see `docs/data/referring_folder.md`:
+
+    my_data/annotations.json     COCO, YouTube-VIS or Label Studio
+    my_data/annotations.xml      CVAT for video
+    my_data/<video>/<frame>.json beside the pictures: X-AnyLabeling
 """
 
 from __future__ import annotations
@@ -19,21 +25,27 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
+from refsam_zoo.annotations.coco_json import read_coco
+from refsam_zoo.annotations.cvat import read_cvat
 from refsam_zoo.annotations.files import Entry, is_file_name, read_json, read_table, separately
+from refsam_zoo.annotations.label_studio import read_label_studio
+from refsam_zoo.annotations.labelled_videos import LabelledVideo, LabelledVideos, frame_names
+from refsam_zoo.annotations.x_anylabeling import label_files, read_x_anylabeling
 from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.file_names import FRAMES, MASKS, Spellings, find_files
+from refsam_zoo.file_names import MASKS, Spellings, find_files
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.masks import LARGEST_GREY_ID, PaletteMasks
-from refsam_zoo.video.readers import open_video
+from refsam_zoo.video.run_lengths import RunLengthMasks
 
-TABLES = ("annotations.json", "annotations.csv")
+TABLES = ("annotations.json", "annotations.csv", "annotations.xml")
+COLUMNS = ("video", "expression")
 SPLITS = ("train", "val", "test")
 ANY_OBJECT = tuple(range(1, 256))
 """What a referral to whatever its masks show says about its objects, whose ids only the masks tell."""
@@ -63,7 +75,8 @@ class ReferringFolder(HoldoutDataModule):
     def splits(cls, root: str | Path) -> Mapping[str, Callable[[], list[Referral]]]:
         """See `ReferringDataModule.splits`; the whole table."""
         root = Path(root)
-        return {"all": partial(parse_referring_folder, root)} if any((root / name).is_file() for name in TABLES) else {}
+        there = any((root / name).is_file() for name in TABLES) or any(label_files(root))
+        return {"all": partial(parse_referring_folder, root)} if there else {}
 
     def referrals(self, role: str) -> list[Referral]:
         """Parses the sentences of a split, or the share of the holdout where the table has no splits."""
@@ -76,20 +89,80 @@ class ReferringFolder(HoldoutDataModule):
 
 
 def parse_referring_folder(root: str | Path, table: str | Path | None = None) -> list[Referral]:
-    """Reads the table.
+    """Reads the table, or what a labelling tool has exported.
 
     Args:
         root: Folder of the videos.
-        table: A CSV or JSON file; the one of `TABLES` that is in the folder if not given.
+        table: A CSV, JSON or XML file; the one of `TABLES` that is in the folder if not given, or else the files of
+            X-AnyLabeling.
 
     Raises:
         InputError: The table is missing or wrong, names a path outside the folder, a video or mask is missing, or two
             videos would have one name.
     """
     root = Path(root)
-    there = [root / name for name in TABLES if (root / name).is_file()] or [root / "annotations.csv"]
-    file = there[0] if table is None else Path(table)
-    rows = read_json(file).list() if file.suffix == ".json" else read_table(file, ("video", "expression"))
+    there = [root / name for name in TABLES if (root / name).is_file()]
+    if table is None and not there and any(label_files(root)):
+        return _labelled_referrals(root, read_x_anylabeling(root), root)
+    file = Path(table) if table is not None else there[0] if there else root / "annotations.csv"
+    if file.suffix == ".xml":
+        return _labelled_referrals(root, read_cvat(file, root), file)
+    if file.suffix == ".json":
+        content = read_json(file)
+        if isinstance(content.value, dict):
+            return _labelled_referrals(root, read_coco(content, root), file)
+        if _is_label_studio(content.value):
+            return _labelled_referrals(root, read_label_studio(content, root), file)
+    return _table_referrals(root, content.list() if file.suffix == ".json" else read_table(file, COLUMNS))
+
+
+def _is_label_studio(content: object) -> bool:
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and "data" in first and "annotations" in first
+
+
+def _labelled_referrals(root: Path, videos: LabelledVideos, file: Path) -> list[Referral]:
+    """Makes a referral of every sentence about every video, in the frames that were looked at."""
+    found: list[Referral] = []
+    for video in videos.found.values():
+        with separately():
+            looked_at = _looked_at(video)
+            frames = tuple(looked_at)
+            indices = None if video.path.is_dir() else tuple(map(int, frames))
+            for number, sentence in enumerate(video.sentences if frames else (), 1):
+                shapes = video.shapes(sentence, tuple(looked_at.values()))
+                found.append(
+                    Referral(
+                        video_id=video_id(video.path.relative_to(root)),
+                        expression_id=str(len(found)),
+                        expression=sentence,
+                        object_ids=(number,),
+                        frames=frames,
+                        source=VideoSource(video.path, indices),
+                        masks=RunLengthMasks(file, shapes),
+                    )
+                )
+    _refuse_shared_ids(root, videos.found)
+    return found
+
+
+def _looked_at(video: LabelledVideo) -> dict[str, str]:
+    """Names of the frames that were looked at, in their order -> how the file spells them."""
+    if not video.frames:
+        return {}
+    names = frame_names(video.path, next(iter(video.frames.values())))
+    there, spelled = Spellings(names), dict[str, str]()
+    for frame, entry in video.frames.items():
+        name = there.find(frame)
+        if name is None:
+            entry.fail(f"there is no frame {frame} in {video.path}")
+        if name in spelled:
+            entry.fail(f"frame {frame} of {video.path} is there twice, once as {spelled[name]}")
+        spelled[name] = frame
+    return {name: spelled[name] for name in names if name in spelled}
+
+
+def _table_referrals(root: Path, rows: Sequence[Entry]) -> list[Referral]:
     known: dict[Path, tuple[str, ...]] = {}
     found: list[Referral] = []
     for number, row in enumerate(rows):
@@ -114,7 +187,7 @@ def _refuse_shared_ids(root: Path, videos: Iterable[Path]) -> None:
 def _parse_row(root: Path, row: Entry, expression_id: str, known: dict[Path, tuple[str, ...]]) -> Referral:
     video = row["video"].path(root)
     if video not in known:
-        known[video] = _frames(video, row)
+        known[video] = frame_names(video, row["video"])
     frames = known[video]
     object_ids: tuple[int, ...] | None = ()
     masks: PaletteMasks | None = None
@@ -162,17 +235,6 @@ _UNSAFE = re.compile(r"%(?=[0-9A-Fa-f]{2})|^[. ]|(?<=^.):|\\")
 
 def _escape(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in os.fsencode(character))
-
-
-def _frames(video: Path, row: Entry) -> tuple[str, ...]:
-    """Names of the frames: of the pictures, or their numbers in the video file."""
-    if video.is_dir():
-        names = find_files(video)
-        if not names:
-            row["video"].fail(f"{video} holds no {', '.join(FRAMES)} frames")
-        return tuple(names)
-    with open_video(VideoSource(video)) as reader:
-        return tuple(f"{number:05d}" for number in range(len(reader)))
 
 
 def _masked_frames(folder: Path, frames: tuple[str, ...], entry: Entry) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from refsam_zoo.annotations.files import Entry, Expressions, parse_json, separately
+from refsam_zoo.annotations.meta_expressions import parse_frames
 from refsam_zoo.data_modules.base import DataCard
 from refsam_zoo.data_modules.holdout import HoldoutDataModule
-from refsam_zoo.data_modules.meta_expressions import parse_frames
 from refsam_zoo.types import Referral
 from refsam_zoo.video.byte_ranges import ByteRange, read_file
 from refsam_zoo.video.packed_frames import PackedMasks, PackedVideo

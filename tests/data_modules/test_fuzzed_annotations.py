@@ -24,7 +24,7 @@ from refsam_zoo.data_modules import ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral
 
-ANNOTATIONS = (".json", ".p", ".csv", ".txt", ".h5", ".mat")
+ANNOTATIONS = (".json", ".p", ".csv", ".txt", ".h5", ".mat", ".xml")
 NOT_READ = ("refshapes.json", "meta.json")
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from formats.a2d_sentences import write_a2d_sentences
 from formats.jhmdb_sentences import write_jhmdb_sentences
+from formats.labelling_tools import WRITERS
 from formats.long_rvos import write_long_rvos
 from formats.mevis import write_fevos, write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
+from formats.reasoning import write_groundmore, write_inter_rvos, write_reason_vos, write_reordered_reason_vos
 from formats.ref_davis import write_converted_ref_davis, write_ref_davis
 from formats.refcoco import write_grefcoco, write_refcoco
 from formats.refer_youtube_vos import copy_ref_shapes, write_refer_youtube_vos
@@ -19,9 +21,12 @@ from refsam_zoo.data_modules import (
     LVVIS,
     A2DSentences,
     FeVOS,
+    GroundMoRe,
+    InterRVOS,
     JHMDBSentences,
     LongRVOS,
     MeViS,
+    ReasonVOS,
     RefCOCO,
     RefDAVIS17,
     ReferringDataModule,
@@ -43,6 +48,10 @@ FORMATS: dict[str, tuple[type[ReferringDataModule], Callable[[Path, Sequence[Ref
     "mevis_v2": (MeViS, write_mevis_v2),
     "fevos": (FeVOS, write_fevos),
     "long_rvos": (LongRVOS, write_long_rvos),
+    "reason_vos": (ReasonVOS, write_reason_vos),
+    "reordered_reason_vos": (ReasonVOS, write_reordered_reason_vos),
+    "groundmore": (GroundMoRe, write_groundmore),
+    "inter_rvos": (InterRVOS, write_inter_rvos),
     "lv_vis": (LVVIS, write_lv_vis),
     "revos": (ReVOS, write_revos),
     "ref_sav": (RefSAV, write_ref_sav),
@@ -52,6 +61,7 @@ FORMATS: dict[str, tuple[type[ReferringDataModule], Callable[[Path, Sequence[Ref
     "grefcoco": (RefCOCO, write_grefcoco),
     "csv_folder": (ReferringFolder, write_referring_folder),
     "json_folder": (ReferringFolder, write_json_referring_folder),
+    **{name: (ReferringFolder, write) for name, write in WRITERS.items()},
     "shards": (Shards, write_shards),
 }
 """Name -> the data module that reads it and the function that writes it."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from refsam_zoo.evaluation.presence import Presence, presence_scores
-from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, presences
+from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, by_tag, presences
 
 
 def mean_scores(results: Sequence[ExpressionResult]) -> dict[str, float]:
@@ -36,12 +36,19 @@ def long_rvos_scores(results: Sequence[ExpressionResult]) -> dict[str, float]:
     Of an expression, `tiou` is the number of frames where the target is and was found, divided by those where it is or
     was found; `viou` is the sum of J over the former divided by the latter. Both are 1 where the latter are none.
     """
-    types = sorted({result.tags["type"] for result in results if "type" in result.tags})
     scores = {**mean_scores(results), **_overlaps(results)}
-    for name in types:
-        part = [result for result in results if result.tags.get("type") == name]
+    for name, part in by_tag(results, "type").items():
         of_type = {"jf": MeanScore.of(part).jf, **_overlaps(part)}
         scores |= {f"{name}_{score}": value for score, value in of_type.items()}
+    return scores
+
+
+def typed_scores(results: Sequence[ExpressionResult]) -> dict[str, float]:
+    """Means over expressions, in total and J&F, J and F for each type of sentence, as `causal_jf`."""
+    scores = mean_scores(results)
+    for name, part in by_tag(results, "type").items():
+        total = MeanScore.of(part)
+        scores |= {f"{name.lower()}_{key}": getattr(total, key) for key in ("jf", "j", "f")}
     return scores
 
 

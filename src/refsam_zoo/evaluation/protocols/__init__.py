@@ -7,7 +7,7 @@ from dataclasses import replace
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.evaluation import images as image_scores
 from refsam_zoo.evaluation import tracks
-from refsam_zoo.evaluation.expression_scores import long_rvos_scores, mevis_v2_scores
+from refsam_zoo.evaluation.expression_scores import long_rvos_scores, mevis_v2_scores, typed_scores
 from refsam_zoo.evaluation.protocols.base import Evaluation
 from refsam_zoo.evaluation.protocols.expressions import ExpressionProtocol
 from refsam_zoo.evaluation.protocols.images import ImageProtocol
@@ -56,6 +56,16 @@ _ALL: tuple[Protocol, ...] = (
         "Long-RVOS: J, F, tIoU and vIoU; means over expressions, in total and for each type of sentence",
         long_rvos_scores,
     ),
+    ExpressionProtocol(
+        "reason_vos", "", "ReasonVOS: frames that the folder of the object has; mean over frames, then expressions"
+    ),
+    ExpressionProtocol(
+        "groundmore",
+        "",
+        "GroundMoRe: nothing is to be found outside the action; means over questions, in total and for each type",
+        typed_scores,
+    ),
+    ExpressionProtocol("inter_rvos", "", "InterRVOS: actors, or targets alone; mean over frames, then expressions"),
     ExpressionProtocol(
         "ref_davis17_expressions",
         "",
