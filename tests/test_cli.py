@@ -184,7 +184,7 @@ for command in {LIGHT}:
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.split("\n")[:-1] == [*LIGHT]
-        assert done.stderr.count("unknown option 'nonsense'") + done.stderr.count("missing: ") == len(LIGHT)
+        assert done.stderr.count("unknown option '--nonsense'") == len(LIGHT)
 
     def test_help_of_serve_needs_no_server(self, warm_process: WarmProcess) -> None:
         code = (
