@@ -1,7 +1,7 @@
-"""Peak memory over the length of a video: grounded_sam2, and the transformers package's own session, which keeps all.
+"""Peak memory over a video's length: grounded_sam2, samwise, and the transformers package's session, which keeps all.
 
-Both follow one object with the same tiny random SAM 2 on frames of 64 x 64 pixels; at full size a frame of the package
-takes some 100 times more.
+The first and the last follow one object with the same tiny random SAM 2 on frames of 64 x 64 pixels; at full size a
+frame of the package takes some 100 times more. samwise has tiny random weights, too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from measure import parser, peak_memory, report
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tiny models are made there
 from systems.noise import noise
 from systems.tiny_detectors_and_trackers import tiny_grounding_dino, tiny_sam2_video
+from systems.tiny_samwise import tiny_roberta_tokenizer, write_tiny_samwise
 
 from refsam_zoo.systems.grounded_sam2 import grounded_sam2
+from refsam_zoo.systems.samwise import samwise
 
 LENGTHS = (200, 2000)
 
@@ -26,6 +28,12 @@ LENGTHS = (200, 2000)
 def system(folder: Path, frames: int) -> Callable[[], int]:
     """Makes the run of the system, frames read one at a time."""
     made = grounded_sam2(folder / "detector", folder / "tracker", box_threshold=0.0)
+    return lambda: sum(int(found.masks.sum()) for found in made.stream(_pictures(frames), ["the red square"]))
+
+
+def windows(folder: Path, frames: int) -> Callable[[], int]:
+    """Makes the run of samwise in windows of eight frames."""
+    made = samwise(folder / "samwise.pth", folder / "roberta")
     return lambda: sum(int(found.masks.sum()) for found in made.stream(_pictures(frames), ["the red square"]))
 
 
@@ -61,7 +69,9 @@ def main() -> None:
         folder = Path(name)
         tiny_grounding_dino(folder / "detector")
         tiny_sam2_video(folder / "tracker")
-        for label, run in (("grounded_sam2", system), ("the package's session", package)):
+        write_tiny_samwise(folder / "samwise.pth")
+        tiny_roberta_tokenizer(folder / "roberta")
+        for label, run in (("grounded_sam2", system), ("samwise", windows), ("the package's session", package)):
             for frames in LENGTHS:
                 peak = peak_memory(run, folder, frames)
                 rows.append({"label": f"{label}, {frames} frames", "frames": frames, "ratio": peak, "peak_MiB": peak})

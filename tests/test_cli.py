@@ -14,12 +14,14 @@ import pytest
 import torch
 from warm_process import WarmProcess, as_torchrun
 
-from refsam_zoo.cli import main
+from refsam_zoo.cli import COMMANDS, main
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TinyCommand = Callable[..., list[str]]
 HEAVY = ("torch", "lightning", "transformers", "open_clip", "peft", "timm", "albumentations", "cv2", "wandb", "decord")
+LIGHT = tuple(sorted({*COMMANDS} - {"cache", "segment", "serve"}))
+"""Commands whose options name nothing of PyTorch."""
 
 
 @pytest.fixture(scope="module")
@@ -109,28 +111,6 @@ class TestRun:
         assert main(tiny_command("predict", tmp_path, checkpoint)) == 0
         assert list((tmp_path / "masks").rglob("*.png"))
 
-    @pytest.mark.parametrize(
-        ("flags", "written"),
-        [
-            (["--trainer.logger=WandbLogger", "--trainer.logger.offline=true"], "wandb/offline-run-*/run-*.wandb"),
-            (["--trainer.logger=TensorBoardLogger"], "lightning_logs/version_0/events.out.tfevents.*"),
-        ],
-        ids=["wandb", "tensorboard"],
-    )
-    def test_other_loggers(
-        self,
-        flags: list[str],
-        written: str,
-        tiny_command: TinyCommand,
-        tmp_path: Path,
-        warm_process: WarmProcess,
-    ) -> None:
-        flags = [*flags, f"--trainer.logger.save_dir={tmp_path}", "--trainer.max_epochs=1"]
-        # a process of its own: W&B writes its file out when that ends
-        warm_process.run("-m", "refsam_zoo", *tiny_command("fit", tmp_path, *flags)).check_returncode()
-        assert [path for path in tmp_path.glob(written) if path.stat().st_size > 1000]
-        assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
-
     def test_a_checkpoint_is_a_system_too(self, run: Path, tiny_command: TinyCommand, tmp_path: Path) -> None:
         command, *options = [argument for argument in tiny_command("test", tmp_path) if "demo.yaml" not in argument]
         system = (f"--config={CONFIGS / 'systems/refsam.yaml'}", f"--system.checkpoint={run / 'checkpoints/last.ckpt'}")
@@ -168,6 +148,21 @@ class TestBadInput:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.strip().endswith("set()")
         assert "did you mean 'test'" in done.stderr
+
+    def test_what_the_commands_need_for_help_and_mistakes(self) -> None:
+        program = f"""
+import contextlib, io, sys
+from refsam_zoo.cli import main
+for command in {LIGHT}:
+    with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
+        main([command, "--help"])
+    assert f"usage: refsam-zoo {{command}}" in shown.getvalue()
+    assert main([command, "--nonsense=1"]) == 2
+    print(command, *sorted(set({HEAVY}) - {{"cv2"}} & set(sys.modules)))
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout.split("\n")[:-1] == [*LIGHT]
+        assert done.stderr.count("unknown option '--nonsense'") == len(LIGHT)
 
     def test_help_of_serve_needs_no_server(self, warm_process: WarmProcess) -> None:
         code = (

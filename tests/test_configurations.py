@@ -80,28 +80,11 @@ def test_missing_data_stop_at_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert f"refsam-zoo: error: {missing}: the data root is missing" in capsys.readouterr().err
 
 
-def sweep_combinations() -> list[tuple[str, list[str]]]:
+def sweep_combinations(sweep: dict[str, Any]) -> list[dict[str, Any]]:
     """Every value of every parameter at least once: the first values of all parameters, then the second, and so on."""
-    found = []
-    for path in sorted((CONFIGS / "sweeps").glob("*.yaml")):
-        sweep = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert sweep["command"][-1] == "${args}"
-        fixed = [word for word in sweep["command"] if word.startswith("--") or word == "fit"]
-        values = {key: entry["values"] for key, entry in sweep["parameters"].items()}
-        for turn in range(max(map(len, values.values()))):
-            chosen = {key: choices[turn % len(choices)] for key, choices in values.items()}
-            found.append((path.stem, [*fixed, *(f"--{name}={value!s}" for name, value in chosen.items())]))
-    return found
-
-
-def test_every_value_of_every_sweep_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    combinations = sweep_combinations()
-    assert combinations
-    for name, arguments in combinations:
-        with pytest.raises(SystemExit) as leave:
-            main([*arguments, "--print_config"])
-        assert leave.value.code == 0, name
+    choices = {key: each.get("values") or [each["min"], each["max"]] for key, each in sweep["parameters"].items()}
+    turns = range(max(map(len, choices.values())))
+    return [{key: values[turn % len(values)] for key, values in choices.items()} for turn in turns]
 
 
 VALUES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data/configuration_values.json").read_text())
@@ -164,6 +147,28 @@ def parsers() -> dict[str, LightningArgumentParser]:
             run_trainer([command], cli)
         found[cli.__name__] = made.value.args[0]
     return found
+
+
+@pytest.mark.parametrize("file", sorted((CONFIGS / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_value_of_a_sweep_arrives(
+    file: Path,
+    parsers: dict[str, LightningArgumentParser],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    sweep = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert sweep["command"][-2:] == ["--config", "${args_json_file}"]
+    fixed = [word for word in sweep["command"] if word == "fit" or word.startswith("--")]
+    for values in sweep_combinations(sweep):
+        (tmp_path / "values.json").write_text(json.dumps(values))  # as the agent writes them
+        with pytest.raises(SystemExit):
+            parsers["fit"].parse_args([*fixed, str(tmp_path / "values.json"), "--print_config"])
+        parsed = named_values(yaml.safe_load(capsys.readouterr().out))
+        for key, value in values.items():
+            place, whole = key.replace("data.", "data.init_args."), {"class_path": value}  # a text names a class
+            assert named_values({place: whole if isinstance(value, str) else value}).items() <= parsed.items()
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -79,6 +79,8 @@ def as_torchrun(processes: int) -> list[dict[str, str]]:
 
 def serve() -> None:
     """Forks for every order; a child goes on as the program that is wanted, to the end of this file."""
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
     from refsam_zoo.cli import main
 
     with redirect_stdout(StringIO()), suppress(SystemExit):
@@ -89,6 +91,7 @@ def serve() -> None:
             children.append(os.fork())
             if children[-1] == 0:
                 os.environ.update(variables)
+                rank_zero_only.rank = int(variables.get("RANK", 0))  # Lightning asks when it is imported
                 become(order)
                 return
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]

@@ -148,8 +148,8 @@ def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def test_what_differs_is_noticed(model: Samwise, fault: str) -> None:
-    found = torch.tensor(masks(model, pixels(), SENTENCES[0]))
-    assert (found - torch.tensor(RECORD["videos"]["as decided"][0])).abs().max() > 1e-3
+    found = torch.tensor(masks(model, pixels()[:19], SENTENCES[0]))
+    assert (found - torch.tensor(RECORD["videos"]["as decided"][0][:19])).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("kind", ["videos", "pictures"])

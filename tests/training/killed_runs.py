@@ -32,6 +32,7 @@ from refsam_zoo.training.run_logger import RunLogger
 from torch.optim import AdamW
 
 events, fatal, rank = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+own_rank = os.environ.get("RANK", "0")
 POINTS = [
     (ReferringSegmentation, "training_step"), (AdamW, "step"), (EvaluationCallback, "on_validation_batch_end"),
     (RunLogger, "save"), (WholeCheckpoints, "save_checkpoint"), (os, "fsync"), (os, "replace"),
@@ -39,10 +40,10 @@ POINTS = [
 first, seen = os.getpid(), []
 
 def count(name):
-    if os.getpid() != first or os.environ.get("RANK", "0") != rank:
-        return  # a data worker, or another process of the run
+    if os.getpid() != first:
+        return  # a data worker
     seen.append(name)
-    if len(seen) == fatal:
+    if len(seen) == fatal and own_rank == rank:
         os.kill(first, signal.SIGKILL)
 
 def watch(owner, name):
@@ -59,12 +60,11 @@ def watch(owner, name):
 for owner, name in POINTS:
     watch(owner, name)
 code = main(sys.argv[4:])
-if os.environ.get("RANK", "0") == rank:
-    with open(events, "w") as file:
-        file.write("\\n".join(seen))
+with open(events + own_rank, "w") as file:
+    file.write("\\n".join(seen))
 sys.exit(code)
 """
-"""Arguments: file for the events' names, number of the fatal one (0: none), rank that counts them, a command."""
+"""Arguments: files for the events' names, to which the rank is added, number and rank of the fatal one, a command."""
 
 ARRANGEMENTS = [{"processes": processes, "workers": workers} for processes in (1, 2) for workers in (0, 1, 2)]
 
@@ -91,12 +91,11 @@ class Runs:
         self.warm_process, self.folder, self.command = warm_process, folder, command
         self.processes, self.workers = processes, workers
         self.whole = folder / "whole"
-        self.events = self.run(self.whole)
+        self.run(self.whole)
+        self.events = [(folder / f"events{rank}").read_text().splitlines() for rank in range(processes)]
 
-    def run(self, run: Path, fatal: int = 0, rank: int = 0) -> list[str]:
-        """Trains with the same command every time and gives the events it saw, none where it was killed."""
-        events = self.folder / "events.txt"
-        events.unlink(missing_ok=True)
+    def run(self, run: Path, fatal: int = 0, rank: int = 0) -> None:
+        """Trains with the same command every time, to an event of one of the processes or to the end."""
         arguments = self.command(
             "fit",
             run,
@@ -110,12 +109,10 @@ class Runs:
             "--ckpt_path=last",
         )
         surroundings = as_torchrun(2) if self.processes == 2 else [{}]
-        done = self.warm_process.run("-c", PROGRAM, events, fatal, rank, *arguments, surroundings=surroundings)
-        if fatal:
-            assert done.returncode != 0, done.stdout
-            return []
-        assert done.returncode == 0, done.stderr
-        return events.read_text().splitlines()
+        done = self.warm_process.run(
+            "-c", PROGRAM, self.folder / "events", fatal, rank, *arguments, surroundings=surroundings
+        )  # fmt: skip
+        assert (done.returncode == 0) == (fatal == 0), done.stdout + done.stderr
 
     def differences(self, fatal: int, rank: int = 0) -> list[str]:
         """Kills a run at an event, continues it by the same command and compares it with one that was never killed."""
@@ -163,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="for data and runs")
     parser.add_argument("--kills", type=int, default=20, help="in all, dealt out over all arrangements in turn")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--arrangements", type=int, nargs="*", default=range(len(ARRANGEMENTS)), help="of six, all")
     options = parser.parse_args(arguments)
     chance, warm_process, wrong = random.Random(options.seed), WarmProcess(), 0
     root = options.folder / "data"
@@ -175,13 +173,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--trainer.enable_model_summary=false", f"--trainer.default_root_dir={run}", *map(str, more),
         ]  # fmt: skip
 
-    for turn, arrangement in enumerate(ARRANGEMENTS):
+    for turn in options.arrangements:
+        arrangement = ARRANGEMENTS[turn]
         runs = Runs(warm_process, options.folder / f"{turn}", command, **arrangement)
         for _ in range(turn, options.kills, len(ARRANGEMENTS)):
-            fatal, rank = chance.randint(1, len(runs.events)), chance.randrange(arrangement["processes"])
+            rank = chance.randrange(arrangement["processes"])
+            fatal = chance.randint(1, len(runs.events[rank]))
             unequal = runs.differences(fatal, rank)
             wrong += bool(unequal)
-            where = f"rank {rank} killed at event {fatal} of {len(runs.events)}, {runs.events[fatal - 1]}"
+            where = f"rank {rank} killed at event {fatal} of {len(runs.events[rank])}, {runs.events[rank][fatal - 1]}"
             print(arrangement, f"{where}: {unequal or 'same'}", flush=True)
     warm_process.close()
     return wrong

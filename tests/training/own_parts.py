@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.trackers.track_mlp import track_mlp
 
@@ -19,3 +24,19 @@ class WithObject(track_mlp):
     def __init__(self, thing: object) -> None:
         super().__init__()
         self.thing = str(thing)
+
+
+class Witness(Callback):
+    """Writes into the run's folder what this process was told, a file for each."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        tuner = pl_module.hparams["tuner"]
+        told = {
+            "tuner": tuner["class_path"].rpartition(".")[2],
+            "rank": tuner["init_args"].get("rank"),
+            "mask_decoder": pl_module.hparams["learning_rates"]["mask_decoder"],
+            "augmented": trainer.datamodule.augmentation is not None,
+            "detect_anomaly": trainer._detect_anomaly,
+        }
+        folder = Path(trainer.default_root_dir)
+        (folder / f"rank{trainer.global_rank}.json").write_text(json.dumps(told))

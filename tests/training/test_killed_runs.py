@@ -24,5 +24,5 @@ def runs(
     ids=["with the last checkpoint half-way in place", "amid a validation"],
 )
 def test_a_killed_run_ends_as_if_nothing_had_been(event: str, number: int, runs: Runs) -> None:
-    fatal = [position for position, each in enumerate(runs.events, 1) if each == event][number]
+    fatal = [position for position, each in enumerate(runs.events[0], 1) if each == event][number]
     assert runs.differences(fatal) == []

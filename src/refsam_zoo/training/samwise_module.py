@@ -21,11 +21,18 @@ from refsam_zoo.training.losses import MaskLoss
 from refsam_zoo.training.module import TRAINING_LOSS
 from refsam_zoo.training.system_module import SystemModule
 from refsam_zoo.types import ClipBatch
-from refsam_zoo.weights.files import load_state_dict, warn_random_weights, weights_follow
-from refsam_zoo.weights.samwise import in_our_names, load_beginning, load_parts
+from refsam_zoo.weights.files import (
+    StateDict,
+    check_fit,
+    load_into,
+    load_state_dict,
+    warn_random_weights,
+    weights_follow,
+)
+from refsam_zoo.weights.hub_folders import read_weights
+from refsam_zoo.weights.sam2 import read_sam2
+from refsam_zoo.weights.samwise import ONLY_VIDEOS, PRESENCE, in_our_names, roberta_of
 
-TRAINED = ("cmt_adapters", "project_text", "conditional_memory_encoder")
-"""Parts that learn."""
 _SMALL = 50
 """Pixels up to which a mask counts as empty."""
 _OTHER_TARGET = 0.1
@@ -50,10 +57,12 @@ class SamwiseTraining(SystemModule):
     Attributes:
         encoder: Makes the image encoder.
         size: Of all else.
+        trained: Parts that learn.
     """
 
     encoder: ClassVar[Callable[[], Sam2ImageEncoder]] = sam2_hiera_base_plus
     size: ClassVar[SamwiseSize] = SamwiseSize()
+    trained: ClassVar[tuple[str, ...]] = ("cmt_adapters", "project_text", "conditional_memory_encoder")
     model: Samwise
     system: SamwiseSegmenter
 
@@ -77,7 +86,7 @@ class SamwiseTraining(SystemModule):
         if weights is not None:
             load_beginning(model, in_our_names(load_state_dict(weights), Path(weights)), weights)
         for name, part in model.named_children():
-            part.requires_grad_(name in TRAINED)
+            part.requires_grad_(name in self.trained)
         super().__init__(SamwiseSegmenter(model, read_roberta_tokenizer(folder), window))
         self.save_hyperparameters({"learning_rate": learning_rate, "weight_decay": weight_decay, "pictures": pictures})
         self.loss = loss
@@ -141,3 +150,44 @@ def switch_labels(logits: Tensor, without_memory: Tensor, object_score: Tensor |
     if object_score is not None:
         unknown = unknown | (object_score < 0)
     return labels.masked_fill(unknown, -1)
+
+
+def load_parts(model: Samwise, sam2: str | Path | None, roberta: Path) -> None:
+    """Loads what SAMWISE does not train: SAM 2.0 and RoBERTa.
+
+    Args:
+        model: Takes the weights.
+        sam2: A file of SAM 2.0, Meta's or the hub's; None leaves random weights.
+        roberta: A folder in the hub's layout.
+
+    Raises:
+        InputError: A file is missing, of something else, or does not fit.
+    """
+    load_into(model.text_encoder, roberta_of(read_weights(roberta)), f"{roberta} (RoBERTa)")
+    if sam2 is None:
+        return
+    load_into(model.image_encoder.vision, read_sam2(sam2, "image_encoder"), f"{sam2} (image encoder)")
+    load_into(model.prompt_encoder, read_sam2(sam2, "prompt_encoder"), f"{sam2} (prompt encoder)")
+    for part, module in (("mask_decoder", model.mask_decoder), ("memory", model.memory)):
+        state = read_sam2(sam2, part)  # type: ignore[arg-type]
+        if not model.size.presence:
+            state = {name: tensor for name, tensor in state.items() if not name.startswith(PRESENCE)}
+        load_into(module, state, f"{sam2} ({part.replace('_', ' ')} of SAM 2.0)")
+
+
+def load_beginning(model: Samwise, state: StateDict, path: str | Path) -> None:
+    """Loads a SAMWISE to train on from; one of single pictures lacks what only videos train.
+
+    Args:
+        model: Takes the weights; what the file lacks stays.
+        state: Under our names.
+        path: Where from, for the message.
+
+    Raises:
+        InputError: It does not fit.
+    """
+    own = model.state_dict()
+    if "mask_decoder.obj_score_token.weight" not in state:
+        state = {name: tensor for name, tensor in own.items() if ONLY_VIDEOS.search(name)} | state
+    check_fit(own, state, f"{path} does not fit SAMWISE")
+    model.load_state_dict(state)

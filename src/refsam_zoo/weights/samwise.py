@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.weights.files import StateDict, check_fit, load_into
-from refsam_zoo.weights.hub_folders import read_weights
-from refsam_zoo.weights.sam2 import part_of_meta, read_sam2
-
-if TYPE_CHECKING:
-    from refsam_zoo.model.samwise import Samwise
+from refsam_zoo.weights.files import StateDict
+from refsam_zoo.weights.sam2 import part_of_meta
 
 _TEXT = "text_encoder.model.encoder.sentence_encoder."
 _SAM = "sam."
@@ -37,10 +32,12 @@ _TEXT_RULES: Sequence[tuple[str, str]] = (
     (r"\.fc2\.", ".output.dense."),
     (r"\.final_layer_norm\.", ".output.LayerNorm."),
 )
-_PRESENCE = ("obj_score_token.", "pred_obj_score_head.", "no_object_pointer")
-_ONLY_VIDEOS = re.compile(
+PRESENCE = ("obj_score_token.", "pred_obj_score_head.", "no_object_pointer")
+"""How the names of the object score's weights begin, in the mask decoder and the memory."""
+ONLY_VIDEOS = re.compile(
     r"\.(obj_score_token|pred_obj_score_head|no_object_pointer|hsa|spatial_pos_embed|norm_pre_HSA)\b"
 )
+"""Names of the weights that the model of single pictures lacks."""
 _OTHER_RULES: Sequence[tuple[str, str]] = (
     (r"^conditional_memory_encoder\.transformerBlock\.norm3\.", "conditional_memory_encoder.transformer_block.norm2."),
     (r"^conditional_memory_encoder\.transformerBlock\.", "conditional_memory_encoder.transformer_block."),
@@ -97,47 +94,6 @@ def _renamed(name: str, rules: Sequence[tuple[str, str]]) -> str:
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
-
-
-def load_parts(model: Samwise, sam2: str | Path | None, roberta: Path) -> None:
-    """Loads what SAMWISE does not train: SAM 2.0 and RoBERTa.
-
-    Args:
-        model: Takes the weights.
-        sam2: A file of SAM 2.0, Meta's or the hub's; None leaves random weights.
-        roberta: A folder in the hub's layout.
-
-    Raises:
-        InputError: A file is missing, of something else, or does not fit.
-    """
-    load_into(model.text_encoder, roberta_of(read_weights(roberta)), f"{roberta} (RoBERTa)")
-    if sam2 is None:
-        return
-    load_into(model.image_encoder.vision, read_sam2(sam2, "image_encoder"), f"{sam2} (image encoder)")
-    load_into(model.prompt_encoder, read_sam2(sam2, "prompt_encoder"), f"{sam2} (prompt encoder)")
-    for part, module in (("mask_decoder", model.mask_decoder), ("memory", model.memory)):
-        state = read_sam2(sam2, part)  # type: ignore[arg-type]
-        if not model.size.presence:
-            state = {name: tensor for name, tensor in state.items() if not name.startswith(_PRESENCE)}
-        load_into(module, state, f"{sam2} ({part.replace('_', ' ')} of SAM 2.0)")
-
-
-def load_beginning(model: Samwise, state: StateDict, path: str | Path) -> None:
-    """Loads a SAMWISE to train on from; one of single pictures lacks what only videos train.
-
-    Args:
-        model: Takes the weights; what the file lacks stays.
-        state: Under our names.
-        path: Where from, for the message.
-
-    Raises:
-        InputError: It does not fit.
-    """
-    own = model.state_dict()
-    if "mask_decoder.obj_score_token.weight" not in state:
-        state = {name: tensor for name, tensor in own.items() if _ONLY_VIDEOS.search(name)} | state
-    check_fit(own, state, f"{path} does not fit SAMWISE")
-    model.load_state_dict(state)
 
 
 def roberta_of(state: StateDict) -> StateDict:
