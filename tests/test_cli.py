@@ -14,12 +14,14 @@ import pytest
 import torch
 from warm_process import WarmProcess, as_torchrun
 
-from refsam_zoo.cli import main
+from refsam_zoo.cli import COMMANDS, main
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TinyCommand = Callable[..., list[str]]
 HEAVY = ("torch", "lightning", "transformers", "open_clip", "peft", "timm", "albumentations", "cv2", "wandb", "decord")
+LIGHT = tuple(sorted({*COMMANDS} - {"cache", "segment", "serve"}))
+"""Commands whose options name nothing of PyTorch."""
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,21 @@ class TestBadInput:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.strip().endswith("set()")
         assert "did you mean 'test'" in done.stderr
+
+    def test_what_the_commands_need_for_help_and_mistakes(self) -> None:
+        program = f"""
+import contextlib, io, sys
+from refsam_zoo.cli import main
+for command in {LIGHT}:
+    with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
+        main([command, "--help"])
+    assert f"usage: refsam-zoo {{command}}" in shown.getvalue()
+    assert main([command, "--nonsense=1"]) == 2
+    print(command, *sorted(set({HEAVY}) - {{"cv2"}} & set(sys.modules)))
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout.split("\n")[:-1] == [*LIGHT]
+        assert done.stderr.count("unknown option '--nonsense'") == len(LIGHT)
 
     def test_help_of_serve_needs_no_server(self, warm_process: WarmProcess) -> None:
         code = (

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from refsam_zoo.data_modules.base import ReferringDataModule
-from refsam_zoo.data_modules.mevis import MeViS
-from refsam_zoo.data_modules.recognition import DATA_SETS, recognise
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.evaluation.completeness import OnIncomplete
-from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, Evaluation, LabelMapProtocol, get_protocol
 from refsam_zoo.number_types import PositiveInt
-from refsam_zoo.types import Referral
+
+if TYPE_CHECKING:  # the help of `refsam-zoo evaluate` comes by here
+    from refsam_zoo.data_modules.base import ReferringDataModule
+    from refsam_zoo.evaluation.protocols import Evaluation
+    from refsam_zoo.types import Referral
 
 _OPTIONS: dict[str, dict[str, Any]] = {"grefcoco": {"dataset": "grefcoco"}, "mevis_v2": {"version": 2}}
 """What a data set needs to be told to be that of a protocol."""
@@ -44,6 +44,8 @@ def evaluate(
     Raises:
         InputError: A name is unknown, predictions are incomplete or wrong, or the data set is not there.
     """
+    from refsam_zoo.evaluation.protocols import get_protocol
+
     if isinstance(data, str | Path):
         data = _truth(protocol, Path(data), split)
     elif split is not None:
@@ -62,6 +64,8 @@ def referrals_asked(protocol: str, data: str | Path, split: str) -> list[Referra
     Raises:
         InputError: The protocol asks for none, or the data set or the split is not there.
     """
+    from refsam_zoo.evaluation.protocols import get_protocol
+
     get_protocol(protocol)
     data = Path(data)
     module = _data_module(protocol, data)
@@ -75,6 +79,9 @@ def referrals_asked(protocol: str, data: str | Path, split: str) -> list[Referra
 
 def _data_module(protocol: str, data: Path) -> ReferringDataModule:
     """Opens the data set of a protocol; the rule of MeViS scores any that has expressions about videos."""
+    from refsam_zoo.data_modules.mevis import MeViS
+    from refsam_zoo.data_modules.recognition import DATA_SETS, recognise
+
     asking = {name: data_set for data_set in DATA_SETS for name in data_set.protocols}
     if protocol not in asking:
         raise InputError(f"protocol '{protocol}' does not ask for expressions; those that do: {', '.join(asking)}")
@@ -90,6 +97,8 @@ def _data_module(protocol: str, data: Path) -> ReferringDataModule:
 
 
 def _truth(protocol: str, data: Path, split: str | None) -> Path | list[Referral]:
+    from refsam_zoo.evaluation.protocols import AnnotatorsProtocol, LabelMapProtocol, get_protocol
+
     by_label = isinstance(get_protocol(protocol), LabelMapProtocol | AnnotatorsProtocol)
     if not by_label and data.is_dir():
         return referrals_asked(protocol, data, split or "test")

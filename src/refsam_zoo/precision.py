@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.private_parts.pytorch import has_matrix_tiles
+
+if TYPE_CHECKING:  # imported where something is asked of it: help, which names a `Precision`, needs no PyTorch
+    import torch
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -19,6 +19,8 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises:
         InputError: There is no such device.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -34,6 +36,8 @@ def accelerator_device(accelerator: str) -> str:
     """Gives the type of the device that Lightning takes for the name of an accelerator."""
     if accelerator not in ("auto", "gpu"):
         return accelerator
+    import torch
+
     if torch.backends.mps.is_available():
         return "mps"
     return "cuda" if torch.cuda.is_available() or accelerator == "gpu" else "cpu"
@@ -45,6 +49,10 @@ def default_precision(device_type: str) -> Precision:
     Args:
         device_type: "cuda", "cpu", ...
     """
+    import torch
+
+    from refsam_zoo.private_parts.pytorch import has_matrix_tiles
+
     if device_type == "cuda":
         # availability first, since the other question fails without a GPU; the trainer then says what is wrong
         fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -55,5 +63,7 @@ def default_precision(device_type: str) -> Precision:
 
 def computing_in(device: torch.device, precision: Precision | None = None) -> AbstractContextManager[object]:
     """Computes in a precision inside a `with` block, as Lightning's trainer does; None takes the default."""
+    import torch
+
     mixed = (precision or default_precision(device.type)) == "bf16-mixed"
     return torch.autocast(device.type, torch.bfloat16) if mixed else nullcontext()

@@ -6,7 +6,7 @@ import fnmatch
 import importlib
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,8 +23,9 @@ from refsam_zoo.model.text_encoders import TEXT_ENCODERS, TextEncoder
 from refsam_zoo.model.trackers import TRACKERS, Tracker
 from refsam_zoo.model.tuners import TUNERS, Tuner
 from refsam_zoo.precision import choose_device
-from refsam_zoo.registry import ModelCard, Registry
+from refsam_zoo.registry import Registry
 from refsam_zoo.systems import SYSTEMS, VideoSegmenter
+from refsam_zoo.zoo_entries import ModelInfo
 
 T = TypeVar("T")
 _PREFIX = "refsam_"
@@ -130,32 +131,6 @@ def list_models(filter: str = "*") -> list[str]:
     return fnmatch.filter(
         [_PREFIX + name for name in IMAGE_ENCODERS if not _needs_options(IMAGE_ENCODERS.get(name))], filter
     )
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """Facts about an entry of the zoo.
-
-    Attributes:
-        role: "image encoder", "text encoder", ...
-        name: Short name.
-        card: Family, weights, licence and paper.
-        summary: First line of the class's documentation.
-        parameters: Parameters of an encoder, or of a system's published weights; None where they depend on its options
-            or on what it is applied to.
-        image_size: Side of an image encoder's input in pixels, else None.
-        width: Channels of an encoder's features, else None.
-        preprocessing: What is done to frames or sentences before they are encoded; empty for other roles.
-    """
-
-    role: str
-    name: str
-    card: ModelCard
-    summary: str
-    parameters: int | None = None
-    image_size: int | None = None
-    width: int | None = None
-    preprocessing: str = ""
 
 
 def model_info(name: str) -> ModelInfo:

@@ -13,15 +13,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from refsam_zoo.ablations.report import Row, Run, write_ablation
-from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.output_files import newest_folder, write_whole
-from refsam_zoo.systems.predictor import Predictor
+
+if TYPE_CHECKING:
+    from refsam_zoo.model.refsam import RefSAM
 
 TABLE = "paper.csv"
 """File of a table's folder: `row` (name of the configuration file), `title`, and a column per number of the paper."""
@@ -127,6 +128,8 @@ class Cost:
     @classmethod
     def of(cls, model: RefSAM) -> Cost:
         """Counts and measures on the CPU."""
+        from refsam_zoo.systems.predictor import Predictor
+
         numbers = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
         batch = np.zeros((8, 256, 256, 3), np.uint8)
         seconds, stream = [], Predictor(model).stream((batch for _ in range(6)), ["the red circle"])
@@ -171,6 +174,8 @@ def _run(run: Path, configs: Sequence[Path], options: Sequence[str]) -> Iterator
     if not _summary(run).is_file():
         yield f"{run}: test"
         _call(run, ["test", *options, f"--ckpt_path={last}"])
+    from refsam_zoo.checkpoints.restoring import load_model
+
     cost = Cost.of(load_model(last))
     write_whole(run / "cost.json", (json.dumps(cost.__dict__) + "\n").encode())
 

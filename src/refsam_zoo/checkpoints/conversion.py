@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
+from refsam_zoo.checkpoints.formats import Naming
 from refsam_zoo.checkpoints.reconstruction import check_whole
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.weights.components import COMPONENTS, merge_lora
@@ -14,7 +14,6 @@ from refsam_zoo.weights.official import COMPONENT_FILES, read_official, split_co
 from refsam_zoo.weights.samwise import is_samwise
 from refsam_zoo.weights.saving import save_state_dict
 
-Naming = Literal["refsam_zoo", "official"]
 _NEVER_SAVED = ("text_encoder.", "prompt_encoder.")
 """Components that the released code never trains, so that they may be any."""
 

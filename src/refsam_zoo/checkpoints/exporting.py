@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
+from refsam_zoo.checkpoints.formats import Format
 from refsam_zoo.checkpoints.graph_files import write_graphs
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.errors import InputError
 from refsam_zoo.output_files import newest_folder, require_empty
-
-Format = Literal["folder", "onnx", "torch_export"]
 
 
 def export_checkpoint(

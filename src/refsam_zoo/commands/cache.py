@@ -7,7 +7,6 @@ from pathlib import Path
 from refsam_zoo.model.image_encoders import ImageEncoder
 from refsam_zoo.number_types import PositiveFloat
 from refsam_zoo.precision import Precision
-from refsam_zoo.preparation.feature_caching import cache_features
 
 
 def cache(
@@ -39,5 +38,7 @@ def cache(
     Raises:
         InputError: The data set, the split or the encoder is not known, a frame cannot be read, or the disk is full.
     """
+    from refsam_zoo.preparation.feature_caching import cache_features
+
     for line in cache_features(folder, image_encoder, data, split, precision, device, gigabytes, clear):
         print(line)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from refsam_zoo.checkpoints import conversion
+from refsam_zoo.checkpoints.formats import Naming
 
 
 def convert(
     source: str | Path,
     output: str | Path,
-    to: conversion.Naming = "refsam_zoo",
+    to: Naming = "refsam_zoo",
     merge: bool = False,
     text_encoder: str = "t5-3b",
     components: Sequence[str] = (),
@@ -35,5 +35,7 @@ def convert(
         InputError: A file is missing or no checkpoint, holds names without a counterpart, lacks some or has them in
             another shape, the output exists, or the options do not go together.
     """
+    from refsam_zoo.checkpoints import conversion
+
     for line in conversion.convert(source, output, to, merge, text_encoder, components):
         print(line)

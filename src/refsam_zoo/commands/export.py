@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from refsam_zoo.checkpoints.exporting import Format, export_checkpoint
+from refsam_zoo.checkpoints.formats import Format
 
 
 def export(
@@ -35,5 +35,7 @@ def export(
         InputError: No checkpoint, the folder has something in it, it cannot be written, or what the format needs is
             missing.
     """
+    from refsam_zoo.checkpoints.exporting import export_checkpoint
+
     for line in export_checkpoint(checkpoint, output, licence, format, expressions):
         print(line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from refsam_zoo.number_types import Workers
-from refsam_zoo.preparation.inspection import inspect_data_set
 
 
 def inspect(
@@ -25,5 +24,7 @@ def inspect(
     Raises:
         InputError: The data set is not known or anything in it is wrong.
     """
+    from refsam_zoo.preparation.inspection import inspect_data_set
+
     for paragraph in inspect_data_set(root, contact_sheet, workers):
         print(paragraph)

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.text_tables import format_table
-from refsam_zoo.zoo import ModelInfo, list_entries
+from refsam_zoo.zoo_entries import ModelInfo
 
 _HEADER = ("role", "name", "family", "image size", "parameters", "weights", "licence", "paper", "limits")
 _DATA_HEADER = (
@@ -36,6 +36,8 @@ def list(pattern: str = "*", markdown: bool = False, cards: bool = False, data: 
             )
         )
         return
+    from refsam_zoo.zoo import list_entries
+
     infos = list_entries(pattern)
     print("\n\n".join(map(_card_text, infos)) if cards else format_table([_HEADER, *map(_row, infos)], markdown))
 

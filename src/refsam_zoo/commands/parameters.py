@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from refsam_zoo.parameter_counts import COMPOSITIONS, count
-from refsam_zoo.text_tables import format_table
-
 
 def parameters(markdown: bool = False) -> None:
     """Prints what RefSAM's compositions consist of and learn.
@@ -12,6 +9,9 @@ def parameters(markdown: bool = False) -> None:
     Args:
         markdown: Print a Markdown table instead of aligned text.
     """
+    from refsam_zoo.parameter_counts import COMPOSITIONS, count
+    from refsam_zoo.text_tables import format_table
+
     header = ("composition", "SAM", "encoder", "MLP", "prompts", "decoder", "tracker", "learnable", "paper", "idle")
     rows: list[tuple[str, ...]] = [header]
     for composition in COMPOSITIONS:

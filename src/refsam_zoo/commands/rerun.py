@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_only
-
-from refsam_zoo.training.rerun import rerun_losses
-
 
 def rerun(run: Path) -> None:
     """Trains again as a run did, for its first 20 steps, and compares the losses bit for bit.
@@ -20,4 +16,8 @@ def rerun(run: Path) -> None:
     Raises:
         InputError: No run, or a loss differs; the message names the step and what else differs.
     """
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from refsam_zoo.training.rerun import rerun_losses
+
     rank_zero_only(print)(f"{run}: the first {rerun_losses(run)} losses are the same, bit for bit")

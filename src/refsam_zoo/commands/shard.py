@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from refsam_zoo.number_types import PositiveInt, Workers
-from refsam_zoo.preparation.shard_writer import write_shards
 
 
 def shard(
@@ -23,5 +22,7 @@ def shard(
     Raises:
         InputError: The data set is not known, anything in it is wrong, or the output cannot be written.
     """
+    from refsam_zoo.preparation.shard_writer import write_shards
+
     for line in write_shards(root, output, videos_per_shard, workers):
         print(line)

@@ -46,8 +46,8 @@ class SamwiseSize:
         text_width: Channels of RoBERTa.
         text_heads: Of its attention.
         text_hidden: Channels of its feed-forward layers.
-        text_layers: Behind which of its layers words are read by the last three stages, the first also being behind
-            which the second stage begins: RoBERTa runs in pieces.
+        text_layers: Ends of its four pieces: one runs beside each stage of Hiera, and behind the last three words and
+            frames meet.
         words: Its vocabulary.
         positions: Rows of its positional embedding, two more than tokens that it reads.
     """
