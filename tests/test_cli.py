@@ -20,7 +20,7 @@ from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 CONFIGS = Path(__file__).parents[1] / "configs"
 TinyCommand = Callable[..., list[str]]
 HEAVY = ("torch", "lightning", "transformers", "open_clip", "peft", "timm", "albumentations", "cv2", "wandb", "decord")
-LIGHT = tuple(sorted({*COMMANDS} - {"cache", "segment", "serve"}))
+LIGHT = tuple(sorted({*COMMANDS} - {"cache"}))
 """Commands whose options name nothing of PyTorch."""
 
 

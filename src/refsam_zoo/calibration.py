@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
 
@@ -60,6 +58,9 @@ class Curve:
             scores: float `[K]` in 0..1.
             truth: What they should have said, float `[K]` in 0..1.
         """
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
         with torch.inference_mode(False), torch.enable_grad():
             logits, wanted = (torch.from_numpy(np.asarray(part, np.float64)) for part in (_logit(scores), truth))
             curve = torch.zeros(2, dtype=torch.float64, requires_grad=True)  # logarithm of the slope, and shift
@@ -68,7 +69,7 @@ class Curve:
             def loss() -> torch.Tensor:
                 optimizer.zero_grad()
                 mapped = logits * curve[0].exp() + curve[1]
-                total = F.binary_cross_entropy_with_logits(mapped, wanted, reduction="sum") + _DOUBT * (curve**2).sum()
+                total = binary_cross_entropy_with_logits(mapped, wanted, reduction="sum") + _DOUBT * (curve**2).sum()
                 mean = total / (_DOUBT + len(wanted))
                 mean.backward()
                 return mean

@@ -7,6 +7,8 @@ import path without registration.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,10 +53,12 @@ class Registry(Generic[T]):
     Args:
         role: What the entries are, as a user reads it: "image encoder".
         options: Options of configurations and command lines that take its names: "image_encoder".
+        package: Whose modules have the entries and are imported when they are first asked for.
     """
 
-    def __init__(self, role: str, options: Sequence[str] = ()) -> None:
+    def __init__(self, role: str, options: Sequence[str] = (), package: str | None = None) -> None:
         self.role = role
+        self._package = package
         self._entries: dict[str, tuple[type[T], ModelCard]] = {}
         self._families: dict[str, str] = {}
         ROLES.update(dict.fromkeys(options, self))
@@ -83,8 +87,16 @@ class Registry(Generic[T]):
 
         return add
 
+    def fill(self) -> None:
+        """Imports the modules of the package, unless that is done."""
+        if self._package is not None:
+            for module in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+            self._package = None
+
     def spell_out(self, name: str) -> tuple[str, dict[str, str]]:
         """Takes the short form `<family>/<member>` apart into entry and option; other names stay as they are."""
+        self.fill()
         family, slash, member = name.partition("/")
         return (family, {self._families[family]: member}) if slash and family in self._families else (name, {})
 
@@ -94,7 +106,7 @@ class Registry(Generic[T]):
         Raises:
             InputError: Unknown name; the message suggests the nearest one.
         """
-        if name not in self._entries:
+        if name not in self:
             raise InputError(f"unknown {self.role} '{name}'{nearest_name(name, self._entries)}")
         return self._entries[name][0]
 
@@ -137,7 +149,9 @@ class Registry(Generic[T]):
         return self._entries[name][1]
 
     def __iter__(self) -> Iterator[str]:
+        self.fill()
         return iter(sorted(self._entries))
 
     def __contains__(self, name: object) -> bool:
+        self.fill()
         return name in self._entries

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import torch
-
 from refsam_zoo.errors import InputError
 from refsam_zoo.inference.outputs.base import UNFINISHED
 from refsam_zoo.output_files import write_whole
@@ -95,9 +93,13 @@ class UnfinishedFile:
         shutil.rmtree(self._path.parent, ignore_errors=True)
 
     def _encode(self, unfinished: Unfinished, file: io.BytesIO) -> None:
+        import torch
+
         torch.save((self._settings, unfinished.kept, unfinished.frames, unfinished.tracks), file)
 
     def _decode(self, content: bytes, track: type | None) -> tuple[dict[str, str], Unfinished]:
+        import torch
+
         with torch.serialization.safe_globals([*_made_of(track)]):
             settings, *found = torch.load(io.BytesIO(content), weights_only=True)
         return settings, Unfinished(*found)

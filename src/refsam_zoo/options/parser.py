@@ -174,6 +174,9 @@ def _spelled_out_flags(arguments: Sequence[str]) -> list[str]:
     for given in arguments:
         # options are spelled with underscores; hyphens mean the same
         dashed = re.match(r"--[\w.-]+", given)
+        for part in dashed[0][2:].split(".") if dashed else ():
+            if part in ROLES:
+                ROLES[part].fill()  # jsonargparse finds classes that are imported
         given = f"--{dashed[0][2:].replace('-', '_')}{given[dashed.end() :]}" if dashed else given
         key, assigns, value = given.rpartition("=")
         argument = f"{key}{assigns}{present_name(value)}"

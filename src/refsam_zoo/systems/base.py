@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from refsam_zoo.calibration import Calibration
 from refsam_zoo.errors import InputError
@@ -18,8 +17,13 @@ from refsam_zoo.registry import Registry
 from refsam_zoo.systems.corrections import Correction
 from refsam_zoo.systems.inputs import checked_sentences, in_windows, rgb_batches
 from refsam_zoo.types import Clip, ClipBatch
-from refsam_zoo.video.readers import open_video
 
+if TYPE_CHECKING:  # imported where it computes: help, which names a system, needs no PyTorch
+    import torch
+    from torch import Tensor, nn
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 Track = TypeVar("Track")
 """What a system knows of a video under way: its sentences, encoded, and what it saw of the frames so far."""
 
@@ -58,8 +62,22 @@ class Found(NamedTuple):
 
 def joined(found: Iterable[Found]) -> Found:
     """Puts what is found of one frame for some sentences and for others together."""
+    import torch
+
     masks, scores = zip(*found, strict=True)
     return Found(torch.cat(masks), torch.cat(scores))
+
+
+def in_inference_mode(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorates as `torch.inference_mode` does, which is imported at the first call."""
+
+    @functools.wraps(function)
+    def without_gradients(*args: Parameters.args, **options: Parameters.kwargs) -> Result:
+        import torch
+
+        return torch.inference_mode()(function)(*args, **options)
+
+    return without_gradients
 
 
 def only_frame(found: Iterable[FrameMasks]) -> FrameMasks:
@@ -240,7 +258,7 @@ class VideoSegmenter(ABC, Generic[Track]):
         for step in itertools.zip_longest(*streams):
             yield list(step)
 
-    @torch.inference_mode()
+    @in_inference_mode
     def stream(self, frames: Iterable[Any], expressions: str | Sequence[str]) -> Iterator[FrameMasks]:
         """Segments a video while it is read.
 
@@ -266,7 +284,7 @@ class VideoSegmenter(ABC, Generic[Track]):
             self.watch(frames, track)
         yield from self.follow(frames, track)
 
-    @torch.inference_mode()
+    @in_inference_mode
     def follow(self, frames: Iterable[Any], *tracks: Track) -> Iterator[FrameMasks]:
         """Segments the next frames of a video that is under way.
 
@@ -280,6 +298,8 @@ class VideoSegmenter(ABC, Generic[Track]):
         Raises:
             InputError: A frame is of another kind, shape or range.
         """
+        import torch
+
         for batch in in_windows(rgb_batches(frames), self.window_length):
             # copied where an array is read-only, which PyTorch has no tensors for
             images = torch.from_numpy(np.require(batch, requirements="W")).permute(0, 3, 1, 2)
@@ -298,7 +318,7 @@ class VideoSegmenter(ABC, Generic[Track]):
             masks.scores = self.calibration(masks.scores, masks.absent)
         return masks
 
-    @torch.inference_mode()
+    @in_inference_mode
     def window(self, batch: ClipBatch, state: dict[str, Track] | None = None) -> tuple[Found, dict[str, Track]]:
         """Segments the next frames of videos.
 
@@ -313,6 +333,8 @@ class VideoSegmenter(ABC, Generic[Track]):
         Raises:
             ValueError: A window came without the one before it.
         """
+        import torch
+
         steps, height, width = batch.frames[0, :, 0].shape
         masks = torch.zeros(len(batch.expressions), steps, height, width, dtype=torch.bool, device=self.device)
         scores = torch.zeros(masks.shape[:2], device=self.device)
@@ -336,6 +358,8 @@ class VideoSegmenter(ABC, Generic[Track]):
         track = self.start(clip.expressions)
         if self.watches:
             first = clip.referrals[0]
+            from refsam_zoo.video.readers import open_video
+
             with open_video(first.source, first.frames) as video:
                 self.watch(video.stream(), track)
         return track
@@ -347,4 +371,4 @@ SystemOrMaker = Callable[[], VideoSegmenter] | VideoSegmenter
 The maker stands first and neither has a parameter: so jsonargparse takes the name of a class as what makes it.
 """
 
-SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system", ["system"])
+SYSTEMS: Registry[VideoSegmenter[Any]] = Registry("system", ["system"], "refsam_zoo.systems")

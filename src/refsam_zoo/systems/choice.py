@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.systems.base import SystemOrMaker, VideoSegmenter
-from refsam_zoo.systems.refsam import refsam
+
+if TYPE_CHECKING:
+    import torch
 
 
 def chosen_system(checkpoint: Path | str | None, system: SystemOrMaker | None, threshold: float = 0.0) -> SystemOrMaker:
@@ -28,6 +28,8 @@ def chosen_system(checkpoint: Path | str | None, system: SystemOrMaker | None, t
         given = "both were given" if system else "neither was given"
         raise InputError(f"give --checkpoint FILE or --system NAME, which segments the video; {given}")
     if system is None:
+        from refsam_zoo.systems.refsam import refsam
+
         return partial(refsam, str(checkpoint), threshold)
     if threshold:
         raise InputError("--threshold goes with --checkpoint; a system has options of its own: --system.threshold")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from refsam_zoo.errors import InputError
@@ -48,6 +47,8 @@ def rgb_batches(frames: Iterable[Any]) -> Iterator[np.ndarray]:
     Raises:
         InputError: Another kind, shape or range.
     """
+    import torch
+
     if isinstance(frames, (np.ndarray, torch.Tensor, Image.Image)):
         frames = [frames]
     elif isinstance(frames, (str, bytes)) or not isinstance(frames, Iterable):
@@ -91,6 +92,8 @@ def in_windows(batches: Iterable[np.ndarray], length: int) -> Iterator[np.ndarra
 
 def _rgb(frames: Any) -> np.ndarray:
     """Makes uint8 `[n, H, W, 3]` of one frame or several."""
+    import torch
+
     if isinstance(frames, Image.Image):
         frames = frames if frames.mode.startswith(("I", "F")) else frames.convert("RGB")
         frames = np.asarray(frames)

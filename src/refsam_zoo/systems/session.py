@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from refsam_zoo.errors import InputError, nearest_name
-from refsam_zoo.systems.base import FrameMasks, VideoSegmenter, only_frame
+from refsam_zoo.systems.base import FrameMasks, VideoSegmenter, in_inference_mode, only_frame
 from refsam_zoo.systems.corrections import Correction
 from refsam_zoo.systems.inputs import checked_sentences, in_windows, rgb_batches
 
@@ -39,7 +38,7 @@ class VideoSession:
         if len(expressions):
             self.add(expressions)
 
-    @torch.inference_mode()
+    @in_inference_mode
     def add(self, expressions: str | Sequence[str]) -> None:
         """Looks for more from the next batch of frames on: their masks follow those of the sentences before.
 
@@ -83,7 +82,7 @@ class VideoSession:
         """
         return only_frame(self.stream([frame]))
 
-    @torch.inference_mode()
+    @in_inference_mode
     def correct(
         self,
         target: int | str,
@@ -118,6 +117,8 @@ class VideoSession:
         if index in self._shown:
             shown = self._shown[index].followed_by(shown)
         track, row = self._places[index]
+        import torch
+
         image = torch.from_numpy(np.require(last.frame, requirements="W")).permute(2, 0, 1)[None]
         found = self.system.correct(image, self.tracks[track], row, shown)
         self._shown[index] = shown

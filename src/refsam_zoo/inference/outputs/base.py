@@ -131,4 +131,4 @@ class Output(ABC):
                 self.close(whole=False)
 
 
-OUTPUTS: Registry[Output] = Registry[Any]("output")
+OUTPUTS: Registry[Output] = Registry[Any]("output", package="refsam_zoo.inference.outputs")
