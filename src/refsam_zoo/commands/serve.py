@@ -42,7 +42,8 @@ def serve(
 
     Args:
         checkpoint: A checkpoint of `refsam-zoo fit` or a folder of `refsam-zoo export`; short for the system `refsam`.
-        system: A system by its name in `refsam-zoo list`, or a class by import path; `--system.help NAME` lists its options.
+        system: A system by its name in `refsam-zoo list`, or a class by import path; `--system.help NAME` lists its
+            options.
         device: "cpu", "cuda", "cuda:1", ...; "auto" takes a GPU where there is one.
         precision: "32-true" or "bf16-mixed"; if not given, bfloat16 where the hardware computes in it.
         compile: Compile the parts that take the time: the first frames take minutes, later ones less time.
