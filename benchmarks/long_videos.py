@@ -1,6 +1,6 @@
 """Time and peak memory over the length of a video: `test` and `evaluate` on Long-RVOS with a video of 1000 frames.
 
-The video is written in the data set's format: 480 x 854 pixels, an object that is away now and then, three sentences.
+The video is written in the data set's format: 240 x 426 pixels, an object that is away now and then, three sentences.
 The model is the demo's, with random weights; what is measured is reading, segmenting, writing masks and scoring.
 """
 
@@ -27,7 +27,7 @@ from refsam_zoo.training.system_module import SystemModule
 from refsam_zoo.zoo import create_model
 
 LENGTHS = (100, 1000)
-HEIGHT, WIDTH = 480, 854
+HEIGHT, WIDTH = 240, 426
 SENTENCES = {
     "static": "the red square",
     "dynamic": "what moves to the right",
@@ -45,9 +45,9 @@ def write_video(root: Path, frames: int) -> None:
     names = [f"{number:05d}" for number in range(frames)]
     for number, name in enumerate(names):
         mask, picture = np.zeros((HEIGHT, WIDTH), np.uint8), (ground % 256).astype(np.uint8)
-        left = 2 * number % (WIDTH - 120)
+        left = 2 * number % (WIDTH - 60)
         if number // 100 % 3 < 2:
-            mask[180:300, left : left + 120] = 255
+            mask[90:150, left : left + 60] = 255
             picture[mask > 0] = (220, 30, 30)
             Image.fromarray(mask).save(masks / f"{name}.png")
         (pictures / f"{name}.jpg").write_bytes(simplejpeg.encode_jpeg(picture, quality=90))

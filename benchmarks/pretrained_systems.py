@@ -15,6 +15,8 @@ from encode_once import SENTENCES
 from measure import memory_and_time, parser, report
 
 from refsam_zoo.model.beit3 import Beit3Size
+from refsam_zoo.model.image_encoders.sam2 import sam2_hiera_base_plus
+from refsam_zoo.model.samwise import Samwise
 from refsam_zoo.systems import SYSTEMS
 
 HEIGHT, WIDTH = 480, 854
@@ -27,6 +29,9 @@ def write(system: str, folder: Path) -> None:
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     if system in EVF:
         write_evf(system, folder)
+        return
+    if system == "samwise":
+        write_samwise(folder)
         return
     from systems.tiny_folders import save_clipseg, save_sam3
     from transformers import CLIPSegConfig, CLIPSegForImageSegmentation, Sam3VideoConfig, Sam3VideoModel
@@ -53,9 +58,21 @@ def write_evf(system: str, folder: Path) -> None:
     shutil.copy(VOCABULARY, folder / "sentencepiece.bpe.model")
 
 
+def write_samwise(folder: Path) -> None:
+    """Writes SAMWISE's weights and a tokenizer."""
+    from systems.tiny_samwise import shapes, tiny_roberta_tokenizer
+
+    with torch.device("meta"):
+        found = shapes(Samwise(sam2_hiera_base_plus()))
+    state = {name: torch.empty(shape).uniform_(0.01, 0.05) for name, shape in found.items()}
+    torch.save({"model": state}, folder / "samwise.pth")
+    tiny_roberta_tokenizer(folder)
+
+
 def segment(system: str, folder: Path, frames: int, sentences: int) -> Callable[[], int]:
     """Makes the run to measure: frames of noise, one at a time."""
-    built = SYSTEMS.build(system, weights=folder)
+    options = {"weights": folder / "samwise.pth", "tokenizer": folder} if system == "samwise" else {"weights": folder}
+    built = SYSTEMS.build(system, **options)
     for weight in built.model.parameters():
         weight.sum()  # files are mapped: what is read only now would count
 
@@ -69,7 +86,7 @@ def segment(system: str, folder: Path, frames: int, sentences: int) -> Callable[
 
 def main() -> None:
     options = parser(__doc__, rounds=3)
-    options.add_argument("--systems", nargs="+", default=["clipseg"], choices=["clipseg", "sam3", *EVF])
+    options.add_argument("--systems", nargs="+", default=["clipseg"], choices=["clipseg", "sam3", "samwise", *EVF])
     options.add_argument("--frames", type=int, default=2)
     options = options.parse_args()
     torch.set_num_threads(options.threads)

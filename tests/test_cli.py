@@ -114,28 +114,6 @@ class TestRun:
         assert main(tiny_command("predict", tmp_path, checkpoint)) == 0
         assert list((tmp_path / "masks").rglob("*.png"))
 
-    @pytest.mark.parametrize(
-        ("flags", "written"),
-        [
-            (["--trainer.logger=WandbLogger", "--trainer.logger.offline=true"], "wandb/offline-run-*/run-*.wandb"),
-            (["--trainer.logger=TensorBoardLogger"], "lightning_logs/version_0/events.out.tfevents.*"),
-        ],
-        ids=["wandb", "tensorboard"],
-    )
-    def test_other_loggers(
-        self,
-        flags: list[str],
-        written: str,
-        tiny_command: TinyCommand,
-        tmp_path: Path,
-        warm_process: WarmProcess,
-    ) -> None:
-        flags = [*flags, f"--trainer.logger.save_dir={tmp_path}", "--trainer.max_epochs=1"]
-        # a process of its own: W&B writes its file out when that ends
-        warm_process.run("-m", "refsam_zoo", *tiny_command("fit", tmp_path, *flags)).check_returncode()
-        assert [path for path in tmp_path.glob(written) if path.stat().st_size > 1000]
-        assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
-
     def test_a_checkpoint_is_a_system_too(self, run: Path, tiny_command: TinyCommand, tmp_path: Path) -> None:
         command, *options = [argument for argument in tiny_command("test", tmp_path) if "demo.yaml" not in argument]
         system = (f"--config={CONFIGS / 'systems/refsam.yaml'}", f"--system.checkpoint={run / 'checkpoints/last.ckpt'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from small_sam2 import with_what_it_needs
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -91,6 +93,7 @@ PARTS = [
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: "-".join(part.values()))
 def test_every_composition_segments_on_a_gpu_without_waiting(part: dict[str, Any]) -> None:
     model = create_model("refsam_vit_tiny", **with_what_it_needs(SMALL | part))
+    learner = copy.deepcopy(model)
     with FakeTensorMode(allow_non_fake_inputs=True), Waits() as waits:
         model = model.to("cuda")
         waits.found.clear()  # moving the weights
@@ -100,6 +103,17 @@ def test_every_composition_segments_on_a_gpu_without_waiting(part: dict[str, Any
         assert found.masks.is_cuda
         assert found.scores.is_cuda
     assert waits.found == []
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        # on another device without numbers: before autograd goes back on a GPU, it asks for the driver
+        learner = learner.to("meta").train()
+        learner(clip_batch(SIZES[1]).to(torch.device("meta"))).low_res_logits.sum().backward()
+    assert without_gradient(learner, "meta") == []
+
+
+def without_gradient(module: nn.Module, device: str) -> list[str]:
+    """What learns and got no gradient, or one that is elsewhere."""
+    learned = {name: weight.grad for name, weight in module.named_parameters() if weight.requires_grad}
+    return [name for name, gradient in learned.items() if gradient is None or gradient.device.type != device]
 
 
 @pytest.mark.parametrize("name", [name for name in TEXT_ENCODERS if name not in ("t5_3b", "clip")])
@@ -124,6 +138,14 @@ def test_a_training_step_does_not_wait(sizes: list[tuple[int, int]]) -> None:
         assert batch.masks.is_cuda
         assert module.training_step(batch, 0).is_cuda
     assert waits.found == []
+
+
+def test_gradients_of_the_losses_are_on_the_device() -> None:
+    module = segmentation()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        module = module.to("meta")
+        module.training_step(clip_batch(SIZES[1]).to(torch.device("meta")), 0).backward()
+    assert without_gradient(module, "meta") == []
 
 
 def segmentation() -> ReferringSegmentation:

@@ -47,13 +47,19 @@ def system(name: str, folder: Path) -> EvfSegmenter:
     return SYSTEM[name](folder)
 
 
+def tokens_of(system: EvfSegmenter, sentences: list[str]) -> Tokens:
+    tokens = system.start(sentences).sentences
+    assert tokens is not None
+    return tokens
+
+
 @torch.inference_mode()
 def test_a_video_has_the_numbers_of_the_published_code(name: str, system: EvfSegmenter) -> None:
     model, found = system.model, []
     encoded, small = model.encode_images(video()), model.small_pixels(video())
     for step in range(3):
         for sentence in SENTENCES:
-            prompt = model.prompts(small[step : step + 1], system.start([sentence]))
+            prompt = model.prompts(small[step : step + 1], tokens_of(system, [sentence]))
             logits = model.restore(model.segment(encoded.select(slice(step, step + 1)), prompt), (42, 64))[0]
             found.append(torch.stack([*prompt[0, 0, :3], *logits[[3, 17, 38], [5, 40, 60]], logits.std()]))
     torch.testing.assert_close(torch.stack(found), torch.tensor(RECORD["videos"][name]), atol=1e-4, rtol=0)
@@ -61,9 +67,9 @@ def test_a_video_has_the_numbers_of_the_published_code(name: str, system: EvfSeg
 
 @torch.inference_mode()
 def test_beit3_alone_has_them_with_padded_sentences(system: EvfSegmenter) -> None:
-    tokens = system.start(SENTENCES)
+    tokens = tokens_of(system, SENTENCES)
     assert not tokens.mask.all()
-    found = system.model.beit3(system.model.small_pixels(video()[:2]), Tokens(*tokens))
+    found = system.model.beit3(system.model.small_pixels(video()[:2]), tokens)
     torch.testing.assert_close(found[:, :8], torch.tensor(RECORD["beit3"]), atol=1e-5, rtol=1e-5)
 
 

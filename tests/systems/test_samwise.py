@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from systems import test_contract as contract
 from systems.tiny_samwise import SENTENCES, SIZE, tiny_roberta_tokenizer, tiny_state, write_tiny_samwise
 from systems.windows import make_batch
 
@@ -50,6 +51,28 @@ def assert_same(some: list[FrameMasks], expected: list[FrameMasks]) -> None:
     for one, other in zip(some, expected, strict=True):
         assert (one.masks != other.masks).mean() < 1e-3
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def frame_by_frame(folder: Path) -> samwise:
+    return samwise(folder / "video.pth", folder, window=1, expressions_at_once=2)
+
+
+@pytest.mark.parametrize("shown", contract.SHOWN)
+def test_corrections_frame_by_frame(frame_by_frame: samwise, shown: str) -> None:
+    found = contract.run(frame_by_frame, contract.make_video(1), size=1)
+    contract.test_what_is_shown_counts_then_and_later(frame_by_frame, found, shown)
+    if shown == "box":
+        contract.test_an_object_without_a_sentence(frame_by_frame, found)
+
+
+def test_corrections_in_windows_are_refused_with_what_helps(system: samwise, video: np.ndarray) -> None:
+    with pytest.raises(InputError, match="in windows of 4 frames; give it the option window=1"):
+        VideoSession(system).add_object("the ball")
+    session = VideoSession(system, SENTENCES)
+    session(video[0])
+    with pytest.raises(InputError, match="in windows of 4 frames; give it the option window=1"):
+        session.correct(0, points=[[3, 4]])
 
 
 @pytest.mark.parametrize("size", [1, 3])

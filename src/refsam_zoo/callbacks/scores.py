@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,17 +12,16 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import RunningStage, TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
 
 from refsam_zoo.calibration import Calibration
 from refsam_zoo.callbacks.base import PredictedClip, PredictionCallback
 from refsam_zoo.errors import InputError
-from refsam_zoo.evaluation.examples import Example, ExampleKeeper
+from refsam_zoo.evaluation.examples import ExampleKeeper, middle_examples
 from refsam_zoo.evaluation.metric import RegionContourMetric, sample_id
 from refsam_zoo.evaluation.presence import Presence
 from refsam_zoo.evaluation.reliability import ScoredFrames
 from refsam_zoo.evaluation.report import write_folder, write_report, write_scored
-from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, summary_table
+from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, by_tag, summary_table
 from refsam_zoo.types import Referral
 
 T = TypeVar("T")
@@ -30,6 +29,8 @@ T = TypeVar("T")
 _EXAMPLES_OF_EACH_SORT = 3
 _SCORES = ("j", "f", "jf")
 _BEST = "jf_best"
+KINDS = "kind"
+"""Part of the names under which validation logs the scores of each kind of expressions."""
 
 
 def validation_metrics() -> list[str]:
@@ -50,7 +51,8 @@ class EvaluationCallback(PredictionCallback):
     """Measures J, F and J&F per expression, logs their means and, after `test`, writes a report.
 
     Each dataloader is a subset, named by the data module's `subset_names`; the first is the main one. Logged, in 0..1:
-    `val/j`, `val/f`, `val/jf` and the highest so far, `val/jf_best`; `test/j`, `test/f`, `test/jf` and the same per
+    `val/j`, `val/f`, `val/jf` and the highest so far, `val/jf_best`; `val/kind/<kind>/jf` where expressions are of
+    kinds; `test/j`, `test/f`, `test/jf` and the same per
     further subset, `test/<subset>/jf`.
 
     Where masks come with scores, the report says how reliable these are, and `validate` writes `calibration/`, whose
@@ -105,7 +107,7 @@ class EvaluationCallback(PredictionCallback):
         Raises:
             InputError: The clip has no ground truth.
         """
-        clip, _, predictions, masks, scores = predicted
+        clip, images, predictions, masks, scores = predicted
         if masks is None:
             video = clip.referrals[0].video_id
             raise InputError(
@@ -119,7 +121,7 @@ class EvaluationCallback(PredictionCallback):
             description = Description(referral.video_id, referral.expression_id, expression, referral.tags)
             self.descriptions[subset][sample] = description
         if trainer.testing and subset == 0 and all(referral.scored is None for referral in clip.referrals):
-            self.examples.add(_examples(predicted, masks))
+            self.examples.add(middle_examples(clip, images, predictions, masks))
 
     def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the means and, after `test`, writes the report."""
@@ -136,7 +138,10 @@ class EvaluationCallback(PredictionCallback):
         else:
             if trainer.state.fn == TrainerFn.VALIDATING and trainer.is_global_zero and scored:
                 self._calibrate(trainer, pl_module, scored)
-            self.best = max(self.best, MeanScore.of(next(iter(tables.values()))).jf)
+            main = next(iter(tables.values()))
+            for kind, rows in by_tag(main, "kind").items():
+                log_global(pl_module, f"val/{KINDS}/{kind}/jf", MeanScore.of(rows).jf)
+            self.best = max(self.best, MeanScore.of(main).jf)
             log_global(pl_module, f"val/{_BEST}", self.best)
 
     def _calibrate(self, trainer: Trainer, pl_module: LightningModule, scored: dict[str, ScoredFrames]) -> None:
@@ -185,18 +190,6 @@ def _counted(referrals: Sequence[Referral], frames: Sequence[int]) -> np.ndarray
     if all(referral.scored is None for referral in referrals):
         return None
     return np.stack([np.isin(frames, frames if each.scored is None else each.scored) for each in referrals])
-
-
-def _examples(predicted: PredictedClip, truth: Tensor) -> Iterator[Example]:
-    """Makes an example of the middle frame for each expression; truth is bool `[E, T, H, W]`."""
-    clip, frames = predicted.clip, predicted.frames
-    middle = len(frames) // 2
-    frame = frames[middle].permute(1, 2, 0).cpu().numpy()
-    pairs = torch.stack([predicted.predictions[:, middle], truth[:, middle]], dim=1).cpu().numpy()
-    for referral, expression, (prediction, mask) in zip(clip.referrals, clip.expressions, pairs, strict=True):
-        sample = sample_id(referral.video_id, referral.expression_id)
-        name = clip.frame_names[middle]
-        yield Example.of(sample, referral.video_id, name, expression, frame, prediction, mask)
 
 
 def _table(subset: str, metric: RegionContourMetric, descriptions: dict[int, Description]) -> list[ExpressionResult]:

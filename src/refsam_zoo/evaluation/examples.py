@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
 from refsam_zoo.evaluation.metric import sample_id
 from refsam_zoo.evaluation.results import ExpressionResult
+from refsam_zoo.types import Clip
 
 T = TypeVar("T", "Example", ExpressionResult)
 
@@ -67,6 +70,24 @@ class Example:
         )
         small_frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         return cls(sample, video_id, frame_name, expression, jf, small_frame, *small_masks)
+
+
+def middle_examples(clip: Clip, frames: Tensor, predictions: Tensor, masks: Tensor) -> Iterator[Example]:
+    """Makes an example of a clip's middle frame for each of its expressions.
+
+    Args:
+        clip: Names and sentences.
+        frames: uint8 `[T, 3, H, W]`.
+        predictions: bool `[E, T, H, W]`.
+        masks: The truth, as `predictions`.
+    """
+    middle = len(frames) // 2
+    frame = frames[middle].permute(1, 2, 0).cpu().numpy()
+    pairs = torch.stack([predictions[:, middle], masks[:, middle]], dim=1).cpu().numpy()
+    for referral, expression, (prediction, mask) in zip(clip.referrals, clip.expressions, pairs, strict=True):
+        sample = sample_id(referral.video_id, referral.expression_id)
+        name = clip.frame_names[middle]
+        yield Example.of(sample, referral.video_id, name, expression, frame, prediction, mask)
 
 
 class ExampleKeeper:

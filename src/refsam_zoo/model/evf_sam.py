@@ -17,7 +17,10 @@ from refsam_zoo.model.image_encoders.base import ImageEncoder
 from refsam_zoo.model.mask_decoders.base import MaskDecoder
 from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder, sam_decoder
 from refsam_zoo.model.mask_decoders.sam2 import sam2_decoder
-from refsam_zoo.model.preprocessing import preprocess, restore
+from refsam_zoo.model.pointing import mask_logits
+from refsam_zoo.model.preprocessing import Fitting, preprocess, resized, restore
+from refsam_zoo.model.trackers.base import Tracker
+from refsam_zoo.model.trackers.no_tracker import no_tracker
 from refsam_zoo.types import Tokens
 from refsam_zoo.weights.files import StateDict
 from refsam_zoo.weights.sam2 import part_of_meta
@@ -31,7 +34,15 @@ class EvfSam(nn.Module):
     Args:
         image_encoder: SAM's.
         beit3: Sees picture and sentence.
+
+    Attributes:
+        fitted: Says how large a frame is in the square that SAM sees.
+        tracker: Carries nothing; see `pointing.Prompted`.
     """
+
+    mask_decoder: MaskDecoder
+    tracker: Tracker
+    fitted: Fitting = staticmethod(resized)
 
     def __init__(self, image_encoder: ImageEncoder, beit3: Beit3) -> None:
         super().__init__()
@@ -44,6 +55,7 @@ class EvfSam(nn.Module):
         side = image_encoder.image_size
         self.prompt_encoder = build_prompt_encoder(side, side // image_encoder.stride, narrow)
         self.mask_decoder = self.make_decoder(narrow)
+        self.tracker = no_tracker()
 
     def make_decoder(self, width: int) -> MaskDecoder:
         """Makes the mask decoder for an embedding of so many channels."""
@@ -108,9 +120,26 @@ class EvfSam(nn.Module):
         logits: Tensor = self.mask_decoder(frames.image, frames.positions, dense, prompts, None).low_res_logits
         return logits
 
+    def mask_logits(self, mask: Tensor, side: int) -> Tensor:
+        """Makes of a mask, bool `[H, W]`, the logits that the decoder would have to give, float `[1, side, side]`."""
+        return mask_logits(mask, side, self.image_encoder.image_size, self.fitted)
+
     def restore(self, low_res_logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Resizes logits `[N, 4h, 4w]` to frames of height and width `size`: float `[N, H, W]`."""
         return restore(low_res_logits, size, self.image_encoder.image_size)
+
+
+class _AlwaysPresent(sam2_decoder):
+    """SAM 2's mask decoder, whose object score EVF-SAM does not read."""
+
+    def where_present(self, logits: Tensor, score: Tensor) -> Tensor:
+        """Leaves the masks as they are."""
+        return logits
+
+
+def stretched(size: tuple[int, int], image_size: int) -> tuple[int, int]:
+    """Height and width where a frame fills the square."""
+    return image_size, image_size
 
 
 class EvfSam2(EvfSam):
@@ -122,6 +151,7 @@ class EvfSam2(EvfSam):
     """
 
     mask_decoder: sam2_decoder
+    fitted: Fitting = staticmethod(stretched)
 
     def __init__(self, image_encoder: ImageEncoder, beit3: Beit3) -> None:
         super().__init__(image_encoder, beit3)
@@ -129,7 +159,7 @@ class EvfSam2(EvfSam):
 
     def make_decoder(self, width: int) -> MaskDecoder:
         """Makes SAM 2's, which picks the best of three masks."""
-        return sam2_decoder(width=width, masks="best")
+        return _AlwaysPresent(width=width, masks="best")
 
     @staticmethod
     def parts_of(state: StateDict) -> dict[str, StateDict]:

@@ -6,15 +6,17 @@ What the tracker then carries to the next frame is made of the result as of any 
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from refsam_zoo.model.encoded_frames import EncodedFrames
-from refsam_zoo.model.mask_decoders.base import Decoded
-from refsam_zoo.model.preprocessing import pad_to_square
+from refsam_zoo.model.mask_decoders.base import Decoded, MaskDecoder
+from refsam_zoo.model.preprocessing import Fitting, pad_to_square
 from refsam_zoo.model.refsam import RefSAM, Segmentation
-from refsam_zoo.model.trackers.base import Track
+from refsam_zoo.model.trackers.base import Track, Tracker
 
 BESIDE, ON, UPPER_LEFT, LOWER_RIGHT = range(4)
 """Labels of points: beside the object, on it, and the corners of its box."""
@@ -24,8 +26,16 @@ _SCALE, _BIAS = 20.0, -10.0
 """A mask that is certain has the logit 10 inside and -10 outside."""
 
 
+class Prompted(Protocol):
+    """A model with SAM's prompt encoder and a mask decoder that takes its prompts."""
+
+    prompt_encoder: Any
+    mask_decoder: MaskDecoder
+    tracker: Tracker
+
+
 def segment_by_points(
-    model: RefSAM, frame: EncodedFrames, points: Tensor, labels: Tensor, previous: Tensor | None, track: Track | None
+    model: Prompted, frame: EncodedFrames, points: Tensor, labels: Tensor, previous: Tensor | None, track: Track | None
 ) -> Segmentation:
     """Segments what points or the corners of a box show.
 
@@ -80,8 +90,39 @@ def segment_by_track(model: RefSAM, frame: EncodedFrames, track: Track) -> Segme
     return _remembered(model, frame, decoded, track)
 
 
+def mask_logits(mask: Tensor, side: int, image_size: int, fitted: Fitting) -> Tensor:
+    """Makes the logits of a mask that is certain, as a decoder would give them.
+
+    Args:
+        mask: bool `[H, W]`, of the frame's size.
+        side: Side of the decoder's masks.
+        image_size: Side of the network's square input.
+        fitted: Says how large a frame is in the square.
+
+    Returns:
+        float32 `[1, side, side]`.
+    """
+    height, width = fitted((mask.shape[0], mask.shape[1]), image_size)
+    square = torch.zeros(1, 1, image_size, image_size, device=mask.device)
+    square[..., :height, :width] = F.interpolate(mask[None, None].float(), (height, width), mode="bilinear")
+    return _SCALE * _resized(square, side)[:, 0] + _BIAS
+
+
+def segment_by_previous(model: Prompted, frame: EncodedFrames, tokens: Tensor | None, previous: Tensor) -> Decoded:
+    """Segments what was shown in an earlier frame of a model without memory: its mask there is the dense prompt here.
+
+    Args:
+        model: The model, in evaluation mode.
+        frame: The frame.
+        tokens: The sentence as prompt tokens, float `[1, L, C]`; None where there is none.
+        previous: Logits of the mask in the frame before, float `[1, 4h, 4w]`.
+    """
+    tokens = _no_points(model, frame) if tokens is None else tokens
+    return _decode(model, frame, frame.embedding, tokens, previous, ambiguous=False)
+
+
 def _decode(
-    model: RefSAM, frame: EncodedFrames, image: Tensor, tokens: Tensor, previous: Tensor | None, ambiguous: bool
+    model: Prompted, frame: EncodedFrames, image: Tensor, tokens: Tensor, previous: Tensor | None, ambiguous: bool
 ) -> Decoded:
     """Runs the mask decoder on a frame, whose mask before is the dense prompt."""
     if previous is None:
@@ -95,7 +136,7 @@ def _resized(square: Tensor, side: int) -> Tensor:
     return F.interpolate(square, (side, side), mode="bilinear", antialias=True)
 
 
-def _no_points(model: RefSAM, frame: EncodedFrames) -> Tensor:
+def _no_points(model: Prompted, frame: EncodedFrames) -> Tensor:
     """The prompt tokens where nobody points: none, or the padding that SAM 2 knows."""
     count = 2 if model.mask_decoder.always_padded else 0
     labels = torch.full((count,), _NOTHING, device=frame.image.device)
@@ -103,6 +144,6 @@ def _no_points(model: RefSAM, frame: EncodedFrames) -> Tensor:
     return tokens
 
 
-def _remembered(model: RefSAM, frame: EncodedFrames, decoded: Decoded, track: Track | None) -> Segmentation:
+def _remembered(model: Prompted, frame: EncodedFrames, decoded: Decoded, track: Track | None) -> Segmentation:
     carried = model.tracker.remember(decoded, track, frame)
     return Segmentation(decoded.low_res_logits, decoded.iou, carried, decoded.object_score)

@@ -31,6 +31,7 @@ FIRST_DECISION, BETWEEN_DECISIONS = 5, 3
 """Index of the first frame whose memory may be distrusted, and frames from one switch to the next decision."""
 PADDING = 1
 """Token id of RoBERTa's padding."""
+_LIMIT, _CERTAIN = 32.0, 10.0
 _SHORTER = 4
 
 
@@ -46,8 +47,8 @@ class SamwiseSize:
         text_width: Channels of RoBERTa.
         text_heads: Of its attention.
         text_hidden: Channels of its feed-forward layers.
-        text_layers: Behind which of its layers words are read by the last three stages, the first also being behind
-            which the second stage begins: RoBERTa runs in pieces.
+        text_layers: Ends of its four pieces: one runs beside each stage of Hiera, and behind the last three words and
+            frames meet.
         words: Its vocabulary.
         positions: Rows of its positional embedding, two more than tokens that it reads.
     """
@@ -291,7 +292,7 @@ class Samwise(nn.Module):
     def segment(
         self,
         frames: EncodedFrames,
-        prompts: Tensor,
+        prompts: Tensor | None,
         memory: Memory | None,
         switched: Tensor,
         conditional: bool = True,
@@ -300,7 +301,7 @@ class Samwise(nn.Module):
 
         Args:
             frames: The frame as each sentence sees it.
-            prompts: The sentences, float `[N, C]`.
+            prompts: The sentences, float `[N, C]`; None of things without one.
             memory: Of the frames before; None at the first.
             switched: See `Step`.
             conditional: Whether the memory may be distrusted.
@@ -321,10 +322,38 @@ class Samwise(nn.Module):
                 switched = torch.where(switches, index, switched)
         return Step(decoded, self.memory.keep(frames.embedding, logits, pointer, memory), switched, decision)
 
-    def _decode(self, embedding: Tensor, frames: EncodedFrames, prompts: Tensor) -> SamwiseDecoded:
+    def segment_shown(
+        self, frame: EncodedFrames, tokens: Tensor | None, previous: Tensor | None, memory: Memory | None
+    ) -> tuple[SamwiseDecoded, Memory]:
+        """Segments one frame by what somebody shows in it, in the place of words.
+
+        Args:
+            frame: The frame as the sentence sees it.
+            tokens: Points and corners of a box as `point_tokens` makes them, float `[1, L, C]`; None means that
+                `previous` is the mask that is shown.
+            previous: Logits of the mask that is corrected or shown, float `[1, 4h, 4w]`; None if there was none.
+            memory: Of the frames before; None at the first.
+
+        Returns:
+            What the decoder gave, and the memory with this frame in it, whose mask is certain.
+        """
+        image = self.memory.condition(frame, memory)
+        sparse = self.prompt_encoder.not_a_point_embed.weight.expand(1, 2, -1) if tokens is None else tokens
+        if previous is None:
+            dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None].expand_as(image)
+        else:
+            dense = self.prompt_encoder.mask_downscaling(previous.clamp(-_LIMIT, _LIMIT)[:, None].to(image.dtype))
+        decoded = self.mask_decoder.decode(image, frame.positions, dense, sparse, frame.fine)
+        logits = decoded.logits if tokens is not None or previous is None else previous
+        pointer = self.memory.pointer(decoded.token, None)
+        certain = enlarged(logits, self.image_encoder.image_size).sign() * _CERTAIN
+        return decoded._replace(logits=logits), self.memory.keep(frame.embedding, certain, pointer, memory)
+
+    def _decode(self, embedding: Tensor, frames: EncodedFrames, prompts: Tensor | None) -> SamwiseDecoded:
         dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None].expand_as(embedding)
-        nowhere = self.prompt_encoder.not_a_point_embed.weight.expand(len(prompts), 2, -1)
-        sparse = torch.cat([nowhere, prompts[:, None]], dim=1)
+        sparse = self.prompt_encoder.not_a_point_embed.weight.expand(len(embedding), 2, -1)
+        if prompts is not None:
+            sparse = torch.cat([sparse, prompts[:, None]], dim=1)
         return self.mask_decoder.decode(embedding, frames.positions, dense, sparse, frames.fine)
 
     def forward(self, batch: ClipBatch, sentences: Sequence[Tensor]) -> SamwiseClips:

@@ -204,8 +204,7 @@ class VideoSegmenter(ABC, Generic[Track]):
     def refusal(self) -> InputError:
         """What is said where a system takes no corrections."""
         return InputError(
-            f"system {type(self).__name__} takes no points, boxes or masks; RefSAM's, grounded_sam2, sam3 and "
-            "find_then_track, with any system as its finder, do"
+            f"system {type(self).__name__} takes no points, boxes or masks; find_then_track with it as finder does"
         )
 
     def segment_together(self, images: Tensor, tracks: Sequence[Track]) -> Iterator[Found]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,15 +13,19 @@ from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.beit3 import Beit3, Beit3Size
+from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.evf_sam import EvfSam, EvfSam2
 from refsam_zoo.model.image_encoders.base import ImageEncoder
 from refsam_zoo.model.image_encoders.sam import vit_h
 from refsam_zoo.model.image_encoders.sam2 import sam2_hiera_large, sam2_hiera_tiny
+from refsam_zoo.model.pointing import segment_by_points, segment_by_previous
+from refsam_zoo.model.trackers.base import replaced
 from refsam_zoo.model.trackers.sam2_memory import sam2_memory
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.registry import ModelCard
-from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter, joined
-from refsam_zoo.systems.predictor import MASK_CONFIDENCE, mask_confidence
+from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter
+from refsam_zoo.systems.corrections import Correction
+from refsam_zoo.systems.predictor import MASK_CONFIDENCE, mask_confidence, square_points
 from refsam_zoo.systems.sentences import tokenized
 from refsam_zoo.types import Tokens
 from refsam_zoo.weights.files import check_fit, weights_follow
@@ -30,7 +35,22 @@ from refsam_zoo.weights.sentencepiece import read_tokenizer
 VOCABULARY = "sentencepiece.bpe.model"
 
 
-class EvfSegmenter(VideoSegmenter[Tokens]):
+@dataclass
+class EvfTrack:
+    """A video under way.
+
+    Attributes:
+        sentences: The N sentences; None for a thing without a sentence.
+        logits: Of the last frame, float `[N, 4h, 4w]`; None before the first, or before anything was shown.
+        shown: Numbers of the sentences whose target somebody showed.
+    """
+
+    sentences: Tokens | None
+    logits: Tensor | None = None
+    shown: list[int] = field(default_factory=list)
+
+
+class EvfSegmenter(VideoSegmenter[EvfTrack]):
     """What EVF-SAM over SAM and over SAM 2 have in common.
 
     Args:
@@ -48,6 +68,7 @@ class EvfSegmenter(VideoSegmenter[Tokens]):
     """
 
     model: EvfSam
+    takes_corrections = True
     score_meaning = MASK_CONFIDENCE
     published: ClassVar[HubFolder]
     kind: ClassVar[type[EvfSam]]
@@ -70,25 +91,71 @@ class EvfSegmenter(VideoSegmenter[Tokens]):
         """The image encoder, which sees frames of one size; see `VideoSegmenter.compiled_parts`."""
         return [self.model.image_encoder]
 
-    def start(self, expressions: Sequence[str]) -> Tokens:
+    def start(self, expressions: Sequence[str]) -> EvfTrack:
         """Tokenises the sentences: they are read together with each frame. See `VideoSegmenter.start`."""
         limit = self.model.beit3.size.positions - 2  # two rows are never read
         tokens = tokenized(self.tokenizer, expressions, limit).to(self.device)
-        return Tokens(tokens.input_ids, tokens.attention_mask.bool())
+        return EvfTrack(Tokens(tokens.input_ids, tokens.attention_mask.bool()))
 
-    def segment(self, images: Tensor, track: Tokens) -> Iterator[Found]:
+    def start_object(self) -> EvfTrack:
+        """See `VideoSegmenter.start_object`."""
+        return EvfTrack(None)
+
+    def segment(self, images: Tensor, track: EvfTrack) -> Iterator[Found]:
         """Encodes all frames at once; see `VideoSegmenter.segment`."""
         images = images.to(self.device)
         size = (images.shape[-2], images.shape[-1])
         encoded, small = self.model.encode_images(images), self.model.small_pixels(images)
         for step in range(len(images)):
-            frame, found = slice(step, step + 1), []
-            for some in zip(*(part.split(self.expressions_at_once) for part in track), strict=True):
-                prompts = self.model.prompts(small[frame], Tokens(*some))
-                logits = self.model.restore(self.model.segment(encoded.select(frame), prompts).float(), size)
-                masks = logits > self.threshold
-                found.append(Found(masks, mask_confidence(logits, masks)))
-            yield joined(found)
+            frame, previous = encoded.select(slice(step, step + 1)), track.logits
+            if track.sentences is None:
+                prompts, logits = None, previous
+            else:
+                prompts, logits = self._asked(frame, small[step : step + 1], track.sentences)
+            if logits is None:
+                yield Found(torch.zeros_like(images[:1, 0], dtype=torch.bool), torch.zeros(1, device=self.device))
+                continue
+            for row in track.shown:
+                assert previous is not None
+                tokens = None if prompts is None else prompts[row : row + 1]
+                decoded = segment_by_previous(self.model, frame, tokens, previous[row : row + 1])
+                logits = replaced(logits, row, decoded.low_res_logits)
+            track.logits = logits
+            yield self._found(logits, size)
+
+    def _asked(self, frame: EncodedFrames, small: Tensor, sentences: Tokens) -> tuple[Tensor, Tensor]:
+        """Reads sentences together with a frame: prompts float `[N, 1, 256]` and logits `[N, 4h, 4w]`."""
+        prompts, logits = [], []
+        for some in zip(*(part.split(self.expressions_at_once) for part in sentences), strict=True):
+            prompts.append(self.model.prompts(small, Tokens(*some)))
+            logits.append(self.model.segment(frame, prompts[-1]))
+        return torch.cat(prompts), torch.cat(logits)
+
+    def _found(self, low_res_logits: Tensor, size: tuple[int, int]) -> Found:
+        logits = self.model.restore(low_res_logits.float(), size)
+        masks = logits > self.threshold
+        return Found(masks, mask_confidence(logits, masks))
+
+    def correct(self, image: Tensor, track: EvfTrack, row: int, correction: Correction) -> Found:
+        """Decodes the frame as SAM does it, points and box in the place of words; see `VideoSegmenter.correct`.
+
+        From then on the target's mask is a prompt in the next frame, beside the sentence.
+        """
+        size, image = (image.shape[-2], image.shape[-1]), image.to(self.device)
+        frame = self.model.encode_images(image)
+        if correction.mask is not None:
+            mask = torch.from_numpy(correction.mask).to(self.device)
+            logits = self.model.mask_logits(mask, 4 * frame.image.shape[-1])
+            found = Found(mask[None], torch.ones(1, device=self.device))
+        else:
+            side = self.model.image_encoder.image_size
+            points, labels = square_points(correction, size, side, frame.image, self.model.fitted)
+            previous = None if track.logits is None else track.logits[row : row + 1]
+            logits = segment_by_points(self.model, frame, points, labels, previous, None).low_res_logits
+            found = self._found(logits, size)
+        track.logits = logits if track.logits is None else replaced(track.logits, row, logits.to(track.logits))
+        track.shown = sorted({*track.shown, row})
+        return found
 
 
 def load_evf_sam(folder: Path, kind: type[EvfSam], encoders: dict[str, Callable[[], ImageEncoder]]) -> EvfSam:

@@ -16,7 +16,7 @@ from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.pointing import LOWER_RIGHT, UPPER_LEFT, segment_by_mask, segment_by_points, segment_by_track
-from refsam_zoo.model.preprocessing import resized
+from refsam_zoo.model.preprocessing import Fitting, resized
 from refsam_zoo.model.refsam import RefSAM, Segmentation
 from refsam_zoo.model.trackers.base import Track, replaced, selected
 from refsam_zoo.model.trackers.base import joined as joined_tracks
@@ -194,7 +194,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
 
 
 def square_points(
-    correction: Correction, size: tuple[int, int], image_size: int, like: Tensor
+    correction: Correction, size: tuple[int, int], image_size: int, like: Tensor, fitted: Fitting = resized
 ) -> tuple[Tensor, Tensor]:
     """Gives points and corners of the box in pixels of the model's square input.
 
@@ -203,6 +203,7 @@ def square_points(
         size: Height and width of the frame.
         image_size: Side of the square.
         like: A tensor on the device to use.
+        fitted: Says how large a frame is in the square.
 
     Returns:
         x and y float `[P, 2]`, and labels int64 `[P]` as `pointing.segment_by_points` takes them.
@@ -211,7 +212,7 @@ def square_points(
     points = torch.from_numpy(np.concatenate([*corners, correction.points]))
     kinds = [UPPER_LEFT, LOWER_RIGHT] if corners else []
     labels = torch.tensor([*kinds, *correction.labels.tolist()], dtype=torch.long, device="cpu")
-    height, width = resized(size, image_size)
+    height, width = fitted(size, image_size)
     scale = torch.tensor([width / size[1], height / size[0]], dtype=torch.float32, device="cpu")
     return (points * scale).to(like.device), labels.to(like.device)
 

@@ -10,16 +10,21 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.image_encoders.sam2 import Sam2ImageEncoder, sam2_hiera_base_plus
-from refsam_zoo.model.samwise import Samwise, SamwiseSize, Window
+from refsam_zoo.model.pointing import mask_logits
+from refsam_zoo.model.samwise import Samwise, SamwiseSize, Window, fitted
+from refsam_zoo.model.samwise_decoder import SamwiseDecoded
+from refsam_zoo.model.trackers.base import replaced, selected
 from refsam_zoo.model.trackers.sam2_memory import Memory
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.systems.base import SYSTEMS, Found, VideoSegmenter, joined
-from refsam_zoo.systems.predictor import MASK_CONFIDENCE, PRESENCE, mask_confidence
+from refsam_zoo.systems.corrections import Correction
+from refsam_zoo.systems.predictor import MASK_CONFIDENCE, PRESENCE, mask_confidence, square_points
 from refsam_zoo.systems.sentences import tokenized
 from refsam_zoo.weights.files import check_fit, load_state_dict, weights_follow
 from refsam_zoo.weights.hub_folders import HubFolder, model_type, read_processor
@@ -37,10 +42,16 @@ class Seen:
     Attributes:
         switched: See `model.samwise.Step`.
         memory: Of the last frames; None before the first.
+        earlier: The memory before the last frame, for a correction of that.
+        logits: Of the last frame, float `[N, 4h, 4w]`, for the same.
+        nameless: Whether it is a thing without a sentence, which is nowhere until it is shown.
     """
 
     switched: Tensor
     memory: Memory | None = None
+    earlier: Memory | None = None
+    logits: Tensor | None = None
+    nameless: bool = False
 
 
 @dataclass
@@ -88,6 +99,7 @@ class SamwiseSegmenter(VideoSegmenter[SamwiseTrack]):
         self.conditional = conditional
         self.threshold = threshold
         self.expressions_at_once = expressions_at_once
+        self.takes_corrections = window == 1
 
     @property
     def compiled_parts(self) -> Sequence[nn.Module]:
@@ -102,6 +114,14 @@ class SamwiseSegmenter(VideoSegmenter[SamwiseTrack]):
         ]
         seen = [Seen(torch.zeros(len(group), dtype=torch.long, device=self.device)) for group in groups]
         return SamwiseTrack(ids, seen)
+
+    def start_object(self) -> SamwiseTrack:
+        """See `VideoSegmenter.start_object`."""
+        if not self.takes_corrections:
+            raise self.refusal()
+        return SamwiseTrack(
+            self.token_ids([""]), [Seen(torch.zeros(1, dtype=torch.long, device=self.device), nameless=True)]
+        )
 
     def token_ids(self, expressions: Sequence[str]) -> list[Tensor]:
         """Tokenises sentences, each int64 `[L]` without padding."""
@@ -125,15 +145,68 @@ class SamwiseSegmenter(VideoSegmenter[SamwiseTrack]):
         self, windows: Sequence[Window], seen: Seen, positions: list[Tensor], size: tuple[int, int]
     ) -> Iterator[Found]:
         """Decodes the frames of a window for a group of sentences."""
-        prompts = torch.cat([window.prompt for window in windows])
+        prompts = None if seen.nameless else torch.cat([window.prompt for window in windows])
         for index in range(windows[0].embedding.shape[1]):
             frame = joined_frames([window.frame(index, positions) for window in windows])
-            step = self.model.segment(frame, prompts, seen.memory, seen.switched, self.conditional)
-            seen.memory, seen.switched = step.memory, step.switched
-            logits = self.model.restore(step.decoded.logits, size)
-            masks = logits > self.threshold
-            score = step.decoded.object_score
-            yield Found(masks, mask_confidence(logits, masks) if score is None else score.sigmoid())
+            if seen.nameless and seen.memory is None:
+                device = self.device
+                yield Found(torch.zeros(1, *size, dtype=torch.bool, device=device), torch.zeros(1, device=device))
+                continue
+            trusting = seen.nameless or not self.conditional
+            step = self.model.segment(frame, prompts, seen.memory, seen.switched, not trusting)
+            seen.earlier, seen.memory, seen.switched = seen.memory, step.memory, step.switched
+            seen.logits = step.decoded.logits
+            yield self._found(step.decoded, size)
+
+    def _found(self, decoded: SamwiseDecoded, size: tuple[int, int]) -> Found:
+        logits = self.model.restore(decoded.logits, size)
+        masks = logits > self.threshold
+        score = decoded.object_score
+        return Found(masks, mask_confidence(logits, masks) if score is None else score.sigmoid())
+
+    def correct(self, image: Tensor, track: SamwiseTrack, row: int, correction: Correction) -> Found:
+        """Decodes the frame as SAM 2 does it, points and box in the place of words; see `VideoSegmenter.correct`.
+
+        The memory of the frame is replaced. It needs windows of one frame, after which nothing was seen yet.
+        """
+        if not self.takes_corrections:
+            raise self.refusal()
+        size, image = (image.shape[-2], image.shape[-1]), image.to(self.device)
+        group, place = divmod(row, self.expressions_at_once)
+        seen, rows = track.seen[group], slice(place, place + 1)
+        track.positions = track.positions or self.model.positions()
+        (window,) = self.model.encode(self.model.pixels(image), [track.sentences[row]])
+        earlier = None if seen.earlier is None else selected(seen.earlier, rows)
+        previous = None if seen.logits is None else seen.logits[rows]
+        tokens, previous = self._prompt(correction, size, window.embedding, previous)
+        decoded, memory = self.model.segment_shown(window.frame(0, track.positions), tokens, previous, earlier)
+        seen.memory = memory if seen.memory is None else replaced(seen.memory, place, memory)
+        seen.logits = decoded.logits if seen.logits is None else replaced(seen.logits, place, decoded.logits)
+        seen.switched = replaced(seen.switched, place, memory.frames)  # the memory is trusted for a while
+        found = self._found(decoded, size)
+        if correction.mask is None:
+            return found
+        return Found(torch.from_numpy(correction.mask)[None].to(self.device), torch.ones_like(found.scores))
+
+    def _prompt(
+        self, correction: Correction, size: tuple[int, int], like: Tensor, previous: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Makes the prompt tokens of points and a box, and the logits that they correct; or those of a mask alone."""
+        side = self.model.image_encoder.image_size
+        if correction.mask is not None:
+            mask = torch.from_numpy(correction.mask).to(self.device)
+            return None, mask_logits(mask, 4 * like.shape[-1], side, fitted)
+        points, labels = square_points(correction, size, side, like, fitted)
+        # a point that says nothing stands behind the others, as in SAM 2
+        points, labels = F.pad(points, (0, 0, 0, 1)), F.pad(labels, (0, 1), value=-1)
+        return self.model.prompt_encoder.point_tokens(points, labels), previous
+
+    def refusal(self) -> InputError:
+        """Says that windows are in the way."""
+        return InputError(
+            f"system {type(self).__name__} takes no points, boxes or masks in windows of {self.window_length} frames; "
+            "give it the option window=1"
+        )
 
 
 @SYSTEMS.register(

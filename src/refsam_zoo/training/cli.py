@@ -20,6 +20,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 import refsam_zoo.data_modules  # noqa: F401  makes the short names of data modules known
 from refsam_zoo.callbacks.masks import MaskWriter
+from refsam_zoo.callbacks.pictures import ValidationPictures
 from refsam_zoo.callbacks.protocol import ProtocolCallback
 from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.callbacks.submission import SubmissionWriter
@@ -66,8 +67,8 @@ class _SaveConfig(SaveConfigCallback):
         name = "config.yaml" if stage == "fit" else f"config_{TrainerFn(stage).value}.yaml"
         text = self.parser.dump(self.config, format="yaml", skip_none=False)
         write_whole(Path(trainer.default_root_dir) / name, text.encode())
-        if trainer.logger is not None:
-            trainer.logger.log_hyperparams({"config": yaml.safe_load(text)})  # plain values
+        for logger in trainer.loggers:
+            logger.log_hyperparams({"config": yaml.safe_load(text)})  # plain values
 
 
 class RefSAMCLI(CLIWithoutCheckpointOptions):
@@ -180,6 +181,8 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
             self.folder = (checkpoint and run_folder.home_of(checkpoint, self.folder)) or self.folder
             run_folder.make_folder(self.folder)
         trainer["default_root_dir"] = str(self.folder)
+        for logger in _listed(trainer["logger"]):
+            _name_after(self.folder, logger)
 
     def _checkpoint(self, asked: str | Path | None) -> Path | None:
         """Finds the checkpoint that is asked for, or that a requeued job goes on from, and sees that it can be read."""
@@ -245,7 +248,7 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
         if self.subcommand == "predict":
             return writers or [MaskWriter()]
         if self.subcommand == "fit":
-            return []
+            return [ValidationPictures()]
         protocol = chosen or self._own_protocol()
         if protocol is None or (chosen is None and _is_scored_in_every_run(get_protocol(protocol))):
             return []
@@ -284,6 +287,14 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
         if writers:
             self.trainer.callbacks += writers  # type: ignore[attr-defined]
             self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
+
+
+def _name_after(folder: Path, logger: Any) -> None:
+    """Names a logger's run after its folder, where it would get a name by chance."""
+    options = logger.get("init_args") if isinstance(logger, Namespace) else None
+    for name in ("name", "run_name"):
+        if options is not None and name in options and options[name] is None:
+            options[name] = folder.resolve().name
 
 
 def _listed(value: Any) -> list[Any]:

@@ -9,6 +9,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from refsam_zoo.callbacks.scores import KINDS
+
 
 class ProgressLines(Callback):
     """Prints how far a command is: at its start, after each epoch, and every half minute in between.
@@ -97,7 +99,8 @@ class ProgressLines(Callback):
 
     def _training_line(self, trainer: Trainer, where: str, metrics: tuple[str, ...]) -> str:
         epochs = _of(trainer.max_epochs or math.inf)
-        shown = {name: value for name, value in trainer.callback_metrics.items() if any(m in name for m in metrics)}
+        logged = {name: value for name, value in trainer.callback_metrics.items() if f"/{KINDS}/" not in name}
+        shown = {name: value for name, value in logged.items() if any(m in name for m in metrics)}
         scores = "".join(f", {name} {float(value):.4g}" for name, value in shown.items())
         left = self._time_left(trainer.global_step - self._first_step, self._total_steps(trainer) - self._first_step)
         step = f"epoch {trainer.current_epoch + 1}{epochs} {where}, step {trainer.global_step}"

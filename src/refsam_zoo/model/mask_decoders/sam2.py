@@ -110,7 +110,7 @@ class sam2_decoder(MaskDecoder):
     def _chosen(self, chosen: Tensor, logits: Tensor, quality: Tensor, tokens: Tensor, score: Tensor) -> Decoded:
         """Picks one mask of each prompt; `chosen` int `[N]`, all others as `all_masks` gives them."""
         rows = torch.arange(len(score), device=score.device)
-        shown = self._where_present(logits[rows, chosen], score)
+        shown = self.where_present(logits[rows, chosen], score)
         return Decoded(shown, quality[rows, chosen], tokens[rows, chosen][:, None], score)
 
     def all_masks(
@@ -159,7 +159,7 @@ class sam2_decoder(MaskDecoder):
         upscaled: Tensor = last_activation(second(embedding) + finest)
         return upscaled
 
-    def _where_present(self, logits: Tensor, score: Tensor) -> Tensor:
+    def where_present(self, logits: Tensor, score: Tensor) -> Tensor:
         """Lets the object score speak; logits `[N, 4h, 4w]`, score `[N]`."""
         score = score[:, None, None]
         if self.training:

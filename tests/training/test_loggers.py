@@ -1,0 +1,87 @@
+"""What W&B and TensorBoard get of a run, read back from their files; both are given at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from warm_process import WarmProcess
+
+from refsam_zoo.callbacks.pictures import NAME
+
+pytestmark = pytest.mark.slow
+
+BLOCK, HEADER = 32768, 7
+SCORES = {"train/loss", "val/j", "val/f", "val/jf", "val/jf_best", "val/kind/attribute/jf"}
+
+
+@pytest.fixture(scope="module")
+def run(
+    tiny_command: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory, warm_process: WarmProcess
+) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    loggers = [
+        {"class_path": "WandbLogger", "init_args": {"offline": True, "save_dir": str(run)}},
+        {"class_path": "TensorBoardLogger", "init_args": {"save_dir": str(run)}},
+        {"class_path": "CSVLogger", "init_args": {"save_dir": str(run)}},
+    ]
+    config = run.with_name("loggers.yaml")
+    config.write_text(yaml.safe_dump({"trainer": {"logger": loggers}}))
+    # a process of its own: W&B writes its file out when that ends
+    done = warm_process.run(
+        "-m", "refsam_zoo", *tiny_command("fit", run, f"--config={config}", "--trainer.max_epochs=2")
+    )
+    assert done.returncode == 0, done.stderr
+    return run
+
+
+def records(path: Path) -> Iterator[Any]:
+    """What a `.wandb` file holds: blocks of pieces, each with checksum, length and kind (whole, first, amid, last)."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, position, begun = path.read_bytes(), HEADER, b""
+    while position + HEADER < len(content):
+        if BLOCK - position % BLOCK < HEADER:
+            position += BLOCK - position % BLOCK
+        length, kind = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
+        begun += content[position + HEADER : position + HEADER + length]
+        position += HEADER + length
+        if kind in (1, 4):
+            record = Record()
+            record.ParseFromString(begun)
+            yield record
+            begun = b""
+
+
+def test_weights_and_biases(run: Path) -> None:
+    [file] = run.glob("wandb/offline-run-*/run-*.wandb")
+    found = list(records(file))
+    assert next(each.run.display_name for each in found if each.HasField("run")) == run.name
+    updates = [update for each in found for update in each.config.update]
+    [config] = [json.loads(update.value_json) for update in updates if update.key == "config"]
+    assert config["model"]["tuner"]["class_path"].endswith(".full")
+    keys = [item.key or "/".join(item.nested_key) for each in found for item in each.history.item]
+    assert set(keys) >= SCORES
+    assert keys.count("val/jf") == 2
+    assert len(list(file.parent.glob(f"files/media/images/{NAME}_*.png"))) == 2
+
+
+def test_tensorboard(run: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "lightning_logs" / "version_0"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) >= SCORES
+    assert len(events.Scalars("val/jf")) == 2
+    assert [len(events.Images(name)) for name in events.Tags()["images"]] == [2]
+    options = yaml.safe_load((run / "lightning_logs" / "version_0" / "hparams.yaml").read_text())
+    assert options["config"]["model"]["tuner"]["class_path"].endswith(".full")
+
+
+def test_csv(run: Path) -> None:
+    [table] = run.glob("lightning_logs/*/metrics.csv")
+    assert set(table.read_text().splitlines()[0].split(",")) >= SCORES

@@ -1,0 +1,90 @@
+"""Two processes train as one with batches twice as large: the same losses, and the same weights but for rounding."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from warm_process import WarmProcess, as_torchrun
+
+pytestmark = pytest.mark.slow
+
+STEPS = 6
+ALIKE = (
+    "--data.epoch_length=12",
+    "--data.expressions_per_clip=1",  # a mean over sentences is that over processes only where each has as many
+    "--model.alignment.weight=0",  # weighs pixels by the objects of a whole batch
+    f"--trainer.max_steps={STEPS}",
+    "--trainer.max_epochs=-1",
+    "--model.schedule.warmup_steps=0",
+)
+
+
+def nodes(count: int) -> list[dict[str, str]]:
+    """The variables `torchrun` sets for processes on machines of their own; these machines are this one."""
+    return [
+        each | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "GROUP_RANK": each["RANK"]} for each in as_torchrun(count)
+    ]
+
+
+def tasks(count: int) -> list[dict[str, str]]:
+    """The variables SLURM's `srun` sets for tasks on one machine."""
+    [first, *_] = ranks = as_torchrun(count)
+    shared = {
+        "SLURM_NTASKS": str(count), "SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "7", "SLURM_NODELIST": "localhost",
+        "SLURM_NODEID": "0", "SLURM_NTASKS_PER_NODE": str(count), "MASTER_PORT": first["MASTER_PORT"],
+        "MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "SLURM_JOB_NUM_NODES": "1",
+    }  # fmt: skip
+    return [{**shared, "SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in (each["RANK"] for each in ranks)]
+
+
+def losses(run: Path) -> torch.Tensor:
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        return torch.tensor([float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]])
+
+
+@pytest.fixture(scope="module")
+def train(tiny_command: Callable[..., list[str]], warm_process: WarmProcess) -> Callable[..., None]:
+    def run(folder: Path, surroundings: list[dict[str, str]], *more: str) -> None:
+        arguments = tiny_command("fit", folder, *ALIKE, "--trainer.limit_val_batches=0", *more)
+        done = warm_process.run("-m", "refsam_zoo", *arguments, surroundings=surroundings)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def alone(train: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "alone"
+    train(run, [{}], "--data.batch_size=4")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("surroundings", "where"),
+    [
+        (nodes, ["--trainer.devices=1", "--trainer.num_nodes=2"]),
+        (tasks, ["--trainer.devices=2"]),
+    ],
+    ids=["two nodes by torchrun", "two tasks by SLURM"],
+)
+def test_two_processes_learn_as_one(
+    surroundings: Callable[[int], list[dict[str, str]]],
+    where: list[str],
+    alone: Path,
+    train: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "run"
+    train(run, surroundings(2), "--data.batch_size=2", "--trainer.strategy=ddp", *where)
+    [home] = [path.parent.parent for path in tmp_path.glob("run*/checkpoints/last.ckpt")]
+    assert len(losses(home)) == STEPS
+    torch.testing.assert_close(losses(home), losses(alone), rtol=1e-5, atol=0)
+    one, two = (
+        torch.load(each / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for each in (alone, home)
+    )
+    distance = sum(float((one[name].double() - two[name].double()).square().sum()) for name in one)
+    assert distance**0.5 <= 1e-5 * sum(float(weight.double().square().sum()) for weight in one.values()) ** 0.5
