@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,8 @@ import pytest
 import torch
 from warm_process import WarmProcess, as_torchrun
 
-from refsam_zoo.cli import COMMANDS, main
+from refsam_zoo.cli import COMMANDS, TRAINER_COMMANDS, main
+from refsam_zoo.commands.trainer import OPTIONS
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -153,6 +156,8 @@ class TestBadInput:
         program = f"""
 import contextlib, io, sys
 from refsam_zoo.cli import main
+for command in {[*TRAINER_COMMANDS]}:
+    assert main([command, "--cofig=a.yaml"]) == main([command, "--trianer.max_epochs=3"]) == 2
 for command in {LIGHT}:
     with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
         main([command, "--help"])
@@ -163,6 +168,16 @@ for command in {LIGHT}:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.split("\n")[:-1] == [*LIGHT]
         assert done.stderr.count("unknown option '--nonsense'") == len(LIGHT)
+        assert done.stderr.count("did you mean '--config'?") == len(TRAINER_COMMANDS)
+        assert done.stderr.count("did you mean '--trainer.max_epochs'?") == len(TRAINER_COMMANDS)
+
+    def test_the_table_of_the_trainers_options_is_that_of_its_parsers(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for arguments in (["plan"], ["predict"], ["validate", "--system=clipseg"], ["fit", "--samwise=1"]):
+            with contextlib.suppress(SystemExit):
+                main([arguments[0], "--help", *arguments[1:]])
+        found = set(re.findall(r"^  (?:-\w[A-Z ]*, )*--(\w+)", capsys.readouterr().out, flags=re.MULTILINE))
+        assert found - {*OPTIONS} == set()
+        assert {*OPTIONS} - found <= {"weights_only"}  # of Lightning 2.6 and later
 
     def test_help_of_serve_needs_no_server(self, warm_process: WarmProcess) -> None:
         code = (

@@ -1,12 +1,19 @@
-"""`refsam-zoo fit`, `validate`, `test` and `predict`: Lightning's command line."""
+"""`refsam-zoo fit`, `plan`, `validate`, `test` and `predict`: Lightning's command line."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
+from refsam_zoo.errors import InputError
 from refsam_zoo.options.parser import options_named
-from refsam_zoo.training.cli import RefSAMCLI, run_trainer
-from refsam_zoo.training.plan import print_plan
-from refsam_zoo.training.samwise_cli import SamwiseCLI, require_training
-from refsam_zoo.training.system_cli import SystemCLI, require_evaluation
+
+OPTIONS = (
+    "best_checkpoint", "ckpt_path", "compile", "config", "data", "evaluation", "gpus", "help", "last_checkpoint",
+    "lr_scheduler", "model", "network", "optimizer", "price", "print_config", "protocol", "return_predictions",
+    "samwise", "seed_everything", "speed", "steps", "submission", "system", "trainer", "verbose", "weights_only",
+)  # fmt: skip
+"""First parts of the names of all options, so that a mistake in one is found before Lightning is imported."""
 
 
 def trainer(arguments: list[str]) -> None:
@@ -19,14 +26,32 @@ def trainer(arguments: list[str]) -> None:
         InputError: Something the user gave is wrong.
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
+    command, *options = arguments
     named = options_named(arguments)
-    if arguments[0] == "plan":
-        print_plan(arguments[1:], SamwiseCLI if "samwise" in named else RefSAMCLI)
+    _require_no_mistake(command, options)
+    from refsam_zoo.training.cli import RefSAMCLI, run_trainer
+    from refsam_zoo.training.plan import print_plan
+    from refsam_zoo.training.samwise_cli import SamwiseCLI, require_training
+    from refsam_zoo.training.system_cli import SystemCLI, require_evaluation
+
+    if command == "plan":
+        print_plan(options, SamwiseCLI if "samwise" in named else RefSAMCLI)
     elif "samwise" in named:
-        require_training(arguments[0], named)
+        require_training(command, named)
         run_trainer(arguments, SamwiseCLI)
     elif "system" not in named:
         run_trainer(arguments)
     else:
-        require_evaluation(arguments[0], named)
+        require_evaluation(command, named)
         run_trainer(arguments, SystemCLI)
+
+
+def _require_no_mistake(command: str, options: Sequence[str]) -> None:
+    """Refuses a name that is close to that of an option; others may be those of a later release of Lightning."""
+    for option in options:
+        first, dot, rest = option.partition("=")[0].partition(".")
+        name = first.removeprefix("--").replace("-", "_")
+        close = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.75)
+        if first.startswith("--") and name not in OPTIONS and close:
+            meant = f"'--{name}{dot}{rest}'; did you mean '--{close[0]}{dot}{rest}'?"
+            raise InputError(f"unknown option {meant}; refsam-zoo {command} --help lists them")
