@@ -164,7 +164,7 @@ def test_every_value_of_a_sweep_arrives(
     for values in sweep_combinations(sweep):
         (tmp_path / "values.json").write_text(json.dumps(values))  # as the agent writes them
         with pytest.raises(SystemExit):
-            parsers["fit"].parse_args([*fixed, str(tmp_path / "values.json"), "--print_config"])
+            parsers[OnlyParser.__name__].parse_args([*fixed, str(tmp_path / "values.json"), "--print_config"])
         parsed = named_values(yaml.safe_load(capsys.readouterr().out))
         for key, value in values.items():
             place, whole = key.replace("data.", "data.init_args."), {"class_path": value}  # a text names a class
