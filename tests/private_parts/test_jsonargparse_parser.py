@@ -23,7 +23,7 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     option_names,
     refusals,
 )
-from refsam_zoo.systems.base import SystemOrMaker
+from refsam_zoo.systems.base import SYSTEMS, SystemOrMaker
 
 REFSAM = "refsam_zoo.systems.refsam.refsam"
 MODULE = "refsam_zoo.model.image_encoders.vit_tiny"
@@ -43,6 +43,7 @@ class Parser(ArgumentParser):
 
 @pytest.fixture
 def parser() -> Parser:
+    SYSTEMS.fill()  # as parsers of the command line do where an option names one
     parser = Parser()
     parser.add_argument("--video", required=True)
     parser.add_argument("--count", type=PositiveInt, default=1)

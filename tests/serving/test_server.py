@@ -159,7 +159,7 @@ def holds_all(content: bytes, suffix: str, name: str, expected: np.ndarray) -> b
             if name == "masks":
                 first = np.asarray(Image.open(archive.open("masks/clip/1/00000.png")))
                 np.testing.assert_array_equal(first > 0, expected[0, 0])
-        return len(files) == len(expected) * (2 if name in ("masks", "cutouts") else 1)
+        return len(files) == len(expected) * {"masks": 2, "cutouts": 2, "labels": 3}.get(name, 1)
     if suffix == ".json":
         found = json.loads(content)
         return len(found["frames"] if "frames" in found else found["annotations"][0]["segmentations"]) == len(expected)
