@@ -19,6 +19,7 @@ from systems.tiny_samwise import (
 from systems.windows import make_batch
 from torch import Tensor
 from transformers import RobertaForMaskedLM
+from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.cli import main
 from refsam_zoo.errors import InputError
@@ -137,8 +138,9 @@ def test_memories_are_judged_by_overlap(mine: slice, other: slice, score: float,
     assert switch_labels(logits(mine), logits(other), torch.tensor([score])).tolist() == [expected]
 
 
-def test_fit_trains_it_and_the_system_reads_its_checkpoint(folder: Path, ref_shapes: Path, tmp_path: Path) -> None:
-    arguments = [
+@pytest.fixture
+def arguments(folder: Path, ref_shapes: Path, tmp_path: Path) -> list[str]:
+    return [
         f"--config={CONFIG}",
         f"--config={CONFIG.parent / 'data/ref_shapes.yaml'}",
         f"--samwise.sam2={folder / 'sam2_tiny.pt'}",
@@ -147,7 +149,7 @@ def test_fit_trains_it_and_the_system_reads_its_checkpoint(folder: Path, ref_sha
         "--data.synthesis=null",
         "--data.clip_frames=2",
         "--data.batch_size=2",
-        "--data.epoch_length=2",
+        "--data.epoch_length=4",
         "--data.workers=0",
         "--trainer.accelerator=cpu",
         "--trainer.limit_val_batches=0",
@@ -155,6 +157,9 @@ def test_fit_trains_it_and_the_system_reads_its_checkpoint(folder: Path, ref_sha
         "--trainer.enable_model_summary=false",
         f"--trainer.default_root_dir={tmp_path / 'run'}",
     ]
+
+
+def test_fit_trains_it_and_the_system_reads_its_checkpoint(folder: Path, arguments: list[str], tmp_path: Path) -> None:
     assert main(["fit", *arguments]) == 0
     checkpoint = next((tmp_path / "run").rglob("last.ckpt"))
     trained, start = samwise(checkpoint, folder / "roberta").model.state_dict(), training(folder).model.state_dict()
@@ -162,3 +167,23 @@ def test_fit_trains_it_and_the_system_reads_its_checkpoint(folder: Path, ref_sha
     assert changed <= set(SamwiseTraining.trained)
     assert main(["test", *arguments]) == 2
     assert main(["fit", *arguments, "--system=clipseg"]) == 2
+
+
+TINY_FIT = """
+import sys
+from systems.tiny_samwise import SIDE, SIZE, SmallHiera
+from refsam_zoo.cli import main
+from refsam_zoo.training.samwise_module import SamwiseTraining
+
+SamwiseTraining.encoder, SamwiseTraining.size = (lambda: SmallHiera(image_size=SIDE)), SIZE
+sys.exit(main(["fit", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+def test_it_learns_in_two_processes(arguments: list[str], tmp_path: Path, warm_process: WarmProcess) -> None:
+    more = ("--trainer.strategy=ddp", "--trainer.devices=2")
+    done = warm_process.run("-c", TINY_FIT, *arguments, *more, surroundings=as_torchrun(2))
+    assert done.returncode == 0, done.stderr
+    assert "MEMBER: 2/2" in done.stderr
+    assert list((tmp_path / "run").rglob("last.ckpt"))
