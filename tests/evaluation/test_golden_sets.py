@@ -271,4 +271,5 @@ def test_every_protocol_has_a_golden_value() -> None:
     tested |= {"ref_davis17", "ref_davis17_without_matching"}
     tested |= {"a2d_sentences", "refcoco", "refcoco_cris", "grefcoco", "reason_seg"}
     same_rule = {"davis17_unsupervised", "ref_youtube_vos", "ref_shapes", "mevis_v2", "long_rvos", "jhmdb_sentences"}
+    same_rule |= {"reason_vos", "groundmore", "inter_rvos"}  # what they score is in tests/data_modules
     assert PROTOCOLS.keys() == tested | same_rule

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from warm_process import WarmProcess
 
 from refsam_zoo.callbacks.pictures import NAME
 
@@ -20,9 +21,7 @@ SCORES = {"train/loss", "val/j", "val/f", "val/jf", "val/jf_best", "val/kind/att
 
 
 @pytest.fixture(scope="module")
-def run(
-    tiny_command: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory, warm_process: WarmProcess
-) -> Path:
+def run(tiny_command: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "tiny"
     loggers = [
         {"class_path": "WandbLogger", "init_args": {"offline": True, "save_dir": str(run)}},
@@ -31,10 +30,9 @@ def run(
     ]
     config = run.with_name("loggers.yaml")
     config.write_text(yaml.safe_dump({"trainer": {"logger": loggers}}))
-    # a process of its own: W&B writes its file out when that ends
-    done = warm_process.run(
-        "-m", "refsam_zoo", *tiny_command("fit", run, f"--config={config}", "--trainer.max_epochs=2")
-    )
+    # a process of its own: W&B writes its file out when that ends, and its folder for pictures goes with the first fork
+    arguments = tiny_command("fit", run, f"--config={config}", "--trainer.max_epochs=2")
+    done = subprocess.run([sys.executable, "-m", "refsam_zoo", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return run
 
