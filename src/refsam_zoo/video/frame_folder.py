@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import FRAMES, find_files, natural_order
-from refsam_zoo.video.base import VideoReader
+from refsam_zoo.video.base import T, VideoReader
 
 _BITS_PER_SAMPLE = 258
 """Tag of TIFF."""
@@ -30,6 +30,10 @@ class PictureReader(VideoReader):
     @abstractmethod
     def _read_pictures(self, positions: Sequence[int]) -> list[np.ndarray]:
         """Reads some pictures."""
+
+    def _within_limit(self, action: Callable[[], T], what: str) -> T:
+        """Reads without a thread that watches: decoders of pictures come to an end."""
+        return action()
 
     def _decode(self, positions: list[int]) -> np.ndarray:
         pictures = self._read_pictures(positions)
