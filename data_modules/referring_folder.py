@@ -23,6 +23,7 @@ In the place of the table it reads what labelling tools export, see `docs/data/r
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +44,8 @@ from refsam_zoo.file_names import MASKS, Spellings, find_files
 from refsam_zoo.types import Referral, VideoSource
 from refsam_zoo.video.masks import LARGEST_GREY_ID, PaletteMasks
 from refsam_zoo.video.run_lengths import RunLengthMasks
+
+_logger = logging.getLogger(__name__)
 
 TABLES = ("annotations.json", "annotations.csv", "annotations.xml")
 COLUMNS = ("video", "expression")
@@ -85,6 +88,10 @@ class ReferringFolder(HoldoutDataModule):
             return found
         if any("split" in referral.tags for referral in found):
             return [referral for referral in found if referral.tags.get("split") == role]
+        if len({referral.video_id for referral in found}) == 1:  # nothing is left to hold out
+            if role == "train":
+                _logger.warning("%s has one video: scores are of the video that is trained on", self.root)
+            return found
         return self.train_share(found) if role == "train" else self.held_out_share(found)
 
 
