@@ -39,7 +39,7 @@ def open_video(
         frames: Names of the frames that positions count (`Referral.frames`); None takes every frame there is.
         backend: Decoder of video files; `auto` is PyAV, by time stamp where what the file holds can be trusted and by
             counting elsewhere. decord and torchcodec refuse the files of which they give wrong frames.
-        time_limit: Seconds that opening, and each read between two frames, may take; None for no limit.
+        time_limit: Seconds that opening a video file, and each read between two frames, may take; None for no limit.
 
     Returns:
         A reader with `len(frames)` frames.
@@ -95,7 +95,7 @@ class VideoOpener:
 
     Args:
         backend: Decoder of video files, see `open_video`.
-        time_limit: Seconds that opening, and each read between two frames, may take; None for no limit.
+        time_limit: Seconds that opening a video file, and each read between two frames, may take; None for no limit.
     """
 
     def __init__(self, backend: Backend = "auto", time_limit: float | None = TIME_LIMIT) -> None:
