@@ -31,8 +31,8 @@ class VideoReader(FrameStream):
 
     Attributes:
         path: Video file or folder of frames.
-        time_limit: Seconds that a read of a video file may take without decoding a frame, None for no limit; pictures have
-            none.
+        time_limit: Seconds that a read of a video file may take without decoding a frame, None for no limit; pictures
+            have none.
     """
 
     path: Path
