@@ -65,6 +65,13 @@ def test_what_a_run_leaves_is_an_earlier_run(tmp_path: Path) -> None:
         assert training_folder(folder, None) != folder
 
 
+def test_what_is_started_after_a_run_is_not_told_of_its_folder(tmp_path: Path) -> None:
+    folder = training_folder(tmp_path / "run", None)
+    assert os.environ["REFSAM_ZOO_RUN_FOLDER"] == str(folder)
+    release(folder)
+    assert "REFSAM_ZOO_RUN_FOLDER" not in os.environ
+
+
 def test_a_run_that_wrote_nothing_is_none(tmp_path: Path) -> None:
     for _ in range(2):
         assert training_folder(tmp_path / "run", None) == tmp_path / "run"

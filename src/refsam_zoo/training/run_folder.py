@@ -94,8 +94,13 @@ def training_folder(folder: Path, checkpoint: Path | None) -> Path:
 
 
 def release(folder: Path) -> None:
-    """Lets the next run have the folder of one that is over and has written neither metrics nor checkpoints."""
+    """Ends what `training_folder` began.
+
+    The next run may have the folder if this one has written neither metrics nor checkpoints, and programs that are
+    started later are not told of it.
+    """
     if is_first_process():
+        os.environ.pop(_CHOSEN, None)
         with contextlib.suppress(OSError):
             (folder / CHECKPOINTS).rmdir()
 
