@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import av
 import numpy as np
+import pytest
 from serving.colour_finder import ColourFinder
 
 from refsam_zoo.serving.limits import Limits
@@ -20,6 +22,8 @@ from refsam_zoo.serving.server import PageServer
 from refsam_zoo.systems.base import VideoSegmenter
 
 SIZE = (48, 64)
+SENTENCES = ["the red box", "what is green"]
+LIMITS = Limits(upload_mb=1, seconds=3.0, frames=40, sentences=2, clips=3)
 Body = bytes | Iterable[bytes] | None
 
 
@@ -106,3 +110,28 @@ def running(
     finally:
         server.stop()
         thread.join()
+
+
+def until(right: Callable[[], object]) -> None:
+    """Waits until something is so, at most ten seconds."""
+    for _ in range(500):
+        if right():
+            return
+        time.sleep(0.02)
+    pytest.fail("it did not become so within ten seconds")
+
+
+def on_disk(folder: Path) -> list[Path]:
+    """What the server keeps of its visitors."""
+    return list(folder.glob("refsam-zoo-serve-*/*"))
+
+
+def until_the_end(events: Iterator[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """What is told up to the end of a run."""
+    told = []
+    for event in events:
+        told.append(event)
+        if event[0] == "end":
+            assert event[1]["state"] == "finished"
+            break
+    return told

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import shutil
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving.colour_finder import ColourFinder
-from serving.running import running, write_film
+from serving.running import SENTENCES, running, until, write_film
 
 from refsam_zoo.inference.legend import COLOURS
 from refsam_zoo.inference.outputs import OUTPUTS
@@ -29,7 +28,6 @@ from refsam_zoo.video.readers import open_video
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: on Debian, apt-get install chromium")
-SENTENCES = ["the red box", "what is green"]
 FRAMES = 6
 PATIENCE = 20_000
 """Milliseconds: other tests run beside these."""
@@ -47,19 +45,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_film(tmp_path_factory.mktemp("films") / "my <b>film.mp4", FRAMES)
-
-
-@pytest.fixture(scope="module")
-def system() -> ColourFinder:
-    return ColourFinder()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the server makes its folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
-        yield Path(tempfile.gettempdir())
 
 
 @pytest.fixture(scope="module")
@@ -190,15 +175,6 @@ def taken(page: Page, output: str) -> bytes:
         page.get_by_role("button", name=output, exact=True).click()
     assert download.value.suggested_filename.startswith(f"my _b_film-{output}.")
     return Path(download.value.path()).read_bytes()
-
-
-def until(right: Callable[[], object]) -> None:
-    """Waits until something is so, at most ten seconds."""
-    for _ in range(500):
-        if right():
-            return
-        time.sleep(0.02)
-    pytest.fail("it did not become so within ten seconds")
 
 
 def test_a_sample_and_other_sentences(visit: Visit) -> None:
@@ -333,14 +309,6 @@ def test_a_file_that_is_not_taken_is_told_in_a_line(
     expect(page.get_by_role("alert")).to_contain_text(message)
     bring(page, film)
     expect(page.get_by_role("alert")).to_be_hidden()
-
-
-@pytest.fixture
-def held(system: ColourFinder) -> Iterator[ColourFinder]:
-    """The system, which computes nothing until it is let go on."""
-    system.may_go_on.clear()
-    yield system
-    system.may_go_on.set()
 
 
 def test_two_tabs_at_once_wait_for_each_other(visit: Visit, film: Path, held: ColourFinder) -> None:
