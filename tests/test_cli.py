@@ -125,17 +125,11 @@ class TestRun:
     def test_two_processes_give_the_numbers_of_one(
         self, run: Path, tiny_command: TinyCommand, tmp_path: Path, warm_process: WarmProcess
     ) -> None:
-        ddp = ("--trainer.strategy=ddp", "--trainer.devices=2")
         checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
-        # the first process starts the second by Python's own command line, or both are started from outside
-        for command, more, surroundings in (
-            ("fit", "--trainer.max_epochs=1", ({},)),
-            ("test", checkpoint, as_torchrun(2)),
-        ):
-            arguments = tiny_command(command, tmp_path, *ddp, more)
-            done = warm_process.run("-m", "refsam_zoo", *arguments, surroundings=surroundings)
-            assert done.returncode == 0, done.stderr
-            assert "MEMBER: 2/2" in done.stderr
+        arguments = tiny_command("test", tmp_path, "--trainer.strategy=ddp", "--trainer.devices=2", checkpoint)
+        done = warm_process.run("-m", "refsam_zoo", *arguments, surroundings=as_torchrun(2))
+        assert done.returncode == 0, done.stderr
+        assert "MEMBER: 2/2" in done.stderr
         one, two = (
             (folder / "evaluation" / "per_expression.csv").read_text(encoding="utf-8") for folder in (run, tmp_path)
         )
