@@ -21,7 +21,7 @@ def draw(result: dict[str, Any]) -> None:
     figure = draw_series(result["rows"]) if "series" in result["rows"][0] else draw_bars(result["rows"])
     where = result["circumstances"]
     figure.suptitle(result["claim"], fontsize=11)
-    told = f"{where['processor']}, {where['threads']} threads, torch {where['torch']}, load {where['load']:.1f}"
+    told = f"{where['processor']}, {result['options']['threads']} threads, torch {where['torch']}, load {where['load']:.1f}"
     figure.text(0.99, 0.01, told, ha="right", fontsize=7, color=GREY)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     figure.savefig(DOCS / f"benchmark_{result['name']}.png", dpi=120)
@@ -64,12 +64,10 @@ def table(result: dict[str, Any]) -> str:
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
     lines += [[cell(row.get(column, "")) for column in columns] for row in result["rows"]]
     where = result["circumstances"]
-    told = (
-        f"{result['options']['rounds']} rounds, {where['cores']} cores of an {where['processor']}, {where['threads']} "
-    )
-    told += f"threads, load {where['load']:.1f}, torch {where['torch']}, {where['date']}, commit {where['commit']}"
+    run = "{rounds} rounds, threads: {threads}".format(**result["options"])
+    told = "{cores} cores of an {processor}, load {load:.1f}, torch {torch}, {date}, commit {commit}".format(**where)
     rows = [f"| {' | '.join(line).replace('_', ' ')} |" for line in lines]
-    return "\n".join([*rows, "", f"*{result['claim']}; medians of {told}.*"])
+    return "\n".join([*rows, "", f"*{result['claim'].capitalize()}; medians of {run}, {told}.*"])
 
 
 def cell(value: object) -> str:

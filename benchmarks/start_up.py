@@ -115,7 +115,7 @@ def main() -> None:
             "seconds": statistics.median(each[label].seconds for each in taken),
         }
         rows.append(row if run.goal is None else {**row, "goal": run.goal})
-    report("start_up", f"processor time until done, in a fresh process, over that of {UNIT}", options, rows)
+    report("start_up", f"processor time until done, in a fresh process, in units of {UNIT}", options, rows)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ def test_without_the_extras(tmp_path: Path) -> None:
         f"export {model} {tmp_path / 'copy'}": "0",
         "parameters": "0",
         f"fit --config {ROOT / 'configs' / 'demo.yaml'}": MISSING.format("fit", "lightning", "train"),
-        f"inspect {tmp_path}": MISSING.format("inspect", "lightning", "train"),
+        "list --data": "0",
+        f"evaluate {tmp_path} --protocol mevis --data {tmp_path}": MISSING.format("evaluate", "isal", "train"),
         f"serve --checkpoint {model}": MISSING.format("serve", "starlette", "serve"),
     }
     hidden = " ".join(sorted(set.union(*extras) - requirements("options", "install_requires")))
