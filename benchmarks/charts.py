@@ -21,7 +21,8 @@ def draw(result: dict[str, Any]) -> None:
     figure = draw_series(result["rows"]) if "series" in result["rows"][0] else draw_bars(result["rows"])
     where = result["circumstances"]
     figure.suptitle(result["claim"], fontsize=11)
-    told = f"{where['processor']}, {result['options']['threads']} threads, torch {where['torch']}, load {where['load']:.1f}"
+    threads = result["options"]["threads"]
+    told = f"{where['processor']}, {threads} threads, torch {where['torch']}, load {where['load']:.1f}"
     figure.text(0.99, 0.01, told, ha="right", fontsize=7, color=GREY)
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     figure.savefig(DOCS / f"benchmark_{result['name']}.png", dpi=120)
