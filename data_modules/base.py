@@ -6,21 +6,42 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from lightning.pytorch import LightningDataModule
 from typing_extensions import Self
 
 from refsam_zoo.clips.augmentation import Augmentation
 from refsam_zoo.clips.clip_sampling import ClipSampling, NeighbourSampling
-from refsam_zoo.clips.clips import EvaluationWindows, TrainingClips, Unit, group_by_video
-from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu, overfits
-from refsam_zoo.clips.samplers import TrainingSampler, VideoSampler
+from refsam_zoo.clips.reading import group_by_video
+from refsam_zoo.clips.samplers import TrainingSampler, Unit, VideoSampler
 from refsam_zoo.clips.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import ClipLength, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral
 from refsam_zoo.video.readers import Backend, VideoOpener
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule
+
+    from refsam_zoo.clips.clips import TrainingClips
+    from refsam_zoo.clips.loading import ClipLoader, TrainingLoader
+
+    DataModule = LightningDataModule
+else:
+
+    class _NoDataModule:
+        trainer = None
+
+    class DataModule(_NoDataModule):
+        """Stands before `LightningDataModule`, whose import takes seconds: annotations are read and scored without."""
+
+
+def join_lightning() -> None:
+    """Makes every data module the `LightningDataModule` that a `Trainer` takes; once is enough."""
+    from lightning.pytorch import LightningDataModule
+
+    DataModule.__bases__ = (LightningDataModule,)
+
 
 TEXT_BLIND = "text_blind"
 ATTEMPTS = 10
@@ -49,7 +70,7 @@ class DataCard:
     prediction: str = "valid"
 
 
-class ReferringDataModule(LightningDataModule):
+class ReferringDataModule(DataModule):
     """Referring video object segmentation data.
 
     Training loaders give random clips as `ClipBatch`es. Evaluation loaders give whole videos as consecutive windows
@@ -203,6 +224,8 @@ class ReferringDataModule(LightningDataModule):
 
     def train_dataloader(self) -> TrainingLoader:
         """Random clips."""
+        from refsam_zoo.clips.loading import TrainingLoader, feeds_gpu, overfits
+
         clips = self.training_clips()
         length, repeats = self.epoch_length or len(clips), overfits(self.trainer)
         sampler = TrainingSampler(len(clips), length, self.seed, *self.process(), repeats=repeats)
@@ -210,6 +233,8 @@ class ReferringDataModule(LightningDataModule):
 
     def training_clips(self) -> TrainingClips:
         """What the training loader draws from, after `setup("fit")`."""
+        from refsam_zoo.clips.clips import TrainingClips
+
         return TrainingClips(
             group_by_video(self._referrals["train"]),
             self.opener,
@@ -259,6 +284,9 @@ class ReferringDataModule(LightningDataModule):
         return [TEXT_BLIND]
 
     def _evaluation_loader(self, role: str) -> ClipLoader:
+        from refsam_zoo.clips.clips import EvaluationWindows
+        from refsam_zoo.clips.loading import ClipLoader, feeds_gpu
+
         dataset = EvaluationWindows(group_by_video(self._referrals[role]), self.opener, self.window)
         sampler = VideoSampler(dataset.windows_per_video, *self.process())
         return ClipLoader(dataset, sampler, workers=self.workers, pinned=feeds_gpu(self.trainer))

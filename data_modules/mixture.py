@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightning.pytorch import LightningDataModule
-
-from refsam_zoo.clips.clips import MixedClips
-from refsam_zoo.clips.loading import ClipLoader, TrainingLoader, feeds_gpu, overfits
 from refsam_zoo.clips.samplers import MixingSampler
-from refsam_zoo.data_modules.base import DataCard, ReferringDataModule
+from refsam_zoo.data_modules.base import DataCard, DataModule, ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.number_types import PositiveFloat, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral
 
+if TYPE_CHECKING:
+    from refsam_zoo.clips.loading import ClipLoader, TrainingLoader
 
-class Mixture(LightningDataModule):
+
+class Mixture(DataModule):
     """Trains on several data sets at once and evaluates on the first of them.
 
     Each part keeps its own clips, augmentation and treatment of bad samples; batches mix them.
@@ -102,6 +102,9 @@ class Mixture(LightningDataModule):
 
     def train_dataloader(self) -> TrainingLoader:
         """Random clips of all parts."""
+        from refsam_zoo.clips.clips import MixedClips
+        from refsam_zoo.clips.loading import TrainingLoader, feeds_gpu, overfits
+
         clips = MixedClips([part.training_clips() for part in self.parts])
         sizes = [len(part) for part in clips.parts]
         length, repeats = self.epoch_length or len(clips), overfits(self.trainer)

@@ -14,7 +14,7 @@ from hypothesis import settings
 from PIL import Image
 from warm_process import WarmProcess
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
 from refsam_zoo.preparation.shard_writer import write_shards
 from refsam_zoo.synthesis import SynthesisOptions, synthesize

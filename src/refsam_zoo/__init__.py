@@ -215,6 +215,8 @@ if not TYPE_CHECKING:  # a type checker would take every misspelt name for Any
             if name in names:
                 import importlib
 
+                if module == "refsam_zoo.data_modules":
+                    importlib.import_module(f"{module}.base").join_lightning()
                 globals()[name] = found = getattr(importlib.import_module(module), name)
                 return found
         # Python itself looks for the nearest name, and only where somebody sees it: jsonargparse asks for hundreds

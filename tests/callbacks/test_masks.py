@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from refsam_zoo.callbacks.masks import MaskWriter
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules import ReferringFolder
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from formats.catalogue import FORMATS
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.types import Referral
 

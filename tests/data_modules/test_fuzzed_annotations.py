@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refsam_zoo.annotations.files import collect_problems, is_file_name
-from refsam_zoo.clips.clips import group_by_video, read_clip
+from refsam_zoo.clips.reading import group_by_video, read_clip
 from refsam_zoo.data_modules import ReferringDataModule
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral

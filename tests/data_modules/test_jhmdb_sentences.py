@@ -10,7 +10,7 @@ import pytest
 from formats.jhmdb_sentences import SAMPLED, first_of_each_video, write_jhmdb_sentences
 from scipy.io import savemat
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules import JHMDBSentences
 from refsam_zoo.data_modules.jhmdb_sentences import parse_jhmdb_sentences
 from refsam_zoo.errors import InputError

@@ -13,7 +13,7 @@ import pytest
 from formats.labelling_tools import SIZE, WRITERS, masks_of, named
 from PIL import Image
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules import ReferringFolder
 from refsam_zoo.data_modules.referring_folder import parse_referring_folder
 from refsam_zoo.errors import InputError

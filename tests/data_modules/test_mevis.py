@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from formats.mevis import write_fevos, write_lv_vis, write_mevis, write_mevis_v2, write_ref_sav, write_revos
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules import LVVIS, FeVOS, MeViS, RefSAV, ReVOS
 from refsam_zoo.data_modules.mevis import parse_mevis
 from refsam_zoo.data_modules.recognition import recognise

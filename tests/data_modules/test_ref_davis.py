@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from formats.ref_davis import pick, write_converted, write_original
 
-from refsam_zoo.clips.clips import group_by_video, read_clip
+from refsam_zoo.clips.reading import group_by_video, read_clip
 from refsam_zoo.data_modules import RefDAVIS17
 from refsam_zoo.data_modules.ref_davis import TEXTS, parse_ref_davis
 from refsam_zoo.errors import InputError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules import RefShapes
 from refsam_zoo.errors import InputError
 from refsam_zoo.synthesis import SynthesisOptions

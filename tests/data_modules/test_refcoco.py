@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from formats.refcoco import RefCOCOWriter, write_refcoco
 
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules import RefCOCO
 from refsam_zoo.data_modules.refcoco import FILES, parse_refcoco
 from refsam_zoo.errors import InputError

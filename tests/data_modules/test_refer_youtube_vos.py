@@ -17,7 +17,7 @@ from PIL import Image
 
 from refsam_zoo.callbacks.base import PredictedClip
 from refsam_zoo.callbacks.scores import EvaluationCallback
-from refsam_zoo.clips.clips import group_by_video, read_clip
+from refsam_zoo.clips.reading import group_by_video, read_clip
 from refsam_zoo.data_modules import ReferYouTubeVOS
 from refsam_zoo.data_modules.holdout import hold_out
 from refsam_zoo.data_modules.refer_youtube_vos import expressions_file, parse_refer_youtube_vos

@@ -13,7 +13,7 @@ from formats.referring_folder import copy_video, write_table
 from PIL import Image
 
 from refsam_zoo.annotations.files import is_file_name
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules import ReferringFolder
 from refsam_zoo.data_modules.referring_folder import parse_referring_folder, video_id
 from refsam_zoo.errors import InputError

@@ -14,7 +14,7 @@ import pytest
 import torch
 from warm_process import WarmProcess, free_port
 
-from refsam_zoo.clips.clips import group_by_video, read_clip
+from refsam_zoo.clips.reading import group_by_video, read_clip
 from refsam_zoo.data_modules import ReferYouTubeVOS, Shards
 from refsam_zoo.data_modules.shards import INDEX, parse_shards
 from refsam_zoo.errors import InputError

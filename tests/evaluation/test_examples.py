@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from refsam_zoo.evaluation.examples import Example, ExampleKeeper
-from refsam_zoo.evaluation.metric import sample_id
+from refsam_zoo.evaluation.results import sample_id
 
 
 def _example(video: int, overlap: int, frame_name: str = "00000") -> Example:

@@ -10,8 +10,9 @@ import torch.multiprocessing
 from torch import Tensor
 
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
-from refsam_zoo.evaluation.metric import RegionContourMetric, SampleScores, sample_id
+from refsam_zoo.evaluation.metric import RegionContourMetric, SampleScores
 from refsam_zoo.evaluation.motion import centres, extent
+from refsam_zoo.evaluation.results import sample_id
 
 SAMPLES = 7  # which neither 2 nor 3 divides
 

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from refsam_zoo.evaluation.motion import ABSENT, UNITS, centres, extent, tensor_centres
+from refsam_zoo.evaluation.motion import ABSENT, UNITS, centres, extent
 
 
 def _moving_square() -> np.ndarray:
@@ -20,10 +19,3 @@ def test_extent_is_the_box_around_the_path() -> None:
     assert extent(found) == pytest.approx(5 / 50)
     assert extent(found[:1]) == 0
     assert extent(found[2:]) is None
-
-
-@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
-def test_tensors_give_the_same(device: str) -> None:
-    random = np.random.default_rng(0)
-    masks = np.concatenate([random.random((20, 30, 40)) < 0.05, _moving_square()])
-    assert tensor_centres(torch.from_numpy(masks).to(device)).tolist() == centres(masks).tolist()

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from refsam_zoo.evaluation.counts import count_pixels
-from refsam_zoo.evaluation.tensor_counts import count_tensors
+from refsam_zoo.evaluation.motion import centres
+from refsam_zoo.evaluation.tensor_counts import count_tensors, tensor_centres
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -27,3 +28,10 @@ def test_many_frames_and_none(device: str) -> None:
     assert found.tolist() == count_pixels(masks[::-1], masks).tolist()
     empty = torch.zeros(0, 4, 4, dtype=torch.bool, device=device)
     assert count_tensors(empty, empty).shape == (0, 7)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_centres_are_those_of_arrays(device: str) -> None:
+    masks = np.random.default_rng(0).random((20, 30, 40)) < 0.05
+    masks[7] = False
+    assert tensor_centres(torch.from_numpy(masks).to(device)).tolist() == centres(masks).tolist()

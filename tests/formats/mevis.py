@@ -12,7 +12,7 @@ import av
 import numpy as np
 from pycocotools import mask as coco
 
-from refsam_zoo.clips.clips import group_by_video, read_clip
+from refsam_zoo.clips.reading import group_by_video, read_clip
 from refsam_zoo.types import Referral
 from refsam_zoo.video.masks import PaletteMasks
 

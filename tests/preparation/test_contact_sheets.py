@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refsam_zoo.clips.clips import group_by_video
+from refsam_zoo.clips.reading import group_by_video
 from refsam_zoo.data_modules.ref_shapes import RefShapes
 from refsam_zoo.preparation.contact_sheets import RED, Fault, draw_contact_sheet
 from refsam_zoo.types import Referral, VideoSource

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from formats.catalogue import FORMATS
 
-from refsam_zoo.clips.clips import group_by_video, read_clip
+from refsam_zoo.clips.reading import group_by_video, read_clip
 from refsam_zoo.data_modules import Shards
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import parse_shards

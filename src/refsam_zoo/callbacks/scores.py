@@ -17,11 +17,11 @@ from refsam_zoo.calibration import Calibration
 from refsam_zoo.callbacks.base import PredictedClip, PredictionCallback
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.examples import ExampleKeeper, middle_examples
-from refsam_zoo.evaluation.metric import RegionContourMetric, sample_id
+from refsam_zoo.evaluation.metric import RegionContourMetric
 from refsam_zoo.evaluation.presence import Presence
 from refsam_zoo.evaluation.reliability import ScoredFrames
 from refsam_zoo.evaluation.report import write_folder, write_report, write_scored
-from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, by_tag, summary_table
+from refsam_zoo.evaluation.results import ExpressionResult, MeanScore, by_tag, sample_id, summary_table
 from refsam_zoo.types import Referral
 
 T = TypeVar("T")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+
+Unit = Literal["video", "expression", "frame"]
+"""What a pass over the training data visits once."""
 
 
 class Draw(NamedTuple):

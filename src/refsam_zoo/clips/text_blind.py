@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from refsam_zoo.clips.clips import group_by_video
+from refsam_zoo.clips.reading import group_by_video
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Referral
 

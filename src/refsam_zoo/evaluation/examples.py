@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
-from refsam_zoo.evaluation.metric import sample_id
-from refsam_zoo.evaluation.results import ExpressionResult
+from refsam_zoo.evaluation.results import ExpressionResult, sample_id
 from refsam_zoo.types import Clip
+
+if TYPE_CHECKING:  # masks on disk are scored without PyTorch
+    from torch import Tensor
 
 T = TypeVar("T", "Example", ExpressionResult)
 
@@ -81,6 +81,8 @@ def middle_examples(clip: Clip, frames: Tensor, predictions: Tensor, masks: Tens
         predictions: bool `[E, T, H, W]`.
         masks: The truth, as `predictions`.
     """
+    import torch
+
     middle = len(frames) // 2
     frame = frames[middle].permute(1, 2, 0).cpu().numpy()
     pairs = torch.stack([predictions[:, middle], masks[:, middle]], dim=1).cpu().numpy()

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 RunLengths = dict[str, Any]
 """COCO's compressed run lengths `{"size": [H, W], "counts": bytes}`: a few hundred bytes for a mask."""
@@ -108,6 +107,8 @@ def refcoco_scores(samples: Sequence[ImageSample]) -> dict[str, float]:
 
 def refcoco_cris_scores(samples: Sequence[ImageSample]) -> dict[str, float]:
     """RefCOCO as CRIS scores it: 1e-6 in the denominator, compared with `>` to thresholds in float32, torch's mean."""
+    import torch
+
     intersection, union = overlap(samples).T
     iou = intersection / (union + 1e-6)
     thresholds = np.float32(0.5) + np.float32(0.1) * np.arange(5, dtype=np.float32)
@@ -184,6 +185,7 @@ def _only_best(samples: Sequence[ImageSample]) -> list[ImageSample]:
 
 def _average_precision(samples: Sequence[ImageSample]) -> dict[str, float]:
     """COCO's mean average precision of masks, one category; -1 for a range of areas without any."""
+    import torch
     from torchmetrics.detection import MeanAveragePrecision
 
     # torchmetrics' own thresholds are float32: IoUs that sit exactly on one would fall on the other side.

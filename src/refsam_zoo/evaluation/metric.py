@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,10 +12,10 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from refsam_zoo.evaluation.counts import COUNTS, contour_accuracy, count_pixels, region_similarity
-from refsam_zoo.evaluation.motion import centres, extent, tensor_centres
+from refsam_zoo.evaluation.motion import centres, extent
 from refsam_zoo.evaluation.presence import Presence
 from refsam_zoo.evaluation.reliability import ScoredFrames
-from refsam_zoo.evaluation.tensor_counts import count_tensors
+from refsam_zoo.evaluation.tensor_counts import count_tensors, tensor_centres
 
 _COLUMNS = 2 + len(COUNTS) + 2 + 1
 """Of a frame's row: sample, frame, counts, centre, and score."""
@@ -47,12 +46,6 @@ class SampleScores(NamedTuple):
     extent: np.ndarray
     presence: np.ndarray
     scored_frames: ScoredFrames
-
-
-def sample_id(video_id: str, expression_id: str) -> int:
-    """Names a sample by a number that every process finds by itself: 63 bits of a hash of its ids."""
-    digest = hashlib.blake2b(f"{video_id}\0{expression_id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
 
 
 class RegionContourMetric(Metric):

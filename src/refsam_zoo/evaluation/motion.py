@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 UNITS = 1_000_000
 """Centres are whole millionths of the image's diagonal, so that they can be gathered with the counts."""
@@ -29,16 +27,6 @@ def centres(masks: np.ndarray) -> np.ndarray:
             sums = np.array([(pixels // mask.shape[1]).sum(), (pixels % mask.shape[1]).sum()])
             centre[:] = np.rint(UNITS * (sums / len(pixels)) / diagonal)
     return found
-
-
-def tensor_centres(masks: Tensor) -> Tensor:
-    """`centres` of masks that are on a GPU."""
-    height, width = masks.shape[1:]
-    areas = masks.flatten(1).sum(1)
-    rows, columns = (torch.arange(size, device=masks.device) for size in (height, width))
-    sums = torch.stack([(masks.sum(2) * rows).sum(1), (masks.sum(1) * columns).sum(1)], dim=1)
-    scaled = UNITS * (sums.double() / areas.clamp(min=1)[:, None]) / float(np.linalg.norm((height, width)))
-    return torch.where(areas[:, None] > 0, scaled.round().long(), ABSENT)
 
 
 def extent(found: np.ndarray) -> float | None:

@@ -1,13 +1,15 @@
-"""The counts of `counts.count_pixels` on the device that holds the masks: for predictions that are on a GPU anyway."""
+"""Counts and centres on the device that holds the masks: for predictions that are on a GPU anyway."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from refsam_zoo.evaluation.bit_planes import disk_steps
 from refsam_zoo.evaluation.counts import COUNTS, boundary_radius
+from refsam_zoo.evaluation.motion import ABSENT, UNITS
 
 _FRAMES_AT_ONCE = 64
 
@@ -25,6 +27,16 @@ def count_tensors(predictions: Tensor, masks: Tensor) -> Tensor:
     parts = zip(predictions.split(_FRAMES_AT_ONCE), masks.split(_FRAMES_AT_ONCE), strict=True)
     counts = [_count(*part) for part in parts]
     return torch.cat(counts) if counts else torch.zeros(0, len(COUNTS), dtype=torch.int64, device=masks.device)
+
+
+def tensor_centres(masks: Tensor) -> Tensor:
+    """`motion.centres` of masks that are on a GPU."""
+    height, width = masks.shape[1:]
+    areas = masks.flatten(1).sum(1)
+    rows, columns = (torch.arange(size, device=masks.device) for size in (height, width))
+    sums = torch.stack([(masks.sum(2) * rows).sum(1), (masks.sum(1) * columns).sum(1)], dim=1)
+    scaled = UNITS * (sums.double() / areas.clamp(min=1)[:, None]) / float(np.linalg.norm((height, width)))
+    return torch.where(areas[:, None] > 0, scaled.round().long(), ABSENT)
 
 
 def _count(predictions: Tensor, masks: Tensor) -> Tensor:

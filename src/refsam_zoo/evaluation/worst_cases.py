@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from refsam_zoo.evaluation.examples import Example, from_different_videos
 from refsam_zoo.evaluation.expression_masks import mask_name, read_predictions
 from refsam_zoo.evaluation.mask_archive import MaskArchive
-from refsam_zoo.evaluation.metric import sample_id
-from refsam_zoo.evaluation.results import ExpressionResult
+from refsam_zoo.evaluation.results import ExpressionResult, sample_id
 from refsam_zoo.types import Referral
 from refsam_zoo.video.readers import open_video
 

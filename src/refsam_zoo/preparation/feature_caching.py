@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from refsam_zoo.caching.entries import EntryFolder
 from refsam_zoo.caching.features import FeatureCache
-from refsam_zoo.clips.clips import group_by_video
+from refsam_zoo.clips.reading import group_by_video
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS, ImageEncoder

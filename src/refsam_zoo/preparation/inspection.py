@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refsam_zoo.annotations.files import collect_problems, separately
-from refsam_zoo.clips.clips import group_by_video
+from refsam_zoo.clips.reading import group_by_video
 from refsam_zoo.data_modules.base import ReferringDataModule
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.errors import InputError

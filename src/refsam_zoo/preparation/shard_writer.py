@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from refsam_zoo.clips.clips import group_by_video
+from refsam_zoo.clips.reading import group_by_video
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.shards import INDEX
 from refsam_zoo.errors import InputError

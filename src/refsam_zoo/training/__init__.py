@@ -1,1 +1,5 @@
 """Training: the LightningModule, its losses and its optimiser."""
+
+from refsam_zoo.data_modules.base import join_lightning
+
+join_lightning()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from refsam_zoo.cli import main
-from refsam_zoo.clips.clips import read_clip
+from refsam_zoo.clips.reading import read_clip
 from refsam_zoo.data_modules.recognition import recognise
 from refsam_zoo.data_modules.referring_folder import ReferringFolder, parse_referring_folder
 from refsam_zoo.inference.outputs import SegmentedFrame, VideoFacts
