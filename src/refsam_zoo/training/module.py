@@ -27,6 +27,7 @@ from refsam_zoo.recipes import recipes
 from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
+from refsam_zoo.training.sharding import gather_once, shard
 from refsam_zoo.training.system_module import SystemModule
 from refsam_zoo.types import ClipBatch
 from refsam_zoo.weights.files import check_fit
@@ -110,6 +111,16 @@ class ReferringSegmentation(SystemModule):
         return super().load_from_checkpoint(
             checkpoint_path, map_location, hparams_file, strict, weights_only, **options
         )
+
+    def configure_model(self) -> None:
+        """Spreads the weights over the processes where the strategy is to do that (`ModelParallelStrategy`)."""
+        if self.device_mesh is not None:
+            shard(self, self.device_mesh["data_parallel"])
+
+    def on_fit_start(self) -> None:
+        """Makes room for weights that are to be gathered."""
+        if self.device_mesh is not None:
+            gather_once(self)
 
     def on_train_start(self) -> None:
         """Puts the gradients of a step under way where they were; Lightning has dropped earlier ones by now."""
@@ -198,5 +209,6 @@ class ReferringSegmentation(SystemModule):
         Raises:
             InputError: Keys or shapes differ; the message lists them.
         """
-        check_fit(self.state_dict(), checkpoint["state_dict"], "the checkpoint is of another model")
+        if "state_dict" in checkpoint:  # a strategy that shards has taken the weights out by now
+            check_fit(self.state_dict(), checkpoint["state_dict"], "the checkpoint is of another model")
         self._resumed_gradients = checkpoint.get("gradients", {})
