@@ -151,7 +151,8 @@ class TestBadInput:
 import contextlib, io, sys
 from refsam_zoo.cli import main
 for command in {[*TRAINER_COMMANDS]}:
-    assert main([command, "--cofig=a.yaml"]) == main([command, "--trianer.max_epochs=3"]) == 2
+    for mistake in ("--cofig=a.yaml", "--trianer.max_epochs=3", "--trainer.max-epoch=3"):
+        assert main([command, mistake]) == 2
 for command in {LIGHT}:
     with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
         main([command, "--help"])
@@ -163,7 +164,7 @@ for command in {LIGHT}:
         assert done.stdout.split("\n")[:-1] == [*LIGHT]
         assert done.stderr.count("unknown option '--nonsense'") == len(LIGHT)
         assert done.stderr.count("did you mean '--config'?") == len(TRAINER_COMMANDS)
-        assert done.stderr.count("did you mean '--trainer.max_epochs'?") == len(TRAINER_COMMANDS)
+        assert done.stderr.count("did you mean '--trainer.max_epochs'?") == 2 * len(TRAINER_COMMANDS)
 
     def test_the_table_of_the_trainers_options_is_that_of_its_parsers(self, capsys: pytest.CaptureFixture[str]) -> None:
         for arguments in (["plan"], ["predict"], ["validate", "--system=clipseg"], ["fit", "--samwise=1"]):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.options.parser import options_named
+from refsam_zoo.options.source_names import parameter_names
 
 OPTIONS = (
     "best_checkpoint", "ckpt_path", "compile", "config", "data", "evaluation", "gpus", "help", "last_checkpoint",
@@ -14,6 +15,9 @@ OPTIONS = (
     "samwise", "seed_everything", "speed", "steps", "submission", "system", "trainer", "verbose", "weights_only",
 )  # fmt: skip
 """First parts of the names of all options, so that a mistake in one is found before Lightning is imported."""
+
+_TRAINER = ("lightning", "pytorch/trainer/trainer.py", "Trainer")
+"""Where the options of the trainer are, as `parameter_names` takes it."""
 
 
 def trainer(arguments: list[str]) -> None:
@@ -49,9 +53,22 @@ def trainer(arguments: list[str]) -> None:
 def _require_no_mistake(command: str, options: Sequence[str]) -> None:
     """Refuses a name that is close to that of an option; others may be those of a later release of Lightning."""
     for option in options:
-        first, dot, rest = option.partition("=")[0].partition(".")
-        name = first.removeprefix("--").replace("-", "_")
-        close = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.75)
-        if first.startswith("--") and name not in OPTIONS and close:
-            meant = f"'--{name}{dot}{rest}'; did you mean '--{close[0]}{dot}{rest}'?"
-            raise InputError(f"unknown option {meant}; refsam-zoo {command} --help lists them")
+        if not option.startswith("--"):
+            continue
+        first, *rest = option[2:].partition("=")[0].replace("-", "_").split(".")
+        meant = _close_to(first, OPTIONS)
+        if first == "trainer" and rest:
+            part = _close_to(rest.pop(0).rstrip("+"), parameter_names(*_TRAINER))
+            meant = part and f"trainer.{part}"
+        if meant is not None:
+            written = option.partition("=")[0].replace("-", "_")[2:]
+            right = ".".join([meant, *rest])
+            raise InputError(
+                f"unknown option '--{written}'; did you mean '--{right}'?; refsam-zoo {command} --help lists them"
+            )
+
+
+def _close_to(name: str, known: Sequence[str]) -> str | None:
+    """The known name that an unknown one is close to."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return close[0] if close and name not in known else None
