@@ -25,6 +25,7 @@ TRAINED = "from lightning.pytorch import LightningDataModule; assert issubclass(
     ],
     ids=["its own module", "the package", "training after a command", "Python after a command"],
 )
-def test_data_sets_are_data_modules(program: str, ref_shapes: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", program, str(ref_shapes)], capture_output=True, text=True)
+def test_data_sets_are_data_modules(program: str, ref_shapes: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", program, ref_shapes]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
