@@ -1,8 +1,9 @@
-"""Draws one chart per claim into docs/ from the results that the other benchmarks left."""
+"""Draws one chart per claim into docs/, and writes tables into docs/performance.md, from what other benchmarks left."""
 
 from __future__ import annotations
 
 import json
+import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,38 @@ def draw_series(rows: list[dict[str, Any]]) -> plt.Figure:
     return figure
 
 
+def table(result: dict[str, Any]) -> str:
+    """Writes the rows of a result as Markdown, with where and when they were measured."""
+    columns = list(dict.fromkeys(column for row in result["rows"] for column in row))
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
+    lines += [[cell(row.get(column, "")) for column in columns] for row in result["rows"]]
+    where = result["circumstances"]
+    told = (
+        f"{result['options']['rounds']} rounds, {where['cores']} cores of an {where['processor']}, {where['threads']} "
+    )
+    told += f"threads, load {where['load']:.1f}, torch {where['torch']}, {where['date']}, commit {where['commit']}"
+    rows = [f"| {' | '.join(line).replace('_', ' ')} |" for line in lines]
+    return "\n".join([*rows, "", f"*{result['claim']}; medians of {told}.*"])
+
+
+def cell(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def write_table(result: dict[str, Any], page: Path) -> None:
+    """Replaces what stands between `<!-- name -->` and `<!-- end of name -->` in a page, if that is there."""
+    name, text = result["name"], page.read_text(encoding="utf-8")
+    marks = re.compile(f"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", re.DOTALL)
+    page.write_text(marks.sub(lambda _: f"\n{table(result)}\n\n", text), encoding="utf-8")
+
+
 def main() -> None:
     mpl.use("Agg")
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         if "claim" in result:
             draw(result)
+            write_table(result, DOCS / "performance.md")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import gc
 import json
 import multiprocessing
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -107,7 +109,7 @@ def report(name: str, claim: str, options: argparse.Namespace, rows: Sequence[di
 
 
 def circumstances() -> dict[str, Any]:
-    """Tells the machine, its load, the allocator's settings and the versions."""
+    """Tells the machine, its load, the allocator's settings, the versions, the day and the commit."""
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     packages = ("torch", "torchvision", "segment-anything", "numpy", "av", "refsam-zoo")
     return {
@@ -118,6 +120,10 @@ def circumstances() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0],
         "environment": {name: value for name, value in os.environ.items() if name.startswith(("MALLOC_", "OMP_"))},
+        "date": datetime.date.today().isoformat(),
+        "commit": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+        ).stdout.strip(),
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
     }

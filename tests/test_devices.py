@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,24 @@ def test_every_composition_segments_on_a_gpu_without_waiting(part: dict[str, Any
         learner = learner.to("meta").train()
         learner(clip_batch(SIZES[1]).to(torch.device("meta"))).low_res_logits.sum().backward()
     assert without_gradient(learner, "meta") == []
+
+
+def test_segmenting_a_video_waits_once_per_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For its masks, which may be corrected before the next frame; counted as calls, on whatever device."""
+    waits: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        real = getattr(torch.Tensor, name)
+        return lambda tensor, *args: (waits.append(name), real(tensor, *args))[1]
+
+    for name in ("item", "__bool__", "__int__", "__float__", "tolist", "cpu", "nonzero"):
+        monkeypatch.setattr(torch.Tensor, name, counted(name))
+    monkeypatch.setattr("refsam_zoo.model.refsam.known_unpadded", lambda mask: False)  # as it says on a GPU
+    stream = Predictor(create_model("refsam_vit_tiny", **SMALL)).stream([np.zeros((3, 40, 60, 3), np.uint8)] * 2, "it")
+    next(stream)
+    waits.clear()  # sentences were encoded
+    assert len(list(stream)) == 5
+    assert waits == ["cpu"] * 5
 
 
 def without_gradient(module: nn.Module, device: str) -> list[str]:

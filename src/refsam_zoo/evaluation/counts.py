@@ -57,8 +57,9 @@ def count_pixels(predictions: np.ndarray, masks: np.ndarray, void: np.ndarray | 
     counts = np.zeros((len(masks), len(COUNTS)), np.int64)
     for start in range(0, len(masks), _FRAMES_AT_ONCE):
         chunk = slice(start, start + _FRAMES_AT_ONCE)
-        maps = (predictions, masks) if void is None else (predictions & ~void, masks & ~void)
-        predicted, true = (bit_planes.pack(part[chunk], radius) for part in maps)
+        maps = (predictions[chunk], masks[chunk])
+        kept = maps if void is None else (part & ~void[chunk] for part in maps)
+        predicted, true = (bit_planes.pack(part, radius) for part in kept)
         counts[chunk] = _count_planes(predicted, true, masks.shape[2], radius)
     return counts
 

@@ -313,7 +313,10 @@ class VideoSegmenter(ABC, Generic[Track]):
             frame: RGB, uint8 `[H, W, 3]`.
             found: On any device; the scores as the system gives them.
         """
-        masks = FrameMasks(frame, found.masks.cpu().numpy(), found.scores.float().cpu().numpy())
+        # on one device the scores are there when the masks are, which are copied after them: one wait for both
+        together = found.scores.device == found.masks.device
+        scores = found.scores.float().to("cpu", non_blocking=together)
+        masks = FrameMasks(frame, found.masks.cpu().numpy(), scores.numpy())
         if self.calibration is not None:
             masks.scores = self.calibration(masks.scores, masks.absent)
         return masks

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ from PIL import Image
 from refsam_zoo import evaluate
 from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.counts import contour_accuracy, count_pixels, region_similarity
-from refsam_zoo.types import Referral
+from refsam_zoo.types import Referral, VideoSource
+from refsam_zoo.video.masks import PaletteMasks
 
 SIZE = (40, 60)
 
@@ -94,3 +97,30 @@ def test_wrong_names_and_kinds_of_data(predictions: Path, referrals: list[Referr
         evaluate(predictions, "mevis", predictions / "v0" / "1" / "00010.png")
     with pytest.raises(InputError, match="give its path"):
         evaluate(predictions, "davis17", referrals)
+
+
+def test_memory_does_not_grow_with_the_sentences(tmp_path: Path, referrals: list[Referral]) -> None:
+    """64 sentences: reading the truth of eight frames for all of them at once takes 31 MB, of two 9."""
+    mask, frames, folder = np.zeros((120, 160), bool), tuple(f"{number:05d}" for number in range(12)), tmp_path / "long"
+    mask[30:80, 40:90] = True
+    (folder / "frames").mkdir(parents=True)
+    (folder / "masks" / "v").mkdir(parents=True)
+    (folder / "predictions" / "v").mkdir(parents=True)
+    for frame in frames:
+        Image.fromarray(mask).convert("RGB").save(folder / "frames" / f"{frame}.jpg")
+        Image.fromarray(mask.astype(np.uint8)).save(folder / "masks" / "v" / f"{frame}.png")
+    asked = []
+    for number in range(64):
+        (folder / "predictions" / "v" / str(number)).symlink_to(folder / "masks" / "v")
+        masks = PaletteMasks(folder / "masks" / "v", frames, (1,))
+        source = VideoSource(folder / "frames")
+        asked.append(
+            replace(referrals[0], video_id="v", expression_id=str(number), frames=frames, source=source, masks=masks)
+        )
+    evaluate(folder / "predictions", "mevis", asked[:1], on_incomplete="empty")  # imports
+    tracemalloc.start()
+    found = evaluate(folder / "predictions", "mevis", asked)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.scores["j"] == 1
+    assert peak < 12e6

@@ -25,6 +25,8 @@ from refsam_zoo.video.masks import read_masks
 from refsam_zoo.video.readers import open_video
 
 _FRAMES_AT_ONCE = 8
+_MASKS_AT_ONCE = 128
+"""Masks of the truth in memory, of all sentences together: 52 MB of 480p."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,9 @@ def _score_video(
         size = video.size
     counts = np.zeros((len(referrals), len(frames), len(COUNTS)), np.int64)
     paths = np.zeros((len(referrals), len(frames), 2), np.int64)
-    for start in range(0, len(frames), _FRAMES_AT_ONCE):
-        positions = range(start, min(start + _FRAMES_AT_ONCE, len(frames)))
+    at_once = max(1, min(_FRAMES_AT_ONCE, _MASKS_AT_ONCE // len(referrals)))
+    for start in range(0, len(frames), at_once):
+        positions = range(start, min(start + at_once, len(frames)))
         truth = read_masks(sources, positions, size)
         chunk = slice(positions.start, positions.stop)
         for referral, masks, rows, path in zip(referrals, truth, counts, paths, strict=True):
