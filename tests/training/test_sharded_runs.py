@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 import torch
-from warm_process import DEMO, WarmProcess, as_torchrun
+from compositions import CONFIGS, build, in_small, model_parser
+from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.cli import main
+from refsam_zoo.errors import InputError
+from refsam_zoo.training.sharding import shard
 
 pytestmark = pytest.mark.slow
 
-CONFIGS = DEMO.parent
 SHARDED = (
     f"--config={CONFIGS / 'strategies/fsdp.yaml'}",
     "--trainer.devices=2",
@@ -97,3 +99,19 @@ def test_its_checkpoint_is_exported(sharded: Path, tmp_path: Path) -> None:
     assert main(["export", str(checkpoint), str(tmp_path / "model")]) == 0
     one, other = load_model(tmp_path / "model").state_dict(), load_model(checkpoint).state_dict()
     assert all(other[name].equal(part) for name, part in one.items())
+
+
+def test_what_is_not_sharded_cannot_go_on_sharded(
+    alone: Path, ref_shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configs = (f"--config={CONFIGS / 'vit_h.yaml'}", "--data=RefShapes", f"--data.root={ref_shapes}", *SHARDED)
+    checkpoint = alone / "checkpoints" / "last.ckpt"
+    where = ("--trainer.accelerator=cpu", f"--trainer.default_root_dir={tmp_path}", f"--ckpt_path={checkpoint}")
+    assert main(["fit", *configs, *where]) == 2
+    assert f"refsam-zoo: error: {checkpoint}: the run was not sharded" in capsys.readouterr().err
+
+
+def test_single_numbers_cannot_be_spread() -> None:
+    module = build(model_parser(), *in_small(CONFIGS / "demo.yaml"))
+    with pytest.raises(InputError, match=r"alignment\.log_scale, alignment\.shift cannot be spread"):
+        shard(module, (), None)  # refused before the processes are asked

@@ -115,7 +115,8 @@ class ReferringSegmentation(SystemModule):
     def configure_model(self) -> None:
         """Spreads the weights over the processes where the strategy is to do that (`ModelParallelStrategy`)."""
         if self.device_mesh is not None:
-            shard(self, self.device_mesh["data_parallel"])
+            encoders = (self.model.image_encoder, self.model.text_encoder)
+            shard(self, encoders, self.device_mesh["data_parallel"])
 
     def on_fit_start(self) -> None:
         """Makes room for weights that are to be gathered."""
@@ -197,9 +198,10 @@ class ReferringSegmentation(SystemModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the gradients of a step that is made of several batches, where some are done.
 
-        In several processes these are the first one's: exact is then only a checkpoint between steps.
+        In several processes these are the first one's, and none where they are spread: exact is then only a checkpoint
+        between steps.
         """
-        if self._gradients_pending:
+        if self._gradients_pending and self.device_mesh is None:
             gradients = {name: part.grad for name, part in self.named_parameters() if part.grad is not None}
             checkpoint["gradients"] = gradients
 

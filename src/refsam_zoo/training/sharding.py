@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import LightningModule
 from torch import nn
@@ -14,7 +16,7 @@ from refsam_zoo.errors import InputError
 STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 
 
-def shard(module: LightningModule, mesh: DeviceMesh) -> None:
+def shard(module: LightningModule, encoders: Iterable[nn.Module], mesh: DeviceMesh) -> None:
     """Spreads all parameters, frozen ones too, evenly over the processes of a mesh.
 
     The blocks of the encoders are gathered one at a time, when they compute, and let go again; what is left is gathered
@@ -22,15 +24,17 @@ def shard(module: LightningModule, mesh: DeviceMesh) -> None:
 
     Args:
         module: What is trained, on the CPU or its device; changed in place.
+        encoders: Those of its parts whose blocks are worth it.
         mesh: The processes, in one dimension.
 
     Raises:
         InputError: A single number is learned, of which no process can hold a part.
     """
-    for encoder in (module.model.image_encoder, module.model.text_encoder):
+    single = _single_numbers(module)
+    for encoder in encoders:
         for block in _blocks(encoder):
             fully_shard(block, mesh=mesh)
-    fully_shard(module, mesh=mesh, ignored_params=_single_numbers(module))
+    fully_shard(module, mesh=mesh, ignored_params=single)
     for step in STEPS:
         register_fsdp_forward_method(module, step)
 
@@ -44,6 +48,28 @@ def gather_once(module: LightningModule) -> None:
         if isinstance(part, FSDPModule):
             part.unshard()
             part.reshard()
+
+
+def require_sharded(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Makes sure that a sharded run can go on from a checkpoint.
+
+    Lightning numbers an optimiser's parameters by their place in the module where it shards, else by that in the
+    optimiser, and knows no way from the latter to the former.
+
+    Args:
+        checkpoint: What is in the file.
+        path: Where it comes from, for the message.
+
+    Raises:
+        InputError: It was written by a run that was not sharded.
+    """
+    for state in checkpoint.get("optimizer_states", ()):
+        numbers = [number for group in state["param_groups"] for number in group["params"]]
+        if numbers == list(range(len(numbers))):
+            raise InputError(
+                f"{path}: the run was not sharded, and its optimiser's state cannot be spread; go on without "
+                "--trainer.strategy ModelParallelStrategy, or start a new run from its weights (--model.weights)"
+            )
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
