@@ -1,14 +1,16 @@
-"""How long a correction holds: the mask of a target is shown in one frame, and the frames after it are scored.
+"""How long a correction holds: a target is shown in one frame, and the frames after it are scored.
 
-For every sentence about the videos of a RefShapes split the ground truth of one frame is shown, and region similarity J
-of the frames after it is compared with a run that is not corrected. An object without a sentence, shown in the same
-frame, is followed by the track alone.
+For every sentence about the videos of a RefShapes split the ground truth of one frame, or its box or a click on it, is
+shown, and region similarity J of the frames after it is compared with a run that is not corrected. An object without a
+sentence is shown in the same frame.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +29,22 @@ def similarity(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.where(union, (found & truth).sum((1, 2)) / np.maximum(union, 1), 1)
 
 
-def runs(system: Predictor, referral: Referral, at: int) -> Iterator[np.ndarray]:
-    """J `[T]` of a sentence, of the same corrected in a frame, and of its target shown there without the sentence."""
+def what_is_shown(truth: np.ndarray, kind: str) -> dict[str, Any]:
+    """What of a mask bool `[H, W]` is shown: all, its box, or its pixel that is nearest to its middle."""
+    rows, columns = np.nonzero(truth)
+    if kind == "mask" or not len(rows):
+        return {"mask": truth}
+    if kind == "box":
+        return {"box": [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]}
+    nearest = np.hypot(rows - rows.mean(), columns - columns.mean()).argmin()
+    return {"points": [[columns[nearest] + 0.5, rows[nearest] + 0.5]]}
+
+
+def runs(system: Predictor, referral: Referral, at: int, kind: str, seconds: list[float]) -> Iterator[np.ndarray]:
+    """J `[T]` of a sentence, of the same corrected in a frame, and of its target shown there without the sentence.
+
+    How long each correction took is added to `seconds`.
+    """
     assert referral.masks is not None
     with open_video(referral.source, referral.frames) as video:
         frames = video.read(range(len(video)))
@@ -42,7 +58,9 @@ def runs(system: Predictor, referral: Referral, at: int) -> Iterator[np.ndarray]
         for number, frame in enumerate(frames):
             found = session(frame)
             if shown and number == at:
-                found = session.correct(0, mask=truth[at])
+                begin = time.perf_counter()
+                found = session.correct(0, **what_is_shown(truth[at], kind))
+                seconds.append(time.perf_counter() - begin)
             masks.append(found.masks[0])
         yield similarity(np.stack(masks), truth)
 
@@ -53,6 +71,8 @@ def main() -> None:
     arguments.add_argument("--root", default="data/ref_shapes", help="folder of RefShapes")
     arguments.add_argument("--split", default="test")
     arguments.add_argument("--at", type=int, default=4, help="the frame in which targets are shown, from 0")
+    arguments.add_argument("--shown", choices=("mask", "box", "click"), default="mask")
+    arguments.add_argument("--every", type=int, default=1, help="take each so manieth sentence")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     if not Path(options.checkpoint).is_file():
@@ -60,7 +80,9 @@ def main() -> None:
         return
     system = Predictor.from_pretrained(options.checkpoint, device="cpu")
     referrals = RefShapes.splits(options.root)[options.split]()
-    measured = [list(runs(system, each, options.at)) for each in referrals if len(each.frames) > options.at + 1]
+    long_enough = [each for each in referrals if len(each.frames) > options.at + 1][:: options.every]
+    seconds: list[float] = []
+    measured = [list(runs(system, each, options.at, options.shown, seconds)) for each in long_enough]
     found = np.array(measured)  # [sentences, 3, T]
     wrong = found[:, 0, options.at] < WRONG
     rows = []
@@ -70,6 +92,8 @@ def main() -> None:
             steps = [step for step in (1, 2, 4, len(after)) if step <= len(after)]
             row = {"label": f"{kind}: {label}", "ratio": float(after.mean()), "sentences": int(chosen.sum())}
             rows.append(row | {f"J_{step}_later": float(after[step - 1]) for step in steps})
+    milliseconds = np.array(seconds) * 1000
+    print(f"a correction took {np.median(milliseconds):.0f} ms (median), {milliseconds.max():.0f} ms at most")
     report("corrections", "mean J of the frames after the one that is corrected", options, rows)
 
 

@@ -16,17 +16,17 @@ from refsam_zoo.clips.reading import group_by_video
 from refsam_zoo.clips.samplers import TrainingSampler, Unit, VideoSampler
 from refsam_zoo.clips.text_blind import mismatch_expressions
 from refsam_zoo.errors import InputError
+from refsam_zoo.lightning_later import is_lightning_later
 from refsam_zoo.number_types import ClipLength, PositiveInt, Seed, Workers
 from refsam_zoo.types import Referral
 from refsam_zoo.video.readers import Backend, VideoOpener
 
 if TYPE_CHECKING:
-    from lightning.pytorch import LightningDataModule
-
     from refsam_zoo.clips.clips import TrainingClips
     from refsam_zoo.clips.loading import ClipLoader, TrainingLoader
 
-    DataModule = LightningDataModule
+if TYPE_CHECKING or not is_lightning_later():
+    from lightning.pytorch import LightningDataModule as DataModule
 else:
 
     class _NoDataModule:
@@ -37,10 +37,11 @@ else:
 
 
 def join_lightning() -> None:
-    """Makes every data module the `LightningDataModule` that a `Trainer` takes; once is enough."""
+    """Makes every data module the `LightningDataModule` that a `Trainer` takes, where that was left for later."""
     from lightning.pytorch import LightningDataModule
 
-    DataModule.__bases__ = (LightningDataModule,)
+    if DataModule is not LightningDataModule:
+        DataModule.__bases__ = (LightningDataModule,)
 
 
 TEXT_BLIND = "text_blind"

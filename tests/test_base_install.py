@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formats.masks import write_truth
 from packaging.requirements import Requirement
 from PIL import Image
 
 from refsam_zoo import cli, create_model
+from refsam_zoo.data_modules.refer_youtube_vos import parse_refer_youtube_vos
 from refsam_zoo.inference.outputs import OUTPUTS
 
 ROOT = Path(__file__).parents[1]
@@ -53,11 +55,12 @@ def test_what_an_extra_brings_is_named_where_it_is_missing(extra: str) -> None:
 
 
 @pytest.mark.slow
-def test_without_the_extras(tmp_path: Path) -> None:
+def test_without_the_extras(tmp_path: Path, ref_shapes: Path) -> None:
     create_model("refsam_vit_tiny", text_encoder="clip_tiny", tuner="frozen").save_pretrained(tmp_path / "model")
     for number in range(2):
         Image.fromarray(np.full((48, 64, 3), 100, np.uint8)).save(tmp_path / f"{number}.png")
     extras = [import_names(extra) for extra in ("train", "serve", "export", "formats", "tensorboard", "wandb")]
+    masks = write_truth(parse_refer_youtube_vos(ref_shapes, "test"), tmp_path / "masks")
     every, model = ",".join(OUTPUTS), tmp_path / "model"
     commands = {
         f"segment {tmp_path} dog --checkpoint {model} --output {tmp_path / 'out'} --save {every}": "0",
@@ -65,8 +68,8 @@ def test_without_the_extras(tmp_path: Path) -> None:
         f"export {model} {tmp_path / 'copy'}": "0",
         "parameters": "0",
         f"fit --config {ROOT / 'configs' / 'demo.yaml'}": MISSING.format("fit", "lightning", "train"),
-        "list --data": "0",
-        f"evaluate {tmp_path} --protocol mevis --data {tmp_path}": MISSING.format("evaluate", "isal", "train"),
+        f"inspect {ref_shapes} --contact_sheet {tmp_path / 'sheet.png'}": "0",
+        f"evaluate {masks} --protocol ref_shapes --data {ref_shapes}": MISSING.format("evaluate", "isal", "train"),
         f"serve --checkpoint {model}": MISSING.format("serve", "starlette", "serve"),
     }
     hidden = " ".join(sorted(set.union(*extras) - requirements("options", "install_requires")))

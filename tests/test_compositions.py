@@ -3,83 +3,48 @@
 from __future__ import annotations
 
 from inspect import signature
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-import yaml
+from compositions import (
+    CONFIGS,
+    PRESETS,
+    SMALL,
+    SMALL_ENCODERS,
+    TRAINED,
+    build,
+    in_small,
+    model_of,
+    model_parser,
+    moving_box,
+    small_base,
+)
 from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
-from refsam_zoo.ablations.runs import BASES, read_table
-from refsam_zoo.clips.clips import collate
+from refsam_zoo.ablations.runs import read_table
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
-from refsam_zoo.options.base_files import files_in_order
 from refsam_zoo.registry import ROLES
 from refsam_zoo.training.module import ReferringSegmentation
-from refsam_zoo.types import Clip, ClipBatch, Referral, VideoSource
+from refsam_zoo.types import ClipBatch
 
-ROOT = Path(__file__).parents[1]
-CONFIGS = ROOT / "configs"
-SMALL = sorted([*CONFIGS.glob("variants/*.yaml"), *CONFIGS.glob("ablations/*/*.yaml")])
-SMALL = [path for path in SMALL if path.parent.name != "image_encoder"]
 LARGE = [*sorted(CONFIGS.glob("ablations/image_encoder/*.yaml")), *sorted(CONFIGS.glob("vit_*.yaml"))]
-PRESETS = [CONFIGS / "reproduction.yaml", CONFIGS / "refsam_plus.yaml"]
-SMALL_ENCODERS = {
-    "model": {"image_encoder": {"class_path": "vit_tiny", "init_args": {"image_size": 96}}, "text_encoder": "clip_tiny"}
-}
 PARTS = ("cross_modal", *(role for role in ROLES if role in signature(compose).parameters and "tuner" not in role))
 
 # Lightning would rather not have modules among the hyper-parameters; the command line puts plain values there
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute .* is an instance of `nn.Module`")
 
-
-BASE = CONFIGS / "vit_b.yaml"
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true")
 
 
 @pytest.fixture(scope="module")
 def parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(ReferringSegmentation, "model")
-    # what the command line sets too
-    parser.set_defaults(
-        {
-            "model.text_tuner": "frozen",
-            "model.cross_modal": "CrossModalMLP",
-            "model.mask_decoder": "sam_decoder",
-            "model.loss": "MaskLoss",
-            "model.alignment": "AlignmentLoss",
-        }
-    )
-    return parser
-
-
-def models_of(path: Path) -> list[dict[str, Any]]:
-    """The model's options in the files that a file starts from, and its own at last."""
-    files = files_in_order(path, lambda file: dict(yaml.safe_load(file.read_text(encoding="utf-8"))))
-    return [{"model": options.get("model", {})} for _, options in files]
-
-
-def model_of(path: Path) -> dict[str, Any]:
-    """The model's options in a file itself."""
-    return models_of(path)[-1]
-
-
-def build(parser: ArgumentParser, *parts: Path | dict[str, Any], device: str = "cpu") -> ReferringSegmentation:
-    """Merges files as several `--config` are merged."""
-    config = None
-    for part in chain.from_iterable([part] if isinstance(part, dict) else models_of(part) for part in parts):
-        config = parser.parse_object(part, config)
-    torch.manual_seed(0)
-    with torch.device(device):
-        return parser.instantiate(config).model
+    return model_parser()
 
 
 def named(path: Path) -> dict[str, str]:
@@ -87,22 +52,6 @@ def named(path: Path) -> dict[str, str]:
     parts = {key: value for key, value in model_of(path)["model"].items() if key in PARTS}
     names = {key: value if isinstance(value, str) else value["class_path"] for key, value in parts.items()}
     return {key: name.split(".")[-1] for key, name in names.items()}
-
-
-def small_base(path: Path) -> list[Path | dict[str, Any]]:
-    """What a small composition is put behind."""
-    if path.parent.name == "variants":
-        return [CONFIGS / "vit_b.yaml", SMALL_ENCODERS]
-    return [ROOT / base for base in BASES[:2]]  # without pretrained encoders
-
-
-def moving_box(seed: int) -> ClipBatch:
-    """A clip of two frames with a sentence, as a loader gives it."""
-    masks = np.zeros((1, 2, 32, 48), bool)
-    masks[0, 0, 8:20, 8:20] = masks[0, 1, 8:20, 12:24] = True
-    frames = np.random.default_rng(seed).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
-    referral = Referral(f"video {seed}", "0", "the red circle", (1,), ("0", "1"), VideoSource(Path("video.mp4")))
-    return collate([Clip(frames, referral.frames, (referral,), (referral.expression,), masks)])
 
 
 def unused_in_one_frame(module: ReferringSegmentation) -> list[str]:
@@ -194,20 +143,10 @@ def train(module: ReferringSegmentation, precision: Any, algorithm: str, folder:
     assert trainer.global_step == 2
 
 
-def changes_the_base(variant: Path) -> bool:
-    return any(model_of(BASE)["model"].get(part) != value for part, value in model_of(variant)["model"].items())
-
-
-# vit_l and vit_h differ from vit_b in nothing but the encoder, which is replaced here
-TRAINED = [*filter(changes_the_base, sorted(CONFIGS.glob("variants/*.yaml"))), *PRESETS, BASE, CONFIGS / "demo.yaml"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_compositions_train_in_every_precision(path: Path, parser: ArgumentParser, tmp_path: Path) -> None:
-    files = [BASE, path] if path.parent.name == "variants" else [path]
-    small = {"image_encoder": {"class_path": "vit_tiny", "init_args": {"image_size": 32}}, "text_encoder": "clip_tiny"}
-    module = build(parser, *files, {"model": small})
+    module = build(parser, *in_small(path))
     for number, precision in enumerate(PRECISIONS):
         # those that change the weights' own precision come last
         before = {name: part.detach().clone() for name, part in module.named_parameters() if part.requires_grad}

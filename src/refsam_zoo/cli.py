@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.lightning_later import lightning_later
 from refsam_zoo.output_files import NO_ROOM
 
 TRAINER_COMMANDS = {
@@ -73,7 +74,8 @@ def main(args: Sequence[str] | None = None) -> int:
 
             trainer(arguments)
         elif command in COMMANDS:
-            _run_function(command, arguments[1:])
+            with lightning_later():
+                _run_function(command, arguments[1:])
         else:
             raise InputError(f"unknown command '{command}'{nearest_name(command, {**TRAINER_COMMANDS, **COMMANDS})}")
         print(end="", flush=True)  # what cannot be written is to be known before the exit code is chosen

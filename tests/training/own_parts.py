@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.distributed.tensor import DTensor
 
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
 from refsam_zoo.model.trackers.track_mlp import track_mlp
@@ -40,3 +41,16 @@ class Witness(Callback):
         }
         folder = Path(trainer.default_root_dir)
         (folder / f"rank{trainer.global_rank}.json").write_text(json.dumps(told))
+
+
+class Shares(Callback):
+    """Writes how many numbers of the weights this process holds, and how many there are, a file for each process."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        parts = {"frozen": False, "trained": True}
+        told = {name: {"held": 0, "whole": 0} for name in parts}
+        for name, learns in parts.items():
+            for part in (part for part in pl_module.parameters() if part.requires_grad is learns):
+                told[name]["whole"] += part.numel()
+                told[name]["held"] += part.to_local().numel() if isinstance(part, DTensor) else part.numel()
+        (Path(trainer.default_root_dir) / f"rank{trainer.global_rank}.json").write_text(json.dumps(told))

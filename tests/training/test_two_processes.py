@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY
+from lightning.pytorch import Callback, LightningModule, Trainer
 from warm_process import WarmProcess, as_torchrun
+
+from refsam_zoo.synthesis import synthesize
+from refsam_zoo.training.cli import run_trainer
 
 pytestmark = pytest.mark.slow
 
@@ -17,6 +23,7 @@ ALIKE = (
     "--data.epoch_length=12",
     "--data.expressions_per_clip=1",  # a mean over sentences is that over processes only where each has as many
     "--model.alignment.weight=0",  # weighs pixels by the objects of a whole batch
+    "--trainer.limit_val_batches=0",
     f"--trainer.max_steps={STEPS}",
     "--trainer.max_epochs=-1",
     "--model.schedule.warmup_steps=0",
@@ -49,7 +56,7 @@ def losses(run: Path) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def train(tiny_command: Callable[..., list[str]], warm_process: WarmProcess) -> Callable[..., None]:
     def run(folder: Path, surroundings: list[dict[str, str]], *more: str) -> None:
-        arguments = tiny_command("fit", folder, *ALIKE, "--trainer.limit_val_batches=0", *more)
+        arguments = tiny_command("fit", folder, *ALIKE, *more)
         done = warm_process.run("-m", "refsam_zoo", *arguments, surroundings=surroundings)
         assert done.returncode == 0, done.stderr
 
@@ -88,3 +95,29 @@ def test_two_processes_learn_as_one(
     )
     distance = sum(float((one[name].double() - two[name].double()).square().sum()) for name in one)
     assert distance**0.5 <= 1e-5 * sum(float(weight.double().square().sum()) for weight in one.values()) ** 0.5
+
+
+class Score(Callback):
+    """Keeps the score of a validation."""
+
+    found = float("nan")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.found = float(trainer.callback_metrics["val/jf"])
+
+
+def test_a_process_may_have_fewer_clips_and_no_video(
+    train: Callable[..., None], tiny_command: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Clips are repeated until every process has as many; the one video is validated by the first process."""
+    data, run = tmp_path / "data", tmp_path / "run"
+    synthesize(data, replace(TINY, train_videos=1, val_videos=1, test_videos=1, motion_videos=0))
+    where = (f"--data.root={data}", "--trainer.limit_val_batches=1.0", "--model.predictor.threshold=-9")  # finds a lot
+    two = ("--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.max_steps=-1", "--trainer.max_epochs=2")
+    train(run, as_torchrun(2), *where, *two, "--data.epoch_length=5", "--data.batch_size=2")
+    assert len(losses(run)) == 4
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        [*_, logged] = [float(row["val/jf"]) for row in csv.DictReader(file) if row["val/jf"]]
+    checkpoint, score = run / "checkpoints" / "last.ckpt", Score()
+    run_trainer(tiny_command("validate", tmp_path / "alone", *where, f"--ckpt_path={checkpoint}"), callbacks=[score])
+    assert 0 < logged == pytest.approx(score.found, rel=1e-6)

@@ -65,9 +65,10 @@ def segment_by_mask(model: RefSAM, frame: EncodedFrames, mask: Tensor, track: Tr
         mask: bool `[H, W]`, of the frame's size.
         track: What the frame before gave; None at the first.
     """
-    square = _resized(pad_to_square(mask[None, None]).to(frame.image.dtype), model.image_encoder.image_size).round()
-    logits = _SCALE * _resized(square, 4 * frame.image.shape[-1])[:, 0] + _BIAS
-    prompt = model.tracker.mask_prompt(square)
+    # in float32: on a processor nothing else is resized so
+    square = _resized(pad_to_square(mask[None, None]).float(), model.image_encoder.image_size).round()
+    logits = (_SCALE * _resized(square, 4 * frame.image.shape[-1])[:, 0] + _BIAS).to(frame.image.dtype)
+    prompt = model.tracker.mask_prompt(square.to(frame.image.dtype))
     decoded = _decode(
         model, frame, frame.embedding, _no_points(model, frame), logits if prompt is None else prompt, ambiguous=True
     )

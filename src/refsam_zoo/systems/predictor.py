@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,35 +20,18 @@ from refsam_zoo.model.preprocessing import Fitting, resized
 from refsam_zoo.model.refsam import RefSAM, Segmentation
 from refsam_zoo.model.trackers.base import Track, replaced, selected
 from refsam_zoo.model.trackers.base import joined as joined_tracks
+from refsam_zoo.model.word_fitting import Lesson, agrees, lesson_of_mask, lesson_of_points
 from refsam_zoo.number_types import FiniteFloat, PositiveInt
 from refsam_zoo.precision import choose_device
 from refsam_zoo.systems.base import Found, VideoSegmenter, joined
 from refsam_zoo.systems.corrections import Correction
+from refsam_zoo.systems.token_track import TokenTrack
 
 MASK_CONFIDENCE = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 """What `mask_confidence` tells."""
 
 PRESENCE = "probability that the sentence's target is in the frame, as the mask decoder has learned to tell"
 """What RefSAM's scores are where its mask decoder tells it."""
-
-
-@dataclass
-class TokenTrack:
-    """A video under way: what is asked about it and what was seen so far.
-
-    Attributes:
-        language: The N sentences, encoded; None for a thing without a sentence.
-        token: What the tracker carries after the last frame; None before the first and without one.
-        positions: The mask decoder's position terms, the same for all frames; None before the first.
-        earlier: The token before the last frame, for a correction of that.
-        logits: The last frame's, float `[N, 4h, 4w]`, for the same; None before the first.
-    """
-
-    language: Language | None
-    token: Track | None = None
-    positions: list[Tensor] | None = None
-    earlier: Track | None = None
-    logits: Tensor | None = None
 
 
 class Predictor(VideoSegmenter[TokenTrack]):
@@ -110,7 +93,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
         return TokenTrack(self.encode_text(expressions))
 
     def start_object(self) -> TokenTrack:
-        """See `VideoSegmenter.start_object`; what is found later is what the tracker carries, nothing without one."""
+        """See `VideoSegmenter.start_object`; what is shown of it teaches it words, or is what the tracker carries."""
         return TokenTrack(None)
 
     def encode_text(self, expressions: Sequence[str]) -> Language:
@@ -145,24 +128,54 @@ class Predictor(VideoSegmenter[TokenTrack]):
     def correct(self, image: Tensor, track: TokenTrack, row: int, correction: Correction) -> Found:
         """Decodes the frame as SAM does it, points and box in the place of words; see `VideoSegmenter.correct`.
 
-        A mask is taken as it is. The sentence counts again from the next frame on, beside what the tracker carries.
+        A mask is taken as it is. The sentence counts again from the next frame on: its words are fitted to what was
+        shown, unless the tracker's memory shows that to later frames.
         """
         size, rows = (image.shape[-2], image.shape[-1]), slice(row, row + 1)
         frame = self.model.encode_images(image, positions=track.positions)
         earlier = None if track.earlier is None else selected(track.earlier, rows)
         if correction.mask is not None:
-            mask = torch.from_numpy(correction.mask).to(frame.image.device)
+            mask, certain = torch.from_numpy(correction.mask).to(frame.image.device), True
             segmentation = segment_by_mask(self.model, frame, mask, earlier)
             found = Found(mask[None], torch.ones(1, device=mask.device))
+            lesson = lesson_of_mask(frame, earlier, segmentation.low_res_logits.float().sigmoid())
         else:
             points, labels = square_points(correction, size, self.model.image_encoder.image_size, frame.image)
             previous = None if track.logits is None else track.logits[rows]
             segmentation = segment_by_points(self.model, frame, points, labels, previous, earlier)
             found = self._found(segmentation, size)
+            lesson, certain = self._lesson(frame, earlier, points, labels, segmentation.low_res_logits, previous)
+        if not self.model.tracker.shows_target and (lesson.wanted > 0.5).any():
+            taught = track.learn(self.model, image, row, lesson, self.threshold)
+            if certain:
+                segmentation = replace(segmentation, track_token=taught.track_token)
+            else:
+                segmentation, found = taught, self._found(taught, size)
         logits, token = segmentation.low_res_logits, segmentation.track_token
         track.logits = logits if track.logits is None else replaced(track.logits, row, logits)
         track.token = token if track.token is None or token is None else replaced(track.token, row, token)
         return found
+
+    def _lesson(
+        self,
+        frame: EncodedFrames,
+        earlier: Track | None,
+        points: Tensor,
+        labels: Tensor,
+        logits: Tensor,
+        previous: Tensor | None,
+    ) -> tuple[Lesson, bool]:
+        """Makes a lesson of the mask that the decoder makes of points and box, if it shows these; else of them alone.
+
+        Returns:
+            The lesson, and whether it is that mask.
+        """
+        mask = logits > self.threshold
+        points = points * (mask.shape[-1] / self.model.image_encoder.image_size)
+        if agrees(mask[0], points, labels):
+            return lesson_of_mask(frame, earlier, mask.float()), True
+        former = torch.zeros_like(mask) if previous is None else previous > self.threshold
+        return lesson_of_points(frame, earlier, points, labels, former), False
 
     def _found(self, segmentation: Segmentation, size: tuple[int, int]) -> Found:
         logits = self.model.restore(segmentation.low_res_logits, size)

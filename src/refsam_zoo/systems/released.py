@@ -15,7 +15,8 @@ from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.number_types import PositiveInt
 from refsam_zoo.systems.base import Found
 from refsam_zoo.systems.corrections import Correction
-from refsam_zoo.systems.predictor import Predictor, TokenTrack, scores_of
+from refsam_zoo.systems.predictor import Predictor, scores_of
+from refsam_zoo.systems.token_track import TokenTrack
 
 ANNOTATORS = 4
 """Sentences about each object of Ref-DAVIS17; sentence 4 k + a is annotator a's about the k-th object."""

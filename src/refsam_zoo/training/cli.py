@@ -41,6 +41,7 @@ from refsam_zoo.training.option_checks import check_callbacks, check_monitors, c
 from refsam_zoo.training.progress_lines import ProgressLines
 from refsam_zoo.training.run_logger import HistoryOfCheckpoint, RunLogger
 from refsam_zoo.training.run_record import RunRecord
+from refsam_zoo.training.sharding import require_sharded
 from refsam_zoo.training.stop_signals import StopSignals
 from refsam_zoo.weights.files import weights_follow
 
@@ -197,6 +198,8 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
             content = read_checkpoint(checkpoint)
             if fit:
                 trainer = self.config[self.subcommand]["trainer"]
+                if _is_sharding(trainer["strategy"]):
+                    require_sharded(content, checkpoint)
                 require_steps_left(content, checkpoint, trainer["max_steps"], trainer["max_epochs"])
         return checkpoint
 
@@ -295,6 +298,11 @@ def _name_after(folder: Path, logger: Any) -> None:
     for name in ("name", "run_name"):
         if options is not None and name in options and options[name] is None:
             options[name] = folder.resolve().name
+
+
+def _is_sharding(strategy: Any) -> bool:
+    """Whether the strategy, as parsed, is the one that spreads weights."""
+    return isinstance(strategy, Namespace) and strategy["class_path"].endswith(".ModelParallelStrategy")
 
 
 def _listed(value: Any) -> list[Any]:

@@ -27,6 +27,7 @@ from refsam_zoo.recipes import recipes
 from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
+from refsam_zoo.training.sharding import gather_once, shard
 from refsam_zoo.training.system_module import SystemModule
 from refsam_zoo.types import ClipBatch
 from refsam_zoo.weights.files import check_fit
@@ -111,6 +112,17 @@ class ReferringSegmentation(SystemModule):
             checkpoint_path, map_location, hparams_file, strict, weights_only, **options
         )
 
+    def configure_model(self) -> None:
+        """Spreads the weights over the processes where the strategy is to do that (`ModelParallelStrategy`)."""
+        if self.device_mesh is not None:
+            encoders = (self.model.image_encoder, self.model.text_encoder)
+            shard(self, encoders, self.device_mesh["data_parallel"])
+
+    def on_fit_start(self) -> None:
+        """Makes room for weights that are to be gathered."""
+        if self.device_mesh is not None:
+            gather_once(self)
+
     def on_train_start(self) -> None:
         """Puts the gradients of a step under way where they were; Lightning has dropped earlier ones by now."""
         for name, gradient in self._resumed_gradients.items():
@@ -186,9 +198,10 @@ class ReferringSegmentation(SystemModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the gradients of a step that is made of several batches, where some are done.
 
-        In several processes these are the first one's: exact is then only a checkpoint between steps.
+        In several processes these are the first one's, and none where they are spread: exact is then only a checkpoint
+        between steps.
         """
-        if self._gradients_pending:
+        if self._gradients_pending and self.device_mesh is None:
             gradients = {name: part.grad for name, part in self.named_parameters() if part.grad is not None}
             checkpoint["gradients"] = gradients
 
@@ -198,5 +211,6 @@ class ReferringSegmentation(SystemModule):
         Raises:
             InputError: Keys or shapes differ; the message lists them.
         """
-        check_fit(self.state_dict(), checkpoint["state_dict"], "the checkpoint is of another model")
+        if "state_dict" in checkpoint:  # a strategy that shards has taken the weights out by now
+            check_fit(self.state_dict(), checkpoint["state_dict"], "the checkpoint is of another model")
         self._resumed_gradients = checkpoint.get("gradients", {})

@@ -41,7 +41,12 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
 
     A tracker of tokens says in `forward` how they are made, and in `prompt` and `dense` how they are used. One that
     carries something else, or reads more of a frame, replaces `condition` and `remember`.
+
+    Attributes:
+        shows_target: Whether what is carried of a frame shows later ones the target, so that a correction holds by it.
     """
+
+    shows_target: bool = False
 
     def connect(self, grid: tuple[int, int]) -> None:
         """Learns height and width of the image embedding in cells; nothing depends on them by default."""

@@ -61,6 +61,8 @@ class sam2_memory(Tracker):
         width: Channels of the embedding space, a multiple of 64; None means the image encoder's.
     """
 
+    shows_target = True
+
     def __init__(
         self,
         checkpoint: str | Path | None = None,
