@@ -32,7 +32,12 @@ def parser(description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
     return made
 
 
-def interleaved(variants: Mapping[str, Callable[[], object]], rounds: int, warm: bool = False) -> dict[str, float]:
+def interleaved(
+    variants: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Runs each variant once unmeasured, unless all are warm, then all in turn; gives the median seconds of each."""
     times: dict[str, list[float]] = {name: [] for name in variants}
     for run in () if warm else variants.values():
@@ -40,9 +45,9 @@ def interleaved(variants: Mapping[str, Callable[[], object]], rounds: int, warm:
     for _ in range(rounds):
         for name, run in variants.items():
             gc.collect()
-            start = time.perf_counter()
+            start = clock()
             run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(clock() - start)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
