@@ -17,7 +17,7 @@ import torch
 from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.cli import COMMANDS, TRAINER_COMMANDS, main
-from refsam_zoo.commands.trainer import OPTIONS
+from refsam_zoo.commands.trainer import OPTIONS, nested_options
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -170,9 +170,12 @@ for command in {LIGHT}:
         for arguments in (["plan"], ["predict"], ["validate", "--system=clipseg"], ["fit", "--samwise=1"]):
             with contextlib.suppress(SystemExit):
                 main([arguments[0], "--help", *arguments[1:]])
-        found = set(re.findall(r"^  (?:-\w[A-Z ]*, )*--(\w+)", capsys.readouterr().out, flags=re.MULTILINE))
+        shown = capsys.readouterr().out
+        found = set(re.findall(r"^  (?:-\w[A-Z ]*, )*--(\w+)", shown, flags=re.MULTILINE))
         assert found - {*OPTIONS} == set()
         assert {*OPTIONS} - found <= {"weights_only"}  # of Lightning 2.6 and later
+        for first in ("trainer", "model"):
+            assert set(re.findall(rf"^  --{first}\.(\w+)", shown, flags=re.MULTILINE)) == {*nested_options(first)}
 
     def test_help_of_serve_needs_no_server(self, warm_process: WarmProcess) -> None:
         code = (

@@ -16,8 +16,14 @@ OPTIONS = (
 )  # fmt: skip
 """First parts of the names of all options, so that a mistake in one is found before Lightning is imported."""
 
-_TRAINER = ("lightning", "pytorch/trainer/trainer.py", "Trainer")
-"""Where the options of the trainer are, as `parameter_names` takes it."""
+_PARTS = {
+    "trainer": [("lightning", "pytorch/trainer/trainer.py", "Trainer")],
+    "model": [
+        ("refsam_zoo", "training/module.py", "ReferringSegmentation"),
+        ("refsam_zoo", "model/composition.py", "compose"),
+    ],
+}
+"""First part -> whose parameters the second parts are, as `parameter_names` takes it."""
 
 
 def trainer(arguments: list[str]) -> None:
@@ -57,15 +63,20 @@ def _require_no_mistake(command: str, options: Sequence[str]) -> None:
             continue
         first, *rest = option[2:].partition("=")[0].replace("-", "_").split(".")
         meant = _close_to(first, OPTIONS)
-        if first == "trainer" and rest:
-            part = _close_to(rest.pop(0).rstrip("+"), parameter_names(*_TRAINER))
-            meant = part and f"trainer.{part}"
+        if first in _PARTS and rest:
+            part = _close_to(rest.pop(0).rstrip("+"), nested_options(first))
+            meant = part and f"{first}.{part}"
         if meant is not None:
             written = option.partition("=")[0].replace("-", "_")[2:]
             right = ".".join([meant, *rest])
             raise InputError(
                 f"unknown option '--{written}'; did you mean '--{right}'?; refsam-zoo {command} --help lists them"
             )
+
+
+def nested_options(first: str) -> list[str]:
+    """Second parts of the names of options, of `trainer` or `model`, without importing Lightning."""
+    return [name for place in _PARTS[first] for name in parameter_names(*place)]
 
 
 def _close_to(name: str, known: Sequence[str]) -> str | None:

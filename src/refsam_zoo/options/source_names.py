@@ -1,4 +1,4 @@
-"""The options of a class from its source: for what must be known before a package that takes seconds is imported."""
+"""The options of a class or function from its source: for what is to be known before an import that takes seconds."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from pathlib import Path
 
 
 def parameter_names(package: str, file: str, name: str) -> list[str]:
-    """Reads the names of a constructor's parameters.
+    """Reads the names of the parameters of a function or a class's constructor.
 
     Args:
         package: Top-level package, which is not imported.
         file: File in it.
-        name: Class in that file.
+        name: Class or function in that file.
 
     Returns:
-        The names without `self`; none where there is no such package, file, class or constructor.
+        The names without `self` and those of `*` and `**`; none where there is no such package, file or thing.
     """
     spec = find_spec(package)
     source = Path((spec and spec.origin) or "").parent / file
     if not source.is_file():
         return []
-    for found in ast.parse(source.read_text(encoding="utf-8")).body:
+    body = ast.parse(source.read_text(encoding="utf-8")).body
+    for found in body:
         if isinstance(found, ast.ClassDef) and found.name == name:
-            for part in found.body:
-                if isinstance(part, ast.FunctionDef) and part.name == "__init__":
-                    return [each.arg for each in (*part.args.args[1:], *part.args.kwonlyargs)]
+            body, name = found.body, "__init__"
+    for found in body:
+        if isinstance(found, ast.FunctionDef) and found.name == name:
+            return [each.arg for each in (*found.args.args, *found.args.kwonlyargs) if each.arg != "self"]
     return []
