@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 
 from refsam_zoo.checkpoints.restoring import load_model
 from refsam_zoo.cli import main
@@ -157,6 +158,32 @@ def test_checkpoints_hold_averaged_weights(fit: Callable[..., Watch]) -> None:
     for name in ("best", "last"):
         model = load_model(watch.folder / "checkpoints" / f"{name}.ckpt")
         torch.testing.assert_close(model.get_parameter(WATCHED.removeprefix("model.")).detach(), average)
+
+
+def test_compiled_it_learns_the_same_from_clips_of_any_length(
+    tiny_command: TinyCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By PyTorch's own capture of graphs; the C++ that its compiler makes of them would take minutes."""
+    graphs: list[nn.Module] = []
+
+    def keep(graph: nn.Module, inputs: list[Tensor]) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend=keep))
+    lengths = (
+        "--data.clip_frames=[1,2,3]",
+        "--trainer.max_epochs=3",
+        "--data.epoch_length=2",
+        "--model.image_encoder.image_size=32",
+    )
+    runs = [
+        train(tiny_command, Watch(tmp_path / name), *lengths, f"--compile={name}", "--trainer.limit_val_batches=0")
+        for name in ("false", "true")
+    ]
+    assert len(runs[1].losses) == 3
+    assert runs[1].losses == pytest.approx(runs[0].losses, rel=1e-4)
+    assert len(graphs) == 2  # of the first length, and of all others
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ from refsam_zoo.training.run_logger import HistoryOfCheckpoint, RunLogger
 from refsam_zoo.training.run_record import RunRecord
 from refsam_zoo.training.sharding import require_sharded
 from refsam_zoo.training.stop_signals import StopSignals
+from refsam_zoo.training.system_module import SystemModule
 from refsam_zoo.weights.files import weights_follow
 
 
@@ -151,6 +152,12 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
             default=None,
             help="protocol to score by, with `test` and `validate`; None for the one that papers report",
         )
+        parser.add_argument(
+            "--compile",
+            type=bool,
+            default=False,
+            help="compile the parts that take the time: the first steps take minutes, later ones less time",
+        )
         parser.add_lightning_class_args(EvaluationCallback, "evaluation")
         parser.add_lightning_class_args(ModelCheckpoint, "best_checkpoint")
         parser.add_lightning_class_args(ModelCheckpoint, "last_checkpoint")
@@ -207,6 +214,13 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
         """Makes everything; a model whose weights are in a checkpoint misses none."""
         with weights_follow() if self.config[self.subcommand]["ckpt_path"] else nullcontext():
             super().instantiate_classes()
+        self.model = self.made_module()
+        if self.config_init[self.subcommand]["compile"]:
+            self.model.system.compile()
+
+    def made_module(self) -> SystemModule:
+        """Gives what runs under the trainer, when everything else is made."""
+        return self.model
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Fills in what depends on the machine and on the run folder."""

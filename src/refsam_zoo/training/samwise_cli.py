@@ -39,7 +39,7 @@ class SamwiseCLI(RefSAMCLI):
         parser.add_lightning_class_args(self.module, "samwise")
         parser.set_defaults({"samwise.loss": "MaskLoss"})
 
-    def instantiate_classes(self) -> None:
-        """Makes everything, and takes SAMWISE for what is trained."""
-        super().instantiate_classes()
-        self.model = self.config_init[self.subcommand]["samwise"]
+    def made_module(self) -> SamwiseTraining:
+        """Takes SAMWISE for what is trained."""
+        made: SamwiseTraining = self.config_init[self.subcommand]["samwise"]
+        return made

@@ -29,7 +29,7 @@ def require_evaluation(command: str, named: set[str]) -> None:
 
 
 class SystemCLI(RefSAMCLI):
-    """The command line of evaluation with the options `system` and `compile` where RefSAM has `model`."""
+    """The command line of evaluation with the option `system` where RefSAM has `model`."""
 
     module: ClassVar = SystemModule
 
@@ -40,12 +40,6 @@ class SystemCLI(RefSAMCLI):
             type=SystemOrMaker,
             required=True,
             help="a system of the zoo by name, or a class by import path; --system.help NAME lists its options",
-        )
-        parser.add_argument(
-            "--compile",
-            type=bool,
-            default=False,
-            help="compile the parts that take the time: the first frames take minutes, later ones less time",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -58,11 +52,6 @@ class SystemCLI(RefSAMCLI):
             raise InputError("--ckpt_path is a model's; a system's weights are among its options: --system.help NAME")
         super().before_instantiate_classes()
 
-    def instantiate_classes(self) -> None:
-        """Makes the system last, for its weights may take long to read."""
-        super().instantiate_classes()
-        options = self.config_init[self.subcommand]
-        system = options["system"]()
-        if options["compile"]:
-            system.compile()
-        self.model = SystemModule(system)
+    def made_module(self) -> SystemModule:
+        """Makes the system, whose weights may take long to read."""
+        return SystemModule(self.config_init[self.subcommand]["system"]())
