@@ -69,7 +69,7 @@ def lesson_of_points(
         labels: As `pointing.segment_by_points` takes them, int64 `[P]`.
         former: The mask before, bool `[1, 4h, 4w]`.
     """
-    across = torch.arange(former.shape[-1], device=former.device) + 0.5
+    across = torch.arange(former.shape[-1], device=former.device, dtype=torch.float32) + 0.5
     places = torch.stack(torch.meshgrid(across, across, indexing="xy"), dim=-1)
     on, beside = torch.zeros_like(former), torch.zeros_like(former)
     touches = True
