@@ -1,0 +1,204 @@
+"""Whether choosing among true tracks can be learned: looks, boxes and offsets of every object in, the object out.
+
+A small network is told the colour and shape of every object and its true box in every frame, reads the sentence, and
+learns which object is meant from RefShapes' train split. What it reaches on the tests is what explicit tracks are
+worth; what a model of pixels lacks beside it is the tracks. It is not an entry of the zoo: it reads the annotations.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from ceilings import SPLITS, questions
+from measure import parser, report
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refsam_zoo.synthesis import SynthesisOptions
+from refsam_zoo.synthesis.shapes import COLOURS, SHAPES
+from refsam_zoo.synthesis.videos import Video
+
+OBJECTS, WORDS, WIDTH, BATCH = 8, 16, 128, 96
+LOOKS = (*COLOURS, *SHAPES)
+FRAMES_SEEN = (1, 2, 4, 6, 12)
+TRAINED_FRAMES = (12, 12, 12, 8, 4)
+
+
+class Questions(NamedTuple):
+    """N sentences about one object each.
+
+    Attributes:
+        words: int64 `[N, 16]`, 0 is no word.
+        looks: Which words for looks hold, float `[N, 8, L]`.
+        boxes: x and y of the centroid, width and height as shares of the image, float `[N, 8, T, 4]`.
+        seen: bool `[N, 8, T]`.
+        target: Place of the object, int64 `[N]`.
+    """
+
+    words: Tensor
+    looks: Tensor
+    boxes: Tensor
+    seen: Tensor
+    target: Tensor
+
+
+def tracks(video: Video) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gives looks, boxes and visibility of a video's objects; see `Questions`."""
+    frames, size = video.labels.shape[:2]
+    looks = np.zeros((OBJECTS, len(LOOKS)), np.float32)
+    boxes, seen = np.zeros((OBJECTS, frames, 4), np.float32), np.zeros((OBJECTS, frames), bool)
+    for index, look in enumerate(video.looks):
+        looks[index] = [word in (look.colour, look.shape) for word in LOOKS]
+        for frame, label in enumerate(video.labels):
+            rows, columns = np.nonzero(label == index + 1)
+            if len(rows):
+                seen[index, frame] = True
+                extent = (np.ptp(columns) + 1, np.ptp(rows) + 1)
+                boxes[index, frame] = np.array([columns.mean(), rows.mean(), *extent]) / size
+    return looks, boxes, seen
+
+
+def gather(split: str, videos: int, synthesis: SynthesisOptions, vocabulary: dict[str, int]) -> Questions:
+    """Makes every sentence of a split about one object; a vocabulary that is empty is filled."""
+    fill = not vocabulary
+    rows, known = [], {}
+    for item, video in questions(split, videos, synthesis):
+        if len(item.object_ids) != 1:
+            continue
+        if video.name not in known:
+            known[video.name] = tracks(video)
+        words = item.sentence.split()[:WORDS]
+        places = [
+            vocabulary.setdefault(word, len(vocabulary) + 1) if fill else vocabulary.get(word, 0) for word in words
+        ]
+        places += [0] * (WORDS - len(places))
+        rows.append((np.array(places), *known[video.name], np.array(item.object_ids[0] - 1)))
+    return Questions(*(torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)))
+
+
+def geometry(boxes: Tensor, seen: Tensor) -> Tensor:
+    """Describes how each object moves and where and how big it is, float `[N, 8, 13]`."""
+    centres, steps = boxes[..., :2], torch.arange(seen.shape[-1])
+    last, count = (steps * seen).amax(-1), seen.shape[-1]
+    first = torch.where(seen, steps, count - 1).amin(-1)
+    moved = _at(centres, last) - _at(centres, first)
+    shown = seen[..., None]
+    extent = centres.masked_fill(~shown, -1).amax(2) - centres.masked_fill(~shown, 2).amin(2)
+    strides = centres.diff(dim=2) * (shown[:, :, 1:] & shown[:, :, :-1])
+    length, span = strides.norm(dim=-1).sum(2, keepdim=True), (last - first)[..., None].float()
+    mean = (centres * shown).sum(2) / shown.sum(2).clamp(min=1)
+    pace = length / span.clamp(min=1)
+    parts = (moved * 8, (moved * 40).tanh(), extent.clamp(0, 1) * 8, length * 5, pace * 60)
+    return torch.cat([*parts, boxes[..., 2:].amax(2) * 6, mean * 2 - 1, span / count], dim=-1)
+
+
+def offsets(boxes: Tensor, seen: Tensor) -> Tensor:
+    """Says where each object lies from each other one, over the frames that show both, float `[N, 8, 8, 4]`."""
+    centres, both = boxes[..., :2], (seen[:, :, None] & seen[:, None])[..., None]
+    mean = ((centres[:, None] - centres[:, :, None]) * both).sum(3) / both.sum(3).clamp(min=1)
+    return torch.cat([mean * 5, (mean * 20).tanh()], dim=-1)
+
+
+def _at(centres: Tensor, frame: Tensor) -> Tensor:
+    return centres.gather(2, frame[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
+
+
+class Chooser(nn.Module):
+    """Scores each object by itself and beside each other object, both in the light of the sentence."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        half, facts = WIDTH // 2, len(LOOKS) + 13
+        self.words = nn.Embedding(vocabulary + 1, half)
+        self.places = nn.Parameter(torch.randn(WORDS, half) * 0.02)
+        convolutions = [nn.Conv1d(half, half, 3, padding=1) for _ in range(2)]
+        self.mix = nn.Sequential(convolutions[0], nn.GELU(), convolutions[1], nn.GELU())
+        self.attention, self.sentence = nn.Linear(half, 4), nn.Linear(4 * half, WIDTH)
+        self.subject, self.other, self.offset = nn.Linear(facts, WIDTH), nn.Linear(facts, WIDTH), nn.Linear(4, WIDTH)
+        self.gates = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(2))
+        self.scores = nn.ModuleList(
+            nn.Sequential(nn.GELU(), nn.Linear(WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, 1)) for _ in range(2)
+        )
+
+    def read(self, words: Tensor) -> Tensor:
+        """Encodes sentences by four weighted means of their words, float `[N, 128]`."""
+        tokens = self.words(words) + self.places
+        tokens = tokens + self.mix(tokens.transpose(1, 2)).transpose(1, 2)
+        logits = self.attention(tokens).masked_fill((words == 0)[..., None], -1e9)
+        return self.sentence(torch.einsum("nld,nlk->nkd", tokens, logits.softmax(1)).flatten(1))
+
+    def forward(self, asked: Questions) -> Tensor:
+        """Gives the logit of each object, float `[N, 8]`."""
+        there = asked.seen.any(-1)
+        sentence = self.read(asked.words)
+        facts = torch.cat([asked.looks, geometry(asked.boxes, asked.seen)], dim=-1)
+        alone = self.subject(facts)
+        pairs = alone[:, :, None] + self.other(facts)[:, None] + self.offset(offsets(asked.boxes, asked.seen))
+        gates = [2 * gate(sentence).sigmoid() for gate in self.gates]
+        own = self.scores[0](alone * gates[0][:, None] + sentence[:, None])[..., 0]
+        beside = self.scores[1](pairs * gates[1][:, None, None] + sentence[:, None, None])[..., 0]
+        nobody = ~there[:, None] | torch.eye(OBJECTS, dtype=torch.bool)
+        return (own + beside.masked_fill(nobody, -1e9).logsumexp(2)).masked_fill(~there, -1e9)
+
+
+def beginning(asked: Questions, frames: int) -> Questions:
+    """Keeps the first frames only."""
+    return asked._replace(boxes=asked.boxes[:, :, :frames], seen=asked.seen[:, :, :frames])
+
+
+def train(asked: Questions, vocabulary: int, steps: int, seed: int) -> Chooser:
+    """Trains by cross-entropy, objects in random order, on the whole video or its beginning."""
+    torch.manual_seed(seed)
+    model = Chooser(vocabulary)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps, pct_start=0.1)
+    for _ in range(steps):
+        rows, order = torch.randint(len(asked.target), (BATCH,)), torch.randperm(OBJECTS)
+        batch = Questions(*(part[rows] for part in asked))
+        looks, boxes, seen = (part[:, order] for part in (batch.looks, batch.boxes, batch.seen))
+        batch = Questions(batch.words, looks, boxes, seen, order.argsort()[batch.target])
+        batch = beginning(batch, TRAINED_FRAMES[int(torch.randint(len(TRAINED_FRAMES), ()))])
+        loss = F.cross_entropy(model(batch), batch.target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+@torch.no_grad()
+def accuracy(model: Chooser, asked: Questions, frames: int) -> float:
+    """Gives the percentage of sentences whose object is chosen, after so many frames."""
+    return 100 * float((model(beginning(asked, frames)).argmax(1) == asked.target).float().mean())
+
+
+def main() -> None:
+    """Prints how often the object is chosen, after how many frames, and without the sentence."""
+    options = parser(__doc__)
+    options.add_argument("--train-videos", type=int, default=1000)
+    options.add_argument("--videos", type=int, default=24, help="of each test")
+    options.add_argument("--steps", type=int, default=400)
+    options.add_argument("--seeds", type=int, default=1)
+    chosen = options.parse_args()
+    torch.set_num_threads(chosen.threads)
+    vocabulary: dict[str, int] = {}
+    trained = gather("train", chosen.train_videos, SynthesisOptions(), vocabulary)
+    tests = {split: gather(split, chosen.videos, SynthesisOptions(), vocabulary) for split in SPLITS}
+    rows = []
+    for seed, blind in ((seed, blind) for seed in range(chosen.seeds) for blind in (False, True)):
+        silent = {True: trained._replace(words=torch.ones_like(trained.words)), False: trained}[blind]
+        model = train(silent, len(vocabulary), chosen.steps, seed)
+        for frames in FRAMES_SEEN[-1:] if blind else FRAMES_SEEN:
+            found = {
+                split: accuracy(model, asked._replace(words=torch.ones_like(asked.words)) if blind else asked, frames)
+                for split, asked in tests.items()
+            }
+            label = f"seed {seed}, {'no sentence' if blind else f'{frames} frames'}"
+            rows.append({"label": label, "ratio": found["motion"] / 100, **{k: f"{v:.1f}" for k, v in found.items()}})
+    report("choosing", "share of motion's sentences whose object is chosen, of true tracks", chosen, rows)
+
+
+if __name__ == "__main__":
+    main()
