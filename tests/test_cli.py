@@ -17,7 +17,8 @@ import torch
 from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.cli import COMMANDS, TRAINER_COMMANDS, main
-from refsam_zoo.commands.trainer import OPTIONS, nested_options
+from refsam_zoo.commands.trainer import OPTIONS
+from refsam_zoo.options.source_names import nested_options
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.options.parser import options_named
-from refsam_zoo.options.source_names import parameter_names
+from refsam_zoo.options.source_names import NESTED, nested_options
 
 OPTIONS = (
     "best_checkpoint", "ckpt_path", "compile", "config", "data", "evaluation", "gpus", "help", "last_checkpoint",
@@ -15,15 +15,6 @@ OPTIONS = (
     "samwise", "seed_everything", "speed", "steps", "submission", "system", "trainer", "verbose", "weights_only",
 )  # fmt: skip
 """First parts of the names of all options, so that a mistake in one is found before Lightning is imported."""
-
-_PARTS = {
-    "trainer": [("lightning", "pytorch/trainer/trainer.py", "Trainer")],
-    "model": [
-        ("refsam_zoo", "training/module.py", "ReferringSegmentation"),
-        ("refsam_zoo", "model/composition.py", "compose"),
-    ],
-}
-"""First part -> whose parameters the second parts are, as `parameter_names` takes it."""
 
 
 def trainer(arguments: list[str]) -> None:
@@ -63,7 +54,7 @@ def _require_no_mistake(command: str, options: Sequence[str]) -> None:
             continue
         first, *rest = option[2:].partition("=")[0].replace("-", "_").split(".")
         meant = _close_to(first, OPTIONS)
-        if first in _PARTS and rest:
+        if first in NESTED and rest:
             part = _close_to(rest.pop(0).rstrip("+"), nested_options(first))
             meant = part and f"{first}.{part}"
         if meant is not None:
@@ -72,11 +63,6 @@ def _require_no_mistake(command: str, options: Sequence[str]) -> None:
             raise InputError(
                 f"unknown option '--{written}'; did you mean '--{right}'?; refsam-zoo {command} --help lists them"
             )
-
-
-def nested_options(first: str) -> list[str]:
-    """Second parts of the names of options, of `trainer` or `model`, without importing Lightning."""
-    return [name for place in _PARTS[first] for name in parameter_names(*place)]
 
 
 def _close_to(name: str, known: Sequence[str]) -> str | None:

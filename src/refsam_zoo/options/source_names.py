@@ -6,6 +6,20 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
+NESTED = {
+    "trainer": [("lightning", "pytorch/trainer/trainer.py", "Trainer")],
+    "model": [
+        ("refsam_zoo", "training/module.py", "ReferringSegmentation"),
+        ("refsam_zoo", "model/composition.py", "compose"),
+    ],
+}
+"""First part of an option's name -> whose parameters the second parts are, as `parameter_names` takes it."""
+
+
+def nested_options(first: str) -> list[str]:
+    """Second parts of the names of options, of `trainer` or `model`."""
+    return [name for place in NESTED[first] for name in parameter_names(*place)]
+
 
 def parameter_names(package: str, file: str, name: str) -> list[str]:
     """Reads the names of the parameters of a function or a class's constructor.
