@@ -18,7 +18,7 @@ LOWEST_TESTS = tests/private_parts tests/model/tuners tests/model/image_encoders
 	tests/weights/test_hub_folders.py tests/video/test_readers.py tests/inference/test_overlay_video.py \
 	tests/data_modules/test_a2d_sentences.py tests/data_modules/test_refcoco.py tests/data_modules/test_shards.py \
 	tests/clips/test_augmentation.py tests/evaluation/test_png.py tests/evaluation/test_report.py \
-	tests/evaluation/protocols tests/serving/test_server.py tests/serving/test_runs.py tests/test_cli.py::TestRun::test_everything_is_on_disk \
+	tests/evaluation/protocols tests/serving/test_[!p]*.py tests/test_cli.py::TestRun::test_everything_is_on_disk \
 	tests/test_cli.py::TestRun::test_segment_needs_no_configuration tests/training/test_loggers.py
 
 # processes of one thread each, a file of tests to one of them, and one more than the smallest machine has cores, as many
