@@ -95,6 +95,8 @@ class ReferringDataModule(DataModule):
         on_bad_sample: Whether a missing or damaged file stops training, or costs one sample and one warning (at most
             100 different ones). Evaluation always stops, since a score over less would be another number.
         video_backend: Decoder of video files: `auto`, `decord`, `torchcodec` or `pyav`.
+        all_objects: Whether training clips also have the masks of every annotated object, not only of those that a
+            sentence is about; a tracker such as `candidate_tracks` learns from them.
 
     Attributes:
         subset_names: Name of each test loader: the main subset, hard tests, and `text_blind`.
@@ -128,6 +130,7 @@ class ReferringDataModule(DataModule):
         text_blind: bool = True,
         on_bad_sample: Literal["raise", "skip"] = "raise",
         video_backend: Backend = "auto",
+        all_objects: bool = False,
     ) -> None:
         super().__init__()
         frames_per_epoch = [clip_frames] if isinstance(clip_frames, int) else clip_frames
@@ -155,6 +158,7 @@ class ReferringDataModule(DataModule):
         self.text_blind = text_blind
         self.on_bad_sample = on_bad_sample
         self.opener = VideoOpener(video_backend)
+        self.all_objects = all_objects
         self.subset_names: list[str] = []
         self._referrals: dict[str, list[Referral]] = {}
 
@@ -246,6 +250,7 @@ class ReferringDataModule(DataModule):
             augmentation=self.augmentation,
             seed=self.seed,
             attempts=ATTEMPTS if self.on_bad_sample == "skip" else 1,
+            all_objects=self.all_objects,
         )
 
     def val_dataloader(self) -> ClipLoader:

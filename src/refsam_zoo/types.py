@@ -6,7 +6,7 @@ frames, h and w cells of an image encoder's grid, L text tokens, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -89,6 +89,8 @@ class Clip:
         referrals: The E referrals asked about, all of the same video.
         expressions: E sentences; augmentation may have rewritten them (left and right swapped).
         masks: bool `[E, T, H, W]`; None without ground truth.
+        objects: Of every annotated object, whether a sentence is about it or not, bool `[O, T, H, W]`; None where
+            nobody asked for them.
         first: Whether the clip starts its video (or is a training clip): no track token comes in.
         repeated: Whether the clip only pads a process's share in distributed evaluation; never scored or written.
     """
@@ -100,6 +102,7 @@ class Clip:
     masks: np.ndarray | None
     first: bool = True
     repeated: bool = False
+    objects: np.ndarray | None = None
 
 
 class ClipBatch:
@@ -115,6 +118,8 @@ class ClipBatch:
         clip_index: int64 `[N]`, the clip each expression speaks about, ascending.
         masks: bool `[N, T, H, W]`, padded like the frames; None without ground truth.
         clips: The B clips it was made of, without pixels (`frames` and `masks` emptied), for names and tags.
+        objects: Masks of every annotated object of each clip, bool `[O, T, H, W]`, not padded; None where nobody asked
+            for them.
     """
 
     def __init__(
@@ -125,6 +130,7 @@ class ClipBatch:
         clip_index: Tensor,
         masks: Tensor | None,
         clips: list[Clip],
+        objects: list[Tensor] | None = None,
     ) -> None:
         self.frames = frames
         self.sizes = sizes
@@ -132,6 +138,7 @@ class ClipBatch:
         self.clip_index = clip_index
         self.masks = masks
         self.clips = clips
+        self.objects = objects
 
     def to(self, device: torch.device) -> ClipBatch:
         """Moves masks and index; Lightning calls it.
@@ -139,15 +146,16 @@ class ClipBatch:
         The frames stay until an image encoder takes them: a feature cache looks at their bytes first, and needs none
         moved that it knows.
         """
-        masks = None if self.masks is None else to_device(self.masks, device)
-        clip_index = to_device(self.clip_index, device)
-        return ClipBatch(self.frames, self.sizes, self.expressions, clip_index, masks, self.clips)
+        return self._laid_out(self.frames, lambda part: to_device(part, device))
 
     def pin_memory(self) -> ClipBatch:
         """Lays the tensors out so that a GPU fetches them by itself; a `DataLoader` that pins calls it."""
-        masks = None if self.masks is None else self.masks.pin_memory()
-        frames, clip_index = self.frames.pin_memory(), self.clip_index.pin_memory()
-        return ClipBatch(frames, self.sizes, self.expressions, clip_index, masks, self.clips)
+        return self._laid_out(self.frames.pin_memory(), lambda part: part.pin_memory())
+
+    def _laid_out(self, frames: Tensor, change: Callable[[Tensor], Tensor]) -> ClipBatch:
+        masks = None if self.masks is None else change(self.masks)
+        objects = None if self.objects is None else [change(part) for part in self.objects]
+        return ClipBatch(frames, self.sizes, self.expressions, change(self.clip_index), masks, self.clips, objects)
 
     def expression_sizes(self) -> list[tuple[int, int]]:
         """Gives the size of the clip of each of the N expressions, without waiting for a GPU."""

@@ -18,6 +18,7 @@ from refsam_zoo.clips.reading import cut_clip
 from refsam_zoo.clips.samplers import Draw, Unit, Window
 from refsam_zoo.errors import InputError
 from refsam_zoo.types import Clip, ClipBatch, Referral
+from refsam_zoo.video.masks import read_objects
 from refsam_zoo.video.readers import VideoOpener
 
 
@@ -51,6 +52,7 @@ class TrainingClips(Clips):
         augmentation: Changes the clip; None for none.
         seed: Decides every draw together with epoch and position.
         attempts: Items tried in turn when the input is bad: 1 gives up at once.
+        all_objects: Whether clips also have the masks of every annotated object.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class TrainingClips(Clips):
         augmentation: Augmentation | None,
         seed: int,
         attempts: int = 1,
+        all_objects: bool = False,
     ) -> None:
         self.videos = videos
         self.opener = opener
@@ -74,6 +77,7 @@ class TrainingClips(Clips):
         self.augmentation = augmentation
         self.seed = seed
         self.attempts = attempts
+        self.all_objects = all_objects
 
     def __len__(self) -> int:
         return len(self.items)
@@ -103,6 +107,8 @@ class TrainingClips(Clips):
         positions = self.sampling.sample(anchor, length, self.frames[min(epoch, len(self.frames) - 1)], rng)
         reader = self.opener.open(referrals[0].source, referrals[0].frames)
         clip = cut_clip(reader, [referrals[index] for index in chosen[: self.expressions]], positions)
+        if self.all_objects:
+            return _with_objects(clip, read_objects(referrals, positions, reader.size), self.augmentation, rng)
         return self.augmentation(clip, rng) if self.augmentation else clip
 
 
@@ -174,14 +180,28 @@ def collate(clips: Sequence[Clip]) -> ClipBatch:
     width = max(clip.frames.shape[2] for clip in clips)
     frames = _join([clip.frames[None] for clip in clips], (height, width, 3))
     masks = [clip.masks for clip in clips if clip.masks is not None]
+    objects = [clip.objects for clip in clips if clip.objects is not None]
     return ClipBatch(
         frames=frames.permute(0, 1, 4, 2, 3),  # copying took 4 ms where decoding the pictures took 14
         sizes=[(clip.frames.shape[1], clip.frames.shape[2]) for clip in clips],
         expressions=[sentence for clip in clips for sentence in clip.expressions],
         clip_index=torch.repeat_interleave(torch.tensor([len(clip.expressions) for clip in clips], device="cpu")),
         masks=_join(masks, (height, width)) if len(masks) == len(clips) else None,
-        clips=[replace(clip, frames=clip.frames[:0, :0, :0], masks=None) for clip in clips],
+        clips=[replace(clip, frames=clip.frames[:0, :0, :0], masks=None, objects=None) for clip in clips],
+        objects=[torch.from_numpy(part) for part in objects] if len(objects) == len(clips) else None,
     )
+
+
+def _with_objects(
+    clip: Clip, objects: np.ndarray, augmentation: Augmentation | None, rng: np.random.Generator
+) -> Clip:
+    """Adds objects to a clip; augmentation changes them as it does the masks, among which they are meanwhile."""
+    assert clip.masks is not None, "a training clip has masks"
+    count = len(clip.masks)
+    clip = replace(clip, masks=np.concatenate([clip.masks, objects]))
+    clip = augmentation(clip, rng) if augmentation else clip
+    assert clip.masks is not None
+    return replace(clip, masks=clip.masks[:count], objects=clip.masks[count:])
 
 
 def _join(parts: Sequence[np.ndarray], size: tuple[int, ...]) -> torch.Tensor:

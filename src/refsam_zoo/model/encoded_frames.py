@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -19,6 +20,7 @@ class EncodedFrames:
         raw: The embedding before it was brought to unit length, for a decoder and a tracker that were trained with it;
             None where they read `image`.
         fine: What the mask decoder made of the encoder's finer maps, each float `[B, C, h', w']`.
+        seen: What the tracker saw in the frames, a named tuple of tensors `[B, ...]`; None where it looks at none.
     """
 
     image: Tensor
@@ -26,6 +28,7 @@ class EncodedFrames:
     positions: list[Tensor]
     raw: Tensor | None = None
     fine: Sequence[Tensor] = ()
+    seen: Any = None
 
     @property
     def embedding(self) -> Tensor:
@@ -34,16 +37,14 @@ class EncodedFrames:
 
     def select(self, index: Tensor | slice) -> EncodedFrames:
         """Picks frames, for instance one per expression."""
-        raw = None if self.raw is None else self.raw[index]
-        maps, fine = [part[index] for part in self.maps], [part[index] for part in self.fine]
-        return EncodedFrames(self.image[index], maps, self.positions, raw, fine)
+        return self._each(lambda part: part[index])
 
     def repeat(self, count: int) -> EncodedFrames:
         """Gives a single frame for `count` expressions, without copying it."""
+        return self._each(lambda part: part.expand(count, *part.shape[1:]))
 
-        def expanded(part: Tensor) -> Tensor:
-            return part.expand(count, -1, -1, -1)
-
-        raw = None if self.raw is None else expanded(self.raw)
-        maps, fine = [expanded(part) for part in self.maps], [expanded(part) for part in self.fine]
-        return EncodedFrames(expanded(self.image), maps, self.positions, raw, fine)
+    def _each(self, change: Callable[[Tensor], Tensor]) -> EncodedFrames:
+        raw = None if self.raw is None else change(self.raw)
+        seen = None if self.seen is None else type(self.seen)(*map(change, self.seen))
+        maps, fine = [change(part) for part in self.maps], [change(part) for part in self.fine]
+        return EncodedFrames(change(self.image), maps, self.positions, raw, fine, seen)

@@ -24,7 +24,7 @@ from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.text_encoders.base import known_unpadded
 from refsam_zoo.model.trackers import Tracker
-from refsam_zoo.model.trackers.base import Track, joined, selected
+from refsam_zoo.model.trackers.base import Choice, Track, joined, selected
 from refsam_zoo.types import ClipBatch, ImageFeatures, to_device
 
 CELLS_AT_ONCE = 4096
@@ -39,13 +39,16 @@ class Segmentation:
         low_res_logits: float `[N, 4h, 4w]`; above zero is the object.
         iou: Predicted mask quality, float `[N]`. RefSAM trains no head for it.
         track_token: What the tracker hands to the next frame, in RefSAM float `[N, M, 256]`; None without a tracker.
-        object_score: Logit of the target being in the frame, float `[N]`; None of a mask decoder that does not tell.
+        object_score: Logit of the target being in the frame, float `[N]`; None where neither mask decoder nor tracker
+            tells it.
+        choice: How a tracker that follows all objects chose among them; None of others.
     """
 
     low_res_logits: Tensor
     iou: Tensor
     track_token: Track | None
     object_score: Tensor | None = None
+    choice: Choice | None = None
 
 
 class SegmentedClips(NamedTuple):
@@ -56,12 +59,14 @@ class SegmentedClips(NamedTuple):
         track_token: What the tracker carries after the last frame; None without one.
         frames: The B * T encoded frames, clip by clip.
         language: The N sentences.
+        choices: Of each of the T frames, of a tracker that follows all objects; of others there are none.
     """
 
     low_res_logits: Tensor
     track_token: Track | None
     frames: EncodedFrames
     language: Language
+    choices: Sequence[Choice] = ()
 
 
 class RefSAM(nn.Module):
@@ -156,13 +161,15 @@ class RefSAM(nn.Module):
         """Makes what the decoder sees of an image encoder's features of B frames."""
         # channels last, so that the decoder need not turn the pixels of every prompt into tokens
         final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
-        return EncodedFrames(
+        frames = EncodedFrames(
             final,
             self.dense_prompt.maps(ImageFeatures(final, features.intermediate)),
             positions,
             None if self.image_encoder.unit_length else features.final,
             self.mask_decoder.fine_maps(features.fine) if features.fine else (),
         )
+        frames.seen = self.tracker.look(frames, self.mask_decoder, self.prompt_encoder)
+        return frames
 
     def encode_text(self, expressions: Sequence[str]) -> Language:
         """Encodes sentences, identical ones once.
@@ -207,6 +214,10 @@ class RefSAM(nn.Module):
         )
 
     def _segment(self, frames: EncodedFrames, language: Language, track_token: Track | None) -> Segmentation:
+        chosen = self.tracker.choose(frames, language, track_token)
+        if chosen is not None:
+            score = chosen.object_score
+            return Segmentation(chosen.low_res_logits, score.sigmoid(), chosen.track, score, chosen.choice)
         sparse = self.sparse_prompt(frames.image, language)
         dense = self.dense_prompt(frames.image, frames.maps, language)
         if dense is None:
@@ -238,13 +249,14 @@ class RefSAM(nn.Module):
         steps = batch.frames.shape[1]
         encoded = self.encode_images(batch.frames.flatten(0, 1), [size for size in batch.sizes for _ in range(steps)])
         language = self.encode_text(batch.expressions)
-        logits, track_token = [], None
+        logits, choices, track_token = [], [], None
         for step in range(steps):
             frames = encoded.select(batch.clip_index * steps + step)
             segmentation = self.segment(frames, language, track_token)
             track_token = segmentation.track_token
             logits.append(segmentation.low_res_logits)
-        return SegmentedClips(torch.stack(logits, dim=1), track_token, encoded, language)
+            choices += [] if segmentation.choice is None else [segmentation.choice]
+        return SegmentedClips(torch.stack(logits, dim=1), track_token, encoded, language, choices)
 
 
 def _require_one_width(widths: Mapping[str, int | None]) -> None:

@@ -30,8 +30,8 @@ from refsam_zoo.systems.token_track import TokenTrack
 MASK_CONFIDENCE = "mean probability of the mask's pixels, or where there is no mask, the highest of all pixels"
 """What `mask_confidence` tells."""
 
-PRESENCE = "probability that the sentence's target is in the frame, as the mask decoder has learned to tell"
-"""What RefSAM's scores are where its mask decoder tells it."""
+PRESENCE = "probability that the sentence's target is in the frame, as the model has learned to tell"
+"""What RefSAM's scores are where its mask decoder or its tracker tells it."""
 
 
 class Predictor(VideoSegmenter[TokenTrack]):
@@ -60,7 +60,7 @@ class Predictor(VideoSegmenter[TokenTrack]):
         expressions_at_once: PositiveInt = 8,
     ) -> None:
         super().__init__(model)
-        self.score_meaning = PRESENCE if model.mask_decoder.tells_presence else MASK_CONFIDENCE
+        self.score_meaning = PRESENCE if tells_presence(model) else MASK_CONFIDENCE
         self.threshold = threshold
         self.frames_at_once = frames_at_once
         self.expressions_at_once = expressions_at_once
@@ -228,6 +228,11 @@ def square_points(
     height, width = fitted(size, image_size)
     scale = torch.tensor([width / size[1], height / size[0]], dtype=torch.float32, device="cpu")
     return (points * scale).to(like.device), labels.to(like.device)
+
+
+def tells_presence(model: RefSAM) -> bool:
+    """Whether training teaches a model to tell if a sentence's target is there."""
+    return model.mask_decoder.tells_presence or model.tracker.tells_presence
 
 
 def scores_of(segmentation: Segmentation, logits: Tensor, masks: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from refsam_zoo.number_types import NonNegativeFloat
 from refsam_zoo.recipes import recipes
 from refsam_zoo.systems.predictor import Predictor
 from refsam_zoo.training.losses import AlignmentLoss, MaskLoss
+from refsam_zoo.training.object_loss import ObjectLoss, objects_and_meant
 from refsam_zoo.training.optimizer import LearningRates, Schedule, build_optimizer, build_schedule
 from refsam_zoo.training.sharding import gather_once, shard
 from refsam_zoo.training.system_module import SystemModule
@@ -49,6 +50,7 @@ class ReferringSegmentation(SystemModule):
         predictor: Turns the model's logits into masks, in validation, test and prediction.
         feature_cache: Where features of frozen encoders are kept over epochs and runs. Training clips must not be
             augmented at random then: each would be a new image.
+        objects: Loss of a tracker that follows all objects, in the place of the two others; None means `ObjectLoss()`.
         parts: What `model.composition.compose` puts together: `image_encoder`, `text_encoder`, `tuner` and so on.
     """
 
@@ -63,6 +65,7 @@ class ReferringSegmentation(SystemModule):
         weight_decay: NonNegativeFloat = 0.01,
         predictor: Callable[[RefSAM], Predictor] = Predictor,
         feature_cache: CacheOptions = CacheOptions(),  # noqa: B008
+        objects: ObjectLoss | None = None,
         **parts: Any,
     ) -> None:
         options = {name: value for name, value in locals().items() if name not in ("self", "__class__", "parts")}
@@ -75,6 +78,7 @@ class ReferringSegmentation(SystemModule):
             self.model.features = FeatureCache(EntryFolder(feature_cache.folder, feature_cache.gigabytes))
         self.loss = loss
         self.alignment = alignment
+        self.objects = objects or ObjectLoss()
         self.learning_rates = learning_rates
         self.schedule = schedule
         self.weight_decay = weight_decay
@@ -144,15 +148,30 @@ class ReferringSegmentation(SystemModule):
         if batch.masks is None:
             raise InputError(f"video '{batch.clips[0].referrals[0].video_id}' has no masks to train on")
         segmented = self.model(batch)
+        loss = self._object_loss(segmented, batch) if segmented.choices else self._mask_loss(segmented, batch)
+        # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
+        rarely = (self.model.sparse_prompt, self.model.dense_prompt, self.model.tracker, self.alignment)
+        loss = loss + 0.0 * sum(one.sum() for part in rarely for one in part.parameters() if one.requires_grad)
+        self.log(TRAINING_LOSS, loss, prog_bar=True, batch_size=len(batch.expressions), sync_dist=True)
+        return loss
+
+    def _mask_loss(self, segmented: SegmentedClips, batch: ClipBatch) -> Tensor:
         sizes = batch.expression_sizes()
         loss = torch.zeros((), device=self.device)
         for size in sorted(set(sizes)):
             rows = rows_of(size, sizes, self.device)
             loss = loss + self._loss_of_size(segmented, batch, rows, size) * sizes.count(size) / len(sizes)
-        # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
-        loss = loss + 0.0 * sum(part.sum() for part in self.model.tracker.parameters() if part.requires_grad)
-        self.log(TRAINING_LOSS, loss, prog_bar=True, batch_size=len(sizes), sync_dist=True)
         return loss
+
+    def _object_loss(self, segmented: SegmentedClips, batch: ClipBatch) -> Tensor:
+        if batch.objects is None:
+            raise InputError(
+                f"tracker {type(self.model.tracker).__name__} learns from the masks of all objects: set "
+                "--data.all_objects true"
+            )
+        found = segmented.frames.seen
+        objects, meant = objects_and_meant(batch, found.logits.shape[-1])
+        return self.objects(found, segmented.choices, objects, meant, batch.clip_index)
 
     def _loss_of_size(
         self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor | slice, size: tuple[int, int]

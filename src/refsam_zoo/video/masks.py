@@ -13,7 +13,7 @@ from PIL import Image
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.file_names import MASKS, find_files
-from refsam_zoo.types import MaskSource
+from refsam_zoo.types import MaskSource, Referral
 from refsam_zoo.video.frame_folder import PILLOW_ERRORS, pillow_reason
 
 LARGEST_GREY_ID = 2**16 - 1
@@ -133,6 +133,36 @@ def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tu
     shape = len(masks), len(positions), *size
     # a single source's masks need no copy, unless they lie in another order
     return (np.ascontiguousarray(masks[0]) if len(masks) == 1 else np.array(masks, bool)).reshape(shape)
+
+
+def read_objects(referrals: Sequence[Referral], positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+    """Reads the masks of every annotated object of a video.
+
+    Pictures of object ids have all objects, also those that no sentence is about; of other masks those count whose
+    sentence is about one object.
+
+    Args:
+        referrals: All referrals to the frames of a video.
+        positions: T positions in `Referral.frames`.
+        size: Height and width of the video's frames.
+
+    Returns:
+        bool `[O, T, H, W]`, without objects that are in none of the frames.
+    """
+    pictures: dict[tuple[object, ...], IndexedMasks] = {}
+    single: dict[tuple[int, ...], MaskSource] = {}
+    for referral in referrals:
+        source = referral.masks
+        if isinstance(source, IndexedMasks):
+            pictures.setdefault(source.shared, source)
+        elif source is not None and len(referral.object_ids) == 1:
+            single.setdefault(referral.object_ids, source)
+    masks = [source.read(positions, size) for source in single.values()]
+    for picture in pictures.values():
+        ids = picture.read_ids(positions, size)
+        masks += [ids == number for number in np.unique(ids).tolist() if number]
+    shown = [mask for mask in masks if mask.any()]
+    return np.array(shown, bool).reshape(len(shown), len(positions), *size)
 
 
 def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:

@@ -116,8 +116,8 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
         """
         # of the tokens only that of the IoU and the first mask's are read
         pixels, tokens = self.attend(image, positions, dense, sparse, mask, outputs=2)
-        kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
-        logits = _as_image(self._upscale(pixels, kernel), image.shape[-2])
+        kernel = self.output_hypernetworks_mlps[0](tokens[:, 1:])
+        logits = _as_image(self._upscale(pixels, kernel), image.shape[-2])[:, 0]
         return Decoded(logits, self.iou_prediction_head(tokens[:, 0])[:, 0], tokens[:, 1:])
 
     def prompted(
@@ -141,6 +141,26 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
                 are not looked at.
         """
         return MaskDecoder.forward(self, image, positions, dense, sparse, None, fine)
+
+    def each(
+        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, fine: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """Predicts a mask of each prompt token, as of the mask's own token: all K in one pass.
+
+        Args:
+            image: As of `forward`.
+            positions: As of `forward`.
+            dense: As of `forward`.
+            sparse: Float `[N, K, 256]`, without padding.
+            fine: As of `forward`.
+
+        Returns:
+            Logits, float `[N, K, 4h, 4w]`, and the tokens behind the transformer, float `[N, K, 256]`.
+        """
+        own = self.own_tokens(sparse, None).shape[1]
+        pixels, tokens = self.attend(image, positions, dense, sparse, None, outputs=own + sparse.shape[1])
+        kernels = self.output_hypernetworks_mlps[0](tokens[:, own:])
+        return _as_image(self._upscale(pixels, kernels), image.shape[-2]), tokens[:, own:]
 
     def attend(
         self,
@@ -172,11 +192,11 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
         tokens, pixels = transform(self.transformer, pixels, positions, tokens, mask, outputs)
         return pixels, tokens
 
-    def _upscale(self, pixels: Tensor, kernel: Tensor) -> Tensor:
-        """Makes the logits of 4 x 4 grandchildren per pixel: `[N, P, C]` and kernels `[N, C / 8]` to `[N, P, 16]`.
+    def _upscale(self, pixels: Tensor, kernels: Tensor) -> Tensor:
+        """Makes the logits of 4 x 4 grandchildren per pixel: `[N, P, C]`, kernels `[N, K, C / 8]` to `[N, K, P, 16]`.
 
         Transposed convolutions of kernel and stride 2 are matrix products that give each pixel four children; all is
-        computed on them, channels last, and only the mask is laid out as an image.
+        computed on them, channels last, and only the masks are laid out as images.
         """
         first, norm, activation, second, last_activation = self.output_upscaling
         to_children, to_grandchildren = _as_product(first), _as_product(second)
@@ -185,8 +205,9 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
             children = F.linear(strip, *to_children).unflatten(-1, (4, -1))
             children = activation(F.layer_norm(children, norm.weight.shape, norm.weight, norm.bias, norm.eps))
             grandchildren = last_activation(F.linear(children, *to_grandchildren).unflatten(-1, (4, -1)))
-            logits.append((grandchildren.flatten(1, -2) @ kernel.unsqueeze(-1)).view(*strip.shape[:2], 16))
-        return torch.cat(logits, dim=1)
+            products = grandchildren.flatten(1, -2) @ kernels.transpose(1, 2)
+            logits.append(products.transpose(1, 2).reshape(len(strip), kernels.shape[1], -1, 16))
+        return torch.cat(logits, dim=2)
 
     def own_tokens(self, sparse: Tensor, mask: Tensor | None) -> Tensor:
         """Gives the IoU token and the mask tokens of each prompt, float `[N, 5, 256]`; SAM's are always the same."""
@@ -202,9 +223,9 @@ MASK_DECODERS: Registry[MaskDecoder] = Registry("mask decoder", ["mask_decoder"]
 
 
 def _as_image(logits: Tensor, height: int) -> Tensor:
-    """Lays out `[N, h * w, 16]` as `[N, 4h, 4w]`: row and column of pixel, child and grandchild."""
-    grid = logits.unflatten(1, (height, -1)).unflatten(3, (2, 2, 2, 2)).permute(0, 1, 3, 5, 2, 4, 6)
-    return grid.flatten(4).flatten(1, 3)
+    """Lays out `[N, K, h * w, 16]` as `[N, K, 4h, 4w]`: row and column of pixel, child and grandchild."""
+    grid = logits.unflatten(2, (height, -1)).unflatten(4, (2, 2, 2, 2)).permute(0, 1, 2, 4, 6, 3, 5, 7)
+    return grid.flatten(5).flatten(2, 4)
 
 
 def _as_product(convolution: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:

@@ -107,6 +107,16 @@ class sam2_decoder(MaskDecoder):
         decoded = self._chosen(chosen, logits, quality, tokens, score)
         return decoded if ambiguous else decoded._replace(mask_token=tokens[:, :1])  # whatever mask is shown
 
+    def each(
+        self, image: Tensor, positions: list[Tensor], dense: Tensor, sparse: Tensor, fine: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """Predicts a mask of each prompt token, as of the first mask's; see `MaskDecoder.each`."""
+        own = self.own_tokens(sparse, None).shape[1]
+        pixels, tokens = self.attend(image, positions, dense, sparse, None, outputs=own + sparse.shape[1])
+        kernels = self.output_hypernetworks_mlps[0](tokens[:, own:])
+        upscaled = self._upscaled(pixels, image.shape[-2], fine)
+        return torch.einsum("nkc,nchw->nkhw", kernels, upscaled), tokens[:, own:]
+
     def _chosen(self, chosen: Tensor, logits: Tensor, quality: Tensor, tokens: Tensor, score: Tensor) -> Decoded:
         """Picks one mask of each prompt; `chosen` int `[N]`, all others as `all_masks` gives them."""
         rows = torch.arange(len(score), device=score.device)

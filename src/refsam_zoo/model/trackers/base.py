@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,40 @@ from torch import Tensor, nn
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.embedding_width import FollowsEmbedding
 from refsam_zoo.model.encoded_frames import EncodedFrames
-from refsam_zoo.model.mask_decoders.base import Decoded
+from refsam_zoo.model.mask_decoders.base import Decoded, MaskDecoder
 from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry
 
 Track: TypeAlias = Any
 """What a tracker carries, in RefSAM M tokens, float `[N, M, 256]`; else a named tuple of tensors, each `[N, ...]`."""
+
+
+class Choice(NamedTuple):
+    """Which of S objects that are followed N sentences mean in a frame.
+
+    Attributes:
+        logits: Of each object being meant, float `[N, S]`.
+        candidates: Which of the frame's candidates each object is, int64 `[N, S]`; -1 where it is not seen.
+    """
+
+    logits: Tensor
+    candidates: Tensor
+
+
+class Chosen(NamedTuple):
+    """What a tracker finds that needs no prompts made of words.
+
+    Attributes:
+        low_res_logits: Masks of N sentences, float `[N, 4h, 4w]`.
+        object_score: Logit of anything being meant, float `[N]`.
+        track: What is carried on.
+        choice: How it was chosen; a loss compares it.
+    """
+
+    low_res_logits: Tensor
+    object_score: Tensor
+    track: Track
+    choice: Choice
 
 
 def selected(track: Track, rows: slice) -> Track:
@@ -44,12 +72,38 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
 
     Attributes:
         shows_target: Whether what is carried of a frame shows later ones the target, so that a correction holds by it.
+        tells_presence: Whether training teaches it to tell if the target is there: `Chosen.object_score`.
     """
 
     shows_target: bool = False
+    tells_presence: bool = False
 
     def connect(self, grid: tuple[int, int]) -> None:
         """Learns height and width of the image embedding in cells; nothing depends on them by default."""
+
+    def look(self, frames: EncodedFrames, decoder: MaskDecoder, prompt_encoder: Any) -> Any:
+        """Sees in frames what does not depend on sentences, once for all of them; nothing by default.
+
+        Args:
+            frames: B frames.
+            decoder: The mask decoder.
+            prompt_encoder: SAM's prompt encoder.
+
+        Returns:
+            A named tuple of tensors with the B frames along the first axis, which becomes `EncodedFrames.seen`, or
+            None.
+        """
+        return None
+
+    def choose(self, frames: EncodedFrames, language: Language, track: Track | None) -> Chosen | None:
+        """Finds the target in what `look` saw, in the place of prompts made of words; by default it does not.
+
+        Args:
+            frames: The new frame of each expression: N frames.
+            language: N sentences.
+            track: What the previous frame gave; None at the first.
+        """
+        return None
 
     def condition(self, frames: EncodedFrames, track: Track | None) -> Tensor:
         """Makes the image embedding that the decoder reads; in RefSAM nothing carried changes it.

@@ -1,0 +1,98 @@
+"""A tracker past the paper that follows every object of a video; the sentence then chooses among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from refsam_zoo.model.candidates import CandidateFinder, Candidates
+from refsam_zoo.model.choosing import Chooser
+from refsam_zoo.model.cross_modal import Language
+from refsam_zoo.model.encoded_frames import EncodedFrames
+from refsam_zoo.model.mask_decoders.base import Decoded, MaskDecoder
+from refsam_zoo.model.object_tracks import NOBODY, ObjectTracks, follow, no_tracks
+from refsam_zoo.model.trackers.base import TRACKERS, Choice, Chosen, Tracker
+from refsam_zoo.number_types import PositiveInt, Width
+from refsam_zoo.registry import ModelCard
+
+_OUTSIDE = -20.0
+"""Logit of a pixel where no object that is meant was found."""
+_SHOWN = 20.0
+
+
+@TRACKERS.register(ModelCard("refsam-zoo"))
+class candidate_tracks(Tracker):
+    """Finds all objects of a frame, follows each, and lets the sentence choose by looks, motion and relations.
+
+    A frame's objects are found once for all sentences: cells that look like the middle of one become prompt tokens of
+    the mask decoder. They are matched to those of earlier frames, and what is known of each, where it was in the last
+    frames and what it looks like, is compared with the sentence. Words therefore take no part in prompts:
+    `sparse_prompt` and `dense_prompt` are not asked. It learns from the masks of all annotated objects
+    (`--data.all_objects true`) by `training.object_loss`.
+
+    Args:
+        width: Channels of the embedding space; None means the image encoder's.
+        candidates: Most objects found in a frame.
+        objects: Most objects followed; the place of the one unseen for longest goes to a new one.
+        memory: Frames over which motion is told.
+    """
+
+    shows_target = True
+    tells_presence = True
+
+    def __init__(
+        self,
+        width: Width | None = None,
+        candidates: PositiveInt = 8,
+        objects: PositiveInt = 12,
+        memory: PositiveInt = 24,
+    ) -> None:
+        super().__init__()
+        self.candidates, self.objects, self.memory = candidates, objects, memory
+        self.take_width(width)
+
+    def make_layers(self, width: int) -> None:
+        """Makes what finds and what chooses; see `FollowsEmbedding.make_layers`."""
+        self.finder = CandidateFinder(width, self.candidates)
+        self.chooser = Chooser(width)
+
+    def look(self, frames: EncodedFrames, decoder: MaskDecoder, prompt_encoder: Any) -> Candidates:
+        """Finds all objects; see `Tracker.look`."""
+        found: Candidates = self.finder(frames, decoder, prompt_encoder)
+        return found
+
+    def choose(self, frames: EncodedFrames, language: Language, track: ObjectTracks | None) -> Chosen:
+        """Follows the objects and chooses; see `Tracker.choose`."""
+        assert frames.seen is not None, "look comes first"
+        followed, candidates = self._follow(frames.seen, track)
+        logits = self.chooser(language, followed)
+        return _chosen(frames.seen, followed, Choice(logits, candidates))
+
+    def remember(self, decoded: Decoded, track: ObjectTracks | None, frames: EncodedFrames) -> ObjectTracks:
+        """Follows the objects; the one whose mask somebody gave is then the target. See `Tracker.remember`."""
+        assert frames.seen is not None, "look comes first"
+        tracks, candidates = self._follow(frames.seen, track)
+        if not decoded.certain:
+            return tracks
+        given, masks = (decoded.low_res_logits > 0)[:, None], frames.seen.logits > 0
+        overlap = (given & masks).sum((-1, -2)) / (given | masks).sum((-1, -2)).clamp(min=1)
+        likeness = overlap.gather(1, candidates.clamp(min=0)).masked_fill(candidates == NOBODY, 0.0)
+        best, place = likeness.max(1)
+        return tracks._replace(pinned=torch.where(best > 0.5, place, tracks.pinned))
+
+    def _follow(self, frame: Candidates, track: ObjectTracks | None) -> tuple[ObjectTracks, Tensor]:
+        tracks = no_tracks(len(frame.found), self.objects, frame) if track is None else track
+        return follow(tracks, frame, self.memory)
+
+
+def _chosen(frame: Candidates, tracks: ObjectTracks, choice: Choice) -> Chosen:
+    """Puts together the masks of the objects that are more probably meant than not, or of the one that was shown."""
+    objects = torch.arange(choice.logits.shape[1], device=choice.logits.device)
+    shown = tracks.pinned[:, None]
+    logits = torch.where(shown == NOBODY, choice.logits, torch.where(objects == shown, _SHOWN, -_SHOWN))
+    meant = (logits > 0) & (choice.candidates != NOBODY)
+    index = choice.candidates.clamp(min=0)[..., None, None].expand(-1, -1, *frame.logits.shape[2:])
+    masks = frame.logits.gather(1, index).masked_fill(~meant[..., None, None], _OUTSIDE)
+    return Chosen(masks.amax(1), logits.amax(1), tracks, choice)
