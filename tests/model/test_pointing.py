@@ -15,6 +15,7 @@ from refsam_zoo.model.pointing import segment_by_mask, segment_by_points, segmen
 from refsam_zoo.model.refsam import RefSAM
 from refsam_zoo.model.text_encoders.clip_tiny import clip_tiny
 from refsam_zoo.model.trackers import TRACKERS
+from refsam_zoo.model.trackers.candidate_tracks import candidate_tracks
 
 SIDE = 64
 
@@ -27,7 +28,10 @@ def model_with(tracker: str = "track_mlp", dtype: torch.dtype = torch.float32) -
 
         return create_model(text_encoder=clip_tiny(layers=1), tuner="frozen", **with_what_it_needs(parts)).eval()
     encoder, text = vit_tiny(image_size=SIDE), clip_tiny(layers=1)
-    return create_model(image_encoder=encoder, text_encoder=text, tuner="frozen", **parts).eval().to(dtype)
+    model = create_model(image_encoder=encoder, text_encoder=text, tuner="frozen", **parts).eval().to(dtype)
+    if isinstance(model.tracker, candidate_tracks):
+        torch.nn.init.constant_(model.tracker.finder.heat.bias, 3.0)  # finds objects anywhere
+    return model
 
 
 def frame_of(model: RefSAM) -> EncodedFrames:

@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.model.mask_decoders import MaskDecoder
+from refsam_zoo.model.mask_decoders import MASK_DECODERS, MaskDecoder
 from refsam_zoo.model.mask_decoders.base import Decoded
+from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder
 from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.trackers import Tracker
@@ -53,6 +54,11 @@ BASES: dict[str, type] = {
     "tracker": Tracker,
 }
 PARTS = ("sparse_prompt", "dense_prompt", "mask_decoder", "tracker")
+
+CHOOSING = ("candidate_tracks",)
+"""Trackers that need no prompts."""
+PRECISE = ("seen boxes", "track boxes", "track counts")
+"""What is never in half precision."""
 
 ROUNDED = {"sam2_memory": 2.0**-8}
 """What keeps its numbers in bfloat16 in any precision, and by how much two that were nearly equal may differ there."""
@@ -113,11 +119,14 @@ def connected(part: nn.Module) -> nn.Module:
 def build(role: str, name: str, seed: int = 0) -> nn.Module:
     """Makes an entry whose parameters are all away from where they start: a zero hides what comes after it."""
     registry = ROLES[role]
-    torch.manual_seed(seed)
+    torch.manual_seed(seed + (name in CHOOSING))  # by the first seed such a one finds nothing
     part = connected(registry.build(name, **small_options(registry.get(name))))
     with torch.no_grad():
         for parameter in part.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
+        if name in CHOOSING:
+            part.finder.heat.weight.mul_(30.0)  # several objects are found
+            part.finder.heat.bias.fill_(3.0)
     return part
 
 
@@ -166,7 +175,9 @@ def run(part: nn.Module, parts: dict[str, Tensor]) -> dict[str, Tensor]:
         decoded = part(image, positions, parts["dense"], language.words, language.mask, fine)._asdict()
         return {what: found for what, found in decoded.items() if isinstance(found, Tensor)}
     assert isinstance(part, Tracker)
-    frames, others = (EncodedFrames(parts[what], [], []) for what in ("image", "next image"))
+    frames, others = (seen_by(part, parts[what]) for what in ("image", "next image"))
+    if frames.seen is not None:
+        return chosen_by(part, frames, others, language)
     decoded = Decoded(parts["logits"], parts["object score"], parts["mask token"], parts["object score"])
     found = {"first embedding": part.condition(frames, None)}
     track = part.remember(decoded, None, frames)
@@ -178,6 +189,29 @@ def run(part: nn.Module, parts: dict[str, Tensor]) -> dict[str, Tensor]:
     found |= {"second embedding": part.condition(others, track), "prompt": part.prompt(second)}
     found |= carried("first", track) | carried("second", second)
     return found if dense is None else found | {"dense": dense}
+
+
+def seen_by(part: Tracker, image: Tensor) -> EncodedFrames:
+    """Frames that a tracker has looked at with a decoder, which is always the same."""
+    with torch.random.fork_rng(), torch.device("cpu"):
+        torch.manual_seed(1)
+        decoder = MASK_DECODERS.build("sam_decoder", width=WIDTH, mlp_width=16).requires_grad_(False)
+        prompt_encoder = build_prompt_encoder(16 * COLUMNS, COLUMNS, WIDTH)
+        prompt_encoder.image_embedding_size = (HEIGHT, COLUMNS)
+    decoder, prompt_encoder = decoder.to(image), prompt_encoder.to(image)
+    frames = EncodedFrames(image, [], decoder.position_terms(prompt_encoder.get_dense_pe()))
+    frames.seen = part.look(frames, decoder, prompt_encoder)
+    return frames
+
+
+def chosen_by(part: Tracker, frames: EncodedFrames, others: EncodedFrames, language: Language) -> dict[str, Tensor]:
+    """What a tracker that needs no prompts finds in two frames."""
+    first = part.choose(frames, language, None)
+    assert first is not None
+    second = part.choose(others, language, first.track)
+    assert second is not None
+    found = carried("seen", others.seen) | carried("track", second.track) | carried("choice", second.choice)
+    return found | {"logits": second.low_res_logits, "score": second.object_score, "first": first.low_res_logits}
 
 
 def carried(when: str, track: Track) -> dict[str, Tensor]:
@@ -198,6 +232,9 @@ def test_shapes_are_those_of_the_role(role: str, name: str) -> None:
         logits = (count, 4 * HEIGHT, 4 * COLUMNS)
         assert found.pop("object_score", (count,)) == (count,)
         assert found == {"low_res_logits": logits, "iou": (count,), "mask_token": (count, 1, WIDTH)}
+    elif name in CHOOSING:
+        assert found["logits"] == found["first"] == (count, 4 * HEIGHT, 4 * COLUMNS)
+        assert {shape[0] for shape in found.values()} == {count}
     else:
         assert {found.pop(what, image) for what in ("dense", "first embedding", "second embedding")} == {image}
         assert found.pop("prompt", (count, 1, WIDTH))[::2] == (count, WIDTH)
@@ -254,8 +291,9 @@ def test_a_part_computes_in_the_precision_of_its_weights(
     found = run(part.to(dtype), changed(parts, lambda tensor: tensor.to(dtype)))
     error = max(error, ROUNDED.get(name, 0.0))
     for what, tensor in found.items():
-        assert tensor.dtype == dtype or not tensor.is_floating_point()
-        scale = max(float(other.abs().max()) for other in expected.values() if other.numel())
+        kept = torch.promote_types(dtype, torch.float32) if what in PRECISE else dtype
+        assert tensor.dtype == kept or not tensor.is_floating_point()
+        scale = max(float(other.float().abs().max()) for other in expected.values() if other.numel())
         torch.testing.assert_close(tensor.float(), expected[what].float(), atol=error * scale, rtol=0)
 
 

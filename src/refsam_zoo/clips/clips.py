@@ -192,9 +192,7 @@ def collate(clips: Sequence[Clip]) -> ClipBatch:
     )
 
 
-def _with_objects(
-    clip: Clip, objects: np.ndarray, augmentation: Augmentation | None, rng: np.random.Generator
-) -> Clip:
+def _with_objects(clip: Clip, objects: np.ndarray, augmentation: Augmentation | None, rng: np.random.Generator) -> Clip:
     """Adds objects to a clip; augmentation changes them as it does the masks, among which they are meanwhile."""
     assert clip.masks is not None, "a training clip has masks"
     count = len(clip.masks)

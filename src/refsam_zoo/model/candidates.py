@@ -35,7 +35,7 @@ class Candidates(NamedTuple):
         heat: Logit of each cell being the middle of an object, float `[B, h, w]`.
         cells: Cell of each candidate, row by row, int64 `[B, K]`.
         logits: Its mask, float `[B, K, 4h, 4w]`.
-        looks: What it looks like, float `[B, K, C]`.
+        looks: What it looks like: C learned features, and the mean of its pixels' embeddings, float `[B, K, 2 C]`.
         boxes: x and y of the mask's centroid, its width and height, as shares of the square, float `[B, K, 4]`;
             without gradient.
         found: Whether it is an object, and none of those before it, bool `[B, K]`.
@@ -92,11 +92,14 @@ class CandidateFinder(nn.Module):
         )
         logits = logits + hills(self.window(tokens), cells, heat.shape[-2:])
         shown = F.avg_pool2d(logits.detach().sigmoid(), 4).flatten(2)
-        inside = (shown @ flat) / shown.sum(-1, keepdim=True).clamp(min=1e-3)
-        boxes, areas = centroids(logits.detach() > 0)
+        shown = shown / shown.sum(-1, keepdim=True).clamp(min=1e-3)
+        inside, embedded = shown @ flat, shown @ frames.image.flatten(2).transpose(1, 2)
+        # in half precision what moves slowly would stand still
+        boxes, areas = centroids(logits.detach() > 0, torch.promote_types(logits.dtype, torch.float32))
         found = (scores.detach().sigmoid() > FOUND) & (areas > SMALLEST)
         found = without_copies(logits.detach() > 0, found)
-        return Candidates(heat, cells, logits, self.look(torch.cat([middles, inside, tokens], -1)), boxes, found)
+        looks = torch.cat([self.look(torch.cat([middles, inside, tokens], -1)), embedded], -1)
+        return Candidates(heat, cells, logits, looks, boxes, found)
 
 
 def peaks(heat: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -133,12 +136,16 @@ def hills(slopes: Tensor, cells: Tensor, grid: tuple[int, int]) -> Tensor:
     return up * y + right * x + turn * y * x - 2 * falls + level
 
 
-def centroids(masks: Tensor) -> tuple[Tensor, Tensor]:
+def centroids(masks: Tensor, precise: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     """Gives boxes, see `Candidates`, and areas, as shares of the square, of masks bool `[..., H, W]`.
 
     Width and height are those of a rectangle with the mask's variance, so that single pixels do not matter.
+
+    Args:
+        masks: The masks.
+        precise: Precision to compute in.
     """
-    masks = masks.float()
+    masks = masks.to(precise)
     area = masks.sum((-1, -2))
     parts = []
     for axis in (-2, -1):
@@ -148,7 +155,7 @@ def centroids(masks: Tensor) -> tuple[Tensor, Tensor]:
         variance = (line * places.square()).sum(-1) / count - mean.square()
         parts.append((mean, (12 * variance).clamp(min=0).sqrt()))
     (x, width), (y, height) = parts
-    return torch.stack([x, y, width, height], -1), area / masks[0, 0].numel()
+    return torch.stack([x, y, width, height], -1), area / (masks.shape[-2] * masks.shape[-1])
 
 
 def without_copies(masks: Tensor, found: Tensor) -> Tensor:
@@ -166,6 +173,36 @@ def without_copies(masks: Tensor, found: Tensor) -> Tensor:
         earlier = (alike[:, place, :place] & torch.stack(kept, 1)).any(1)
         kept.append(found[:, place] & ~earlier)
     return torch.stack(kept, 1)
+
+
+def with_shown(frames: Candidates, logits: Tensor, image: Tensor) -> tuple[Candidates, Tensor]:
+    """Adds what somebody shows in frames to their candidates, unless it is one of them.
+
+    Args:
+        frames: Candidates of N frames.
+        logits: A mask in each, float `[N, 4h, 4w]`.
+        image: The frames' embeddings, float `[N, C, h, w]`.
+
+    Returns:
+        The candidates, and which of them is shown, int64 `[N]`.
+    """
+    given, masks = (logits > 0)[:, None], frames.logits > 0
+    overlap = (given & masks).sum((-1, -2)) / (given | masks).sum((-1, -2)).clamp(min=1)
+    best, index = overlap.masked_fill(~frames.found, 0.0).max(1)
+    new = (best <= SAME / 2) & given.flatten(1).any(1)
+    inside = F.avg_pool2d(given.to(image), 4).flatten(2)
+    embedded = (inside @ image.flatten(2).transpose(1, 2)) / inside.sum(-1, keepdim=True).clamp(min=1e-3)
+    looks = F.pad(embedded, (frames.looks.shape[-1] - embedded.shape[-1], 0))
+    boxes = centroids(given, frames.boxes.dtype)[0]
+    shown = Candidates(
+        frames.heat,
+        F.pad(frames.cells, (0, 1)),
+        torch.cat([frames.logits, logits[:, None]], 1),
+        torch.cat([frames.looks, looks], 1),
+        torch.cat([frames.boxes, boxes], 1),
+        torch.cat([frames.found, new[:, None]], 1),
+    )
+    return shown, torch.where(new, frames.found.shape[1], index)
 
 
 def _rows(table: Tensor, rows: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from refsam_zoo.model.candidates import NO_OBJECT
 from refsam_zoo.model.cross_modal import Language
@@ -29,12 +30,11 @@ class Chooser(nn.Module):
         half = _WIDTH // 2
         self.word = nn.Linear(width, half)
         self.places = nn.Parameter(torch.randn(_PLACES, half) * 0.02)
-        self.mix = nn.Sequential(
-            nn.Conv1d(half, half, 3, padding=1), nn.GELU(), nn.Conv1d(half, half, 3, padding=1), nn.GELU()
-        )
+        self.mix = nn.ModuleList(nn.Conv1d(half, half, 3, padding=1) for _ in range(2))
         self.attention, self.sentence = nn.Linear(half, _MEANS), nn.Linear(_MEANS * half, _WIDTH)
-        self.subject, self.other = nn.Linear(width + GEOMETRY, _WIDTH), nn.Linear(width + GEOMETRY, _WIDTH)
+        self.subject, self.other = (nn.Linear(2 * width + GEOMETRY, _WIDTH) for _ in range(2))
         self.offset = nn.Linear(OFFSETS, _WIDTH)
+        self.likeness = nn.Parameter(torch.tensor(10.0))
         self.gates = nn.ModuleList(nn.Linear(_WIDTH, _WIDTH) for _ in range(2))
         self.scores = nn.ModuleList(
             nn.Sequential(nn.GELU(), nn.Linear(_WIDTH, _WIDTH), nn.GELU(), nn.Linear(_WIDTH, 1)) for _ in range(2)
@@ -44,9 +44,13 @@ class Chooser(nn.Module):
         """Encodes sentences by four weighted means of their words, float `[N, 128]`."""
         words = language.words * language.words.shape[-1] ** 0.5
         order = torch.arange(words.shape[1], device=words.device).clamp(max=_PLACES - 1)
-        tokens = (self.word(words) + self.places[order]) * language.mask[..., None]
-        tokens = tokens + self.mix(tokens.transpose(1, 2)).transpose(1, 2)
-        weights = self.attention(tokens).masked_fill(~language.mask[..., None], NO_OBJECT).softmax(1)
+        real = language.mask[..., None]
+        tokens = mixed = (self.word(words) + self.places[order]) * real
+        for layer in self.mix:
+            # what stands at padding is no neighbour
+            mixed = F.gelu(layer(mixed.transpose(1, 2)).transpose(1, 2)) * real
+        tokens = tokens + mixed
+        weights = self.attention(tokens).masked_fill(~real, NO_OBJECT).softmax(1)
         return self.sentence(torch.einsum("nld,nlk->nkd", tokens, weights).flatten(1))
 
     def forward(self, language: Language, tracks: ObjectTracks) -> Tensor:
@@ -57,12 +61,15 @@ class Chooser(nn.Module):
             tracks: The objects of the video of each.
         """
         there, sentence = tracks.there, self.read(language)
-        looks = tracks.looks / tracks.counts.clamp(min=1)[..., None]
+        looks = tracks.looks / tracks.counts.clamp(min=1)[..., None].to(tracks.looks)
         facts = torch.cat([looks, geometry(tracks).to(looks)], -1)
         alone = self.subject(facts)
         pairs = alone[:, :, None] + self.other(facts)[:, None] + self.offset(offsets(tracks).to(looks))
         gates = [2 * gate(sentence).sigmoid() for gate in self.gates]
         own = self.scores[0](alone * gates[0][:, None] + sentence[:, None])[..., 0]
+        # what `AlignmentLoss` teaches: pixels of an object are like the sentences about it
+        pixels = F.normalize(looks[..., -language.sentence.shape[-1] :], dim=-1)
+        own = own + self.likeness * torch.einsum("nsc,nc->ns", pixels, language.sentence)
         beside = self.scores[1](pairs * gates[1][:, None, None] + sentence[:, None, None])[..., 0]
         others = there[:, None] & ~torch.eye(there.shape[1], dtype=torch.bool, device=there.device)
         company = beside.masked_fill(~others, NO_OBJECT).logsumexp(2)

@@ -24,7 +24,7 @@ class ObjectTracks(NamedTuple):
     Attributes:
         boxes: As of `Candidates`, in the last t frames, float `[N, S, t, 4]`.
         seen: Whether they were found there, bool `[N, S, t]`.
-        looks: Sum of their looks since they were first seen, float `[N, S, C]`.
+        looks: Sum of their looks since they were first seen, float `[N, S, 2 C]`.
         counts: Frames in that sum, float `[N, S]`.
         pinned: The object that somebody has shown, which then counts instead of the sentence; int64 `[N]`, `NOBODY`.
     """

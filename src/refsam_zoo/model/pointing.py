@@ -85,6 +85,9 @@ def segment_by_track(model: RefSAM, frame: EncodedFrames, track: Track) -> Segme
         frame: The frame.
         track: What the frame before gave.
     """
+    chosen = model.tracker.choose(frame, None, track)
+    if chosen is not None:
+        return Segmentation.of(chosen)
     carried = model.tracker.prompt(track)
     tokens = carried if carried.shape[1] else _no_points(model, frame)
     decoded = _decode(model, frame, model.tracker.condition(frame, track), tokens, None, ambiguous=True)

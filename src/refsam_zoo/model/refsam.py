@@ -24,7 +24,7 @@ from refsam_zoo.model.prompts import DensePrompt, SparsePrompt
 from refsam_zoo.model.text_encoders import TextEncoder
 from refsam_zoo.model.text_encoders.base import known_unpadded
 from refsam_zoo.model.trackers import Tracker
-from refsam_zoo.model.trackers.base import Choice, Track, joined, selected
+from refsam_zoo.model.trackers.base import Choice, Chosen, Track, joined, selected
 from refsam_zoo.types import ClipBatch, ImageFeatures, to_device
 
 CELLS_AT_ONCE = 4096
@@ -49,6 +49,12 @@ class Segmentation:
     track_token: Track | None
     object_score: Tensor | None = None
     choice: Choice | None = None
+
+    @classmethod
+    def of(cls, chosen: Chosen) -> Segmentation:
+        """What a tracker chose; its probability stands for the quality of the mask."""
+        score = chosen.object_score
+        return cls(chosen.low_res_logits, score.sigmoid(), chosen.track, score, chosen.choice)
 
 
 class SegmentedClips(NamedTuple):
@@ -216,8 +222,7 @@ class RefSAM(nn.Module):
     def _segment(self, frames: EncodedFrames, language: Language, track_token: Track | None) -> Segmentation:
         chosen = self.tracker.choose(frames, language, track_token)
         if chosen is not None:
-            score = chosen.object_score
-            return Segmentation(chosen.low_res_logits, score.sigmoid(), chosen.track, score, chosen.choice)
+            return Segmentation.of(chosen)
         sparse = self.sparse_prompt(frames.image, language)
         dense = self.dense_prompt(frames.image, frames.maps, language)
         if dense is None:

@@ -68,16 +68,14 @@ def _is_there(root: Path, options: SynthesisOptions) -> bool:
         return False
     try:
         found = json.loads((root / RECORD).read_text(encoding="utf-8"))
-        version, options_found = found["version"], dict(found["options"])
+        version, options_found = found["version"], dataclasses.asdict(SynthesisOptions()) | found["options"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{root}: exists and is no RefShapes data set; name a new or empty folder") from error
     if version != VERSION:
         raise InputError(f"{root}: holds RefShapes of version {version}, not {VERSION}; name another folder")
     for key, value in dataclasses.asdict(options).items():
-        if options_found.get(key) != value:
-            raise InputError(
-                f"{root}: holds RefShapes with {key} {options_found.get(key)}, not {value}; name another folder"
-            )
+        if options_found[key] != value:  # one that the data set is older than has its default
+            raise InputError(f"{root}: holds RefShapes with {key} {options_found[key]}, not {value}; name another folder")
     return True
 
 

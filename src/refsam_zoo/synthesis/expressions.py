@@ -173,7 +173,9 @@ def _absences(facts: SceneFacts) -> Iterator[Expression]:
             yield Expression(f"the {phrase}", "absent", (), phrase, 0)
 
 
-def choose_expressions(split: str, facts: SceneFacts, rng: np.random.Generator) -> list[Expression]:
+def choose_expressions(
+    split: str, facts: SceneFacts, rng: np.random.Generator, share: int = 1
+) -> list[Expression]:
     """Chooses what is asked about a scene.
 
     Args:
@@ -181,9 +183,10 @@ def choose_expressions(split: str, facts: SceneFacts, rng: np.random.Generator) 
             relation are needed where the scene allows.
         facts: Of the scene.
         rng: Draws among the provable expressions.
+        share: How many times as many of each kind as usual, as far as there are.
 
     Returns:
-        Four to eight expressions, two to four in the hard tests; none if the scene is of no use.
+        Four to eight expressions times the share, two to four in the hard tests; none if the scene is of no use.
     """
     pool = [item for item in provable_expressions(facts) if _serves(split, item, facts)]
     chosen: list[Expression] = []
@@ -191,7 +194,7 @@ def choose_expressions(split: str, facts: SceneFacts, rng: np.random.Generator) 
         fitting = [item for item in pool if item.kind == kind]
         if kind in ("motion", "relation"):
             fitting = [item for item in fitting if item.rivals > 1] or fitting
-        chosen += _spread(fitting, wanted, rng)
+        chosen += _spread(fitting, wanted * share, rng)
     fewest = 4 if split in ("train", "val", "test") else 2
     return [chosen[index] for index in rng.permutation(len(chosen))] if len(chosen) >= fewest else []
 

@@ -24,6 +24,8 @@ class SynthesisOptions:
     """Seed of the whole data set, 0 or more."""
     train_videos: NonNegativeInt = 1000
     """Videos in the split train."""
+    train_expressions: PositiveInt = 1
+    """How many times the usual four to eight expressions a video in the split train has, as far as there are."""
     val_videos: NonNegativeInt = 60
     """Videos in the split val."""
     test_videos: NonNegativeInt = 120

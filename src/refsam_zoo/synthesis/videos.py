@@ -50,7 +50,7 @@ def make_video(split: str, index: int, options: SynthesisOptions) -> Video:
         facts = measure(scene, sprites, labels)
         if not all(thing.clear for thing in facts.objects):
             continue
-        expressions = choose_expressions(split, facts, rng)
+        expressions = choose_expressions(split, facts, rng, options.train_expressions if split == "train" else 1)
         if expressions:
             break
     else:

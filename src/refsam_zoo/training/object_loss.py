@@ -90,7 +90,8 @@ def objects_and_meant(batch: ClipBatch, side: int) -> tuple[Tensor, Tensor]:
         Masks of up to M objects per clip, float `[B, M, T, side, side]`, and which of them each sentence means: those
         of which more than half is in its mask, bool `[N, M]`.
     """
-    assert batch.masks is not None and batch.objects is not None
+    assert batch.masks is not None, "training clips have masks"
+    assert batch.objects is not None, "the loss of objects was not asked for"
     objects, meant = [], []
     for place, (height, width) in enumerate(batch.sizes):
         own = _shrunk(batch.objects[place], side)

@@ -95,12 +95,12 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
         """
         return None
 
-    def choose(self, frames: EncodedFrames, language: Language, track: Track | None) -> Chosen | None:
+    def choose(self, frames: EncodedFrames, language: Language | None, track: Track | None) -> Chosen | None:
         """Finds the target in what `look` saw, in the place of prompts made of words; by default it does not.
 
         Args:
             frames: The new frame of each expression: N frames.
-            language: N sentences.
+            language: N sentences; None where what somebody has shown is followed alone.
             track: What the previous frame gave; None at the first.
         """
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refsam_zoo.model.candidates import CandidateFinder, Candidates
+from refsam_zoo.model.candidates import NO_OBJECT, CandidateFinder, Candidates, with_shown
 from refsam_zoo.model.choosing import Chooser
 from refsam_zoo.model.cross_modal import Language
 from refsam_zoo.model.encoded_frames import EncodedFrames
@@ -46,7 +46,7 @@ class candidate_tracks(Tracker):
         self,
         width: Width | None = None,
         candidates: PositiveInt = 8,
-        objects: PositiveInt = 12,
+        objects: PositiveInt = 10,
         memory: PositiveInt = 24,
     ) -> None:
         super().__init__()
@@ -63,24 +63,25 @@ class candidate_tracks(Tracker):
         found: Candidates = self.finder(frames, decoder, prompt_encoder)
         return found
 
-    def choose(self, frames: EncodedFrames, language: Language, track: ObjectTracks | None) -> Chosen:
+    def choose(self, frames: EncodedFrames, language: Language | None, track: ObjectTracks | None) -> Chosen:
         """Follows the objects and chooses; see `Tracker.choose`."""
         assert frames.seen is not None, "look comes first"
         followed, candidates = self._follow(frames.seen, track)
-        logits = self.chooser(language, followed)
+        if language is None:
+            logits = followed.looks.new_full(candidates.shape, NO_OBJECT)
+        else:
+            logits = self.chooser(language, followed)
         return _chosen(frames.seen, followed, Choice(logits, candidates))
 
     def remember(self, decoded: Decoded, track: ObjectTracks | None, frames: EncodedFrames) -> ObjectTracks:
-        """Follows the objects; the one whose mask somebody gave is then the target. See `Tracker.remember`."""
+        """Follows the objects; one whose mask somebody gives is then the target. See `Tracker.remember`."""
         assert frames.seen is not None, "look comes first"
-        tracks, candidates = self._follow(frames.seen, track)
         if not decoded.certain:
-            return tracks
-        given, masks = (decoded.low_res_logits > 0)[:, None], frames.seen.logits > 0
-        overlap = (given & masks).sum((-1, -2)) / (given | masks).sum((-1, -2)).clamp(min=1)
-        likeness = overlap.gather(1, candidates.clamp(min=0)).masked_fill(candidates == NOBODY, 0.0)
-        best, place = likeness.max(1)
-        return tracks._replace(pinned=torch.where(best > 0.5, place, tracks.pinned))
+            return self._follow(frames.seen, track)[0]
+        shown, index = with_shown(frames.seen, decoded.low_res_logits, frames.image)
+        tracks, candidates = self._follow(shown, track)
+        places = candidates == index[:, None]
+        return tracks._replace(pinned=torch.where(places.any(1), places.int().argmax(1), tracks.pinned))
 
     def _follow(self, frame: Candidates, track: ObjectTracks | None) -> tuple[ObjectTracks, Tensor]:
         tracks = no_tracks(len(frame.found), self.objects, frame) if track is None else track
@@ -91,7 +92,7 @@ def _chosen(frame: Candidates, tracks: ObjectTracks, choice: Choice) -> Chosen:
     """Puts together the masks of the objects that are more probably meant than not, or of the one that was shown."""
     objects = torch.arange(choice.logits.shape[1], device=choice.logits.device)
     shown = tracks.pinned[:, None]
-    logits = torch.where(shown == NOBODY, choice.logits, torch.where(objects == shown, _SHOWN, -_SHOWN))
+    logits = torch.where(shown == NOBODY, choice.logits, torch.where(objects == shown, _SHOWN, -_SHOWN).to(choice.logits))
     meant = (logits > 0) & (choice.candidates != NOBODY)
     index = choice.candidates.clamp(min=0)[..., None, None].expand(-1, -1, *frame.logits.shape[2:])
     masks = frame.logits.gather(1, index).masked_fill(~meant[..., None, None], _OUTSIDE)
