@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from refsam_zoo.private_parts.pytorch import has_matrix_tiles
 
 RESULTS = Path("build/benchmarks")
+Variant = TypeVar("Variant")
 
 
 def parser(description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
@@ -33,13 +34,13 @@ def parser(description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
 
 
 def interleaved(
-    variants: Mapping[str, Callable[[], object]],
+    variants: Mapping[Variant, Callable[[], object]],
     rounds: int,
     warm: bool = False,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
+) -> dict[Variant, float]:
     """Runs each variant once unmeasured, unless all are warm, then all in turn; gives the median seconds of each."""
-    times: dict[str, list[float]] = {name: [] for name in variants}
+    times: dict[Variant, list[float]] = {name: [] for name in variants}
     for run in () if warm else variants.values():
         run()
     for _ in range(rounds):
