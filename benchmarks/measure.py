@@ -61,12 +61,14 @@ def peak_memory(function: Callable[..., object], *arguments: Any) -> float:
     return memory_and_time(0, function, *arguments)[0]
 
 
-def memory_and_time(rounds: int, function: Callable[..., object], *arguments: Any) -> tuple[float, float]:
+def memory_and_time(
+    rounds: int, function: Callable[..., object], *arguments: Any, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, float]:
     """As `peak_memory`, and calls it `rounds` times more; gives MiB and the median seconds (0 without rounds)."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["open_clip", "refsam_zoo.inference.segment"])  # only imports are shared
     receiver, sender = context.Pipe(duplex=False)
-    job = (sender, torch.get_num_threads(), rounds, function, arguments)
+    job = (sender, torch.get_num_threads(), rounds, clock, function, arguments)
     process = context.Process(target=_report, args=job)
     process.start()
     sender.close()
@@ -79,7 +81,12 @@ def memory_and_time(rounds: int, function: Callable[..., object], *arguments: An
 
 
 def _report(
-    sender: Any, threads: int, rounds: int, function: Callable[..., Callable[[], object]], arguments: Any
+    sender: Any,
+    threads: int,
+    rounds: int,
+    clock: Callable[[], float],
+    function: Callable[..., Callable[[], object]],
+    arguments: Any,
 ) -> None:
     torch.set_num_threads(threads)
     run = function(*arguments)
@@ -87,7 +94,7 @@ def _report(
     before = _status("VmRSS")
     run()
     peak = (_status("VmHWM") - before) / 1024
-    sender.send((peak, interleaved({"run": run}, rounds, warm=True)["run"] if rounds else 0.0))
+    sender.send((peak, interleaved({"run": run}, rounds, True, clock)["run"] if rounds else 0.0))
 
 
 def _status(field: str) -> int:
