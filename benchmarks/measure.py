@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from refsam_zoo.private_parts.pytorch import has_matrix_tiles
 
 RESULTS = Path("build/benchmarks")
+Variant = TypeVar("Variant")
 
 
 def parser(description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
@@ -33,13 +34,13 @@ def parser(description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
 
 
 def interleaved(
-    variants: Mapping[str, Callable[[], object]],
+    variants: Mapping[Variant, Callable[[], object]],
     rounds: int,
     warm: bool = False,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
+) -> dict[Variant, float]:
     """Runs each variant once unmeasured, unless all are warm, then all in turn; gives the median seconds of each."""
-    times: dict[str, list[float]] = {name: [] for name in variants}
+    times: dict[Variant, list[float]] = {name: [] for name in variants}
     for run in () if warm else variants.values():
         run()
     for _ in range(rounds):
@@ -60,12 +61,14 @@ def peak_memory(function: Callable[..., object], *arguments: Any) -> float:
     return memory_and_time(0, function, *arguments)[0]
 
 
-def memory_and_time(rounds: int, function: Callable[..., object], *arguments: Any) -> tuple[float, float]:
+def memory_and_time(
+    rounds: int, function: Callable[..., object], *arguments: Any, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, float]:
     """As `peak_memory`, and calls it `rounds` times more; gives MiB and the median seconds (0 without rounds)."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["open_clip", "refsam_zoo.inference.segment"])  # only imports are shared
     receiver, sender = context.Pipe(duplex=False)
-    job = (sender, torch.get_num_threads(), rounds, function, arguments)
+    job = (sender, torch.get_num_threads(), rounds, clock, function, arguments)
     process = context.Process(target=_report, args=job)
     process.start()
     sender.close()
@@ -78,7 +81,12 @@ def memory_and_time(rounds: int, function: Callable[..., object], *arguments: An
 
 
 def _report(
-    sender: Any, threads: int, rounds: int, function: Callable[..., Callable[[], object]], arguments: Any
+    sender: Any,
+    threads: int,
+    rounds: int,
+    clock: Callable[[], float],
+    function: Callable[..., Callable[[], object]],
+    arguments: Any,
 ) -> None:
     torch.set_num_threads(threads)
     run = function(*arguments)
@@ -86,7 +94,7 @@ def _report(
     before = _status("VmRSS")
     run()
     peak = (_status("VmHWM") - before) / 1024
-    sender.send((peak, interleaved({"run": run}, rounds, warm=True)["run"] if rounds else 0.0))
+    sender.send((peak, interleaved({"run": run}, rounds, True, clock)["run"] if rounds else 0.0))
 
 
 def _status(field: str) -> int:

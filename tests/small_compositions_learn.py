@@ -16,6 +16,7 @@ import torch
 from compositions import build, in_small, model_parser, moving_box
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
+from training.own_parts import WithoutChance
 
 from refsam_zoo.training.module import TRAINING_LOSS
 
@@ -34,15 +35,6 @@ class Losses(Callback):
         self.found.append(float(trainer.callback_metrics[TRAINING_LOSS]))
 
 
-def without_chance(module: LightningModule) -> LightningModule:
-    """Takes dropout away, of which every process has its own."""
-    for part in module.modules():
-        for name in ("p", "dropout_p"):
-            if isinstance(getattr(part, name, None), float):
-                setattr(part, name, 0.0)
-    return module
-
-
 def learned(module: LightningModule) -> dict[str, torch.Tensor]:
     return {name: part.detach().clone() for name, part in module.named_parameters() if part.requires_grad}
 
@@ -51,8 +43,8 @@ def learn(module: LightningModule, folder: Path, strategy: str, devices: int) ->
     """Trains on the clips of this process: every second one, or all where it is alone."""
     losses = Losses()
     trainer = Trainer(
-        accelerator="cpu", devices=devices, strategy=strategy, callbacks=[losses], max_steps=STEPS, logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", devices=devices, strategy=strategy, callbacks=[losses, WithoutChance()], max_steps=STEPS,
+        logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         use_distributed_sampler=False, default_root_dir=folder,
     )  # fmt: skip
     shares = range(trainer.global_rank, CLIPS, devices)
@@ -66,7 +58,7 @@ def main(folder: Path, files: Sequence[str]) -> None:
     parser, rank = model_parser(), int(os.environ["RANK"])
     for number, file in enumerate(files):
         print(file, file=sys.stderr, flush=True)
-        module = without_chance(build(parser, *in_small(Path(file)), BY_SENTENCE))
+        module = build(parser, *in_small(Path(file)), BY_SENTENCE)
         if number % 2 == rank:
             torch.save(learn(copy.deepcopy(module), folder, "auto", devices=1), folder / f"{number}-alone.pt")
         torch.save(learn(module, folder, "ddp", devices=2), folder / f"{number}-{rank}.pt")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 from torch.distributed.tensor import DTensor
 
 from refsam_zoo.model.image_encoders.vit_tiny import vit_tiny
@@ -54,3 +55,15 @@ class Shares(Callback):
                 told[name]["whole"] += part.numel()
                 told[name]["held"] += part.to_local().numel() if isinstance(part, DTensor) else part.numel()
         (Path(trainer.default_root_dir) / f"rank{trainer.global_rank}.json").write_text(json.dumps(told))
+
+
+class WithoutChance(Callback):
+    """Takes away what every process has of its own: dropout, and the averages that batch norms take of a batch."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for part in pl_module.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
+            for name in ("p", "dropout", "dropout_p"):
+                if isinstance(getattr(part, name, None), float):
+                    setattr(part, name, 0.0)

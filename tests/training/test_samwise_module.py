@@ -18,6 +18,7 @@ from systems.tiny_samwise import (
 )
 from systems.windows import make_batch
 from torch import Tensor
+from training.learned_alike import assert_learned_alike, distance, weights
 from transformers import RobertaForMaskedLM
 from warm_process import WarmProcess, as_torchrun
 
@@ -181,9 +182,25 @@ sys.exit(main(["fit", *sys.argv[1:]]))
 
 
 @pytest.mark.slow
-def test_it_learns_in_two_processes(arguments: list[str], tmp_path: Path, warm_process: WarmProcess) -> None:
-    more = ("--trainer.strategy=ddp", "--trainer.devices=2")
-    done = warm_process.run("-c", TINY_FIT, *arguments, *more, surroundings=as_torchrun(2))
-    assert done.returncode == 0, done.stderr
-    assert "MEMBER: 2/2" in done.stderr
-    assert list((tmp_path / "run").rglob("last.ckpt"))
+def test_two_processes_learn_as_one(
+    folder: Path, arguments: list[str], tmp_path: Path, warm_process: WarmProcess
+) -> None:
+    """Clips of six frames, at whose last the memory is judged."""
+    more = (
+        "--data.clip_frames=6",
+        "--data.epoch_length=12",
+        "--samwise.learning_rate=1e-3",
+        "--trainer.log_every_n_steps=1",
+        "--trainer.callbacks+=training.own_parts.WithoutChance",
+    )
+    processes = {"alone": ("--data.batch_size=4",), "two": ("--trainer.strategy=ddp", "--trainer.devices=2")}
+    for name, options in processes.items():
+        where = (*options, f"--trainer.default_root_dir={tmp_path / name}")
+        surroundings = as_torchrun(2) if name == "two" else [{}]
+        done = warm_process.run("-c", TINY_FIT, *arguments, *more, *where, surroundings=surroundings)
+        assert done.returncode == 0, done.stderr
+    assert_learned_alike(tmp_path / "alone", tmp_path / "two", steps=3)
+    start = training(folder).state_dict()
+    for part in SamwiseTraining.trained:
+        learned = {name: end for name, end in weights(tmp_path / "two").items() if name.startswith(f"model.{part}.")}
+        assert distance(learned, {name: start[name] for name in learned}) > 1e-3, part

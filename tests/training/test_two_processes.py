@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from conftest import TINY
 from lightning.pytorch import Callback, LightningModule, Trainer
+from training.learned_alike import assert_learned_alike, losses
 from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.synthesis import synthesize
@@ -48,11 +48,6 @@ def tasks(count: int) -> list[dict[str, str]]:
     return [{**shared, "SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in (each["RANK"] for each in ranks)]
 
 
-def losses(run: Path) -> torch.Tensor:
-    with (run / "metrics.csv").open(encoding="utf-8") as file:
-        return torch.tensor([float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]])
-
-
 @pytest.fixture(scope="module")
 def train(tiny_command: Callable[..., list[str]], warm_process: WarmProcess) -> Callable[..., None]:
     def run(folder: Path, surroundings: list[dict[str, str]], *more: str) -> None:
@@ -88,13 +83,7 @@ def test_two_processes_learn_as_one(
     run = tmp_path / "run"
     train(run, surroundings(2), "--data.batch_size=2", "--trainer.strategy=ddp", *where)
     [home] = [path.parent.parent for path in tmp_path.glob("run*/checkpoints/last.ckpt")]
-    assert len(losses(home)) == STEPS
-    torch.testing.assert_close(losses(home), losses(alone), rtol=1e-5, atol=0)
-    one, two = (
-        torch.load(each / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for each in (alone, home)
-    )
-    distance = sum(float((one[name].double() - two[name].double()).square().sum()) for name in one)
-    assert distance**0.5 <= 1e-5 * sum(float(weight.double().square().sum()) for weight in one.values()) ** 0.5
+    assert_learned_alike(alone, home, STEPS)
 
 
 class Score(Callback):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from refsam_zoo.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ByteRange:
     """Some bytes of a file.
 
