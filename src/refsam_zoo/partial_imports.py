@@ -15,7 +15,7 @@ from typing import Any
 
 
 @contextmanager
-def without_init(name: str, **found_in: str) -> Iterator[None]:
+def without_init(name: str, **found_in: str) -> Iterator[Any]:
     """Inside, modules of a package are imported without its `__init__`, unless that has run already.
 
     It runs, as ever, when anything else of the package is asked for, now or later: a program that imports the package
@@ -24,10 +24,13 @@ def without_init(name: str, **found_in: str) -> Iterator[None]:
     Args:
         name: The package.
         found_in: Names that the package itself is asked for, and the module of it that each is from.
+
+    Yields:
+        The package; None where its `__init__` has run, or there is none.
     """
     spec = None if name in sys.modules else find_spec(name)
     if spec is None or spec.loader is None:
-        yield
+        yield None
         return
     loader, package = spec.loader, module_from_spec(spec)
     path = package.__path__
@@ -43,7 +46,7 @@ def without_init(name: str, **found_in: str) -> Iterator[None]:
     vars(package)["__getattr__"] = find
     sys.modules[name] = package
     try:
-        yield
+        yield package
     finally:
         if vars(package).get("__getattr__") is find:
             del vars(package)["__path__"]  # modules that are imported from now on ask for it

@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Sequence
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.options.parser import options_named
+from refsam_zoo.options.parser import explain_fields, options_named
 from refsam_zoo.options.source_names import NESTED, nested_options
+from refsam_zoo.private_parts.torchmetrics_package import without_functional_metrics
 
 OPTIONS = (
     "best_checkpoint", "ckpt_path", "compile", "config", "data", "evaluation", "gpus", "help", "last_checkpoint",
@@ -28,8 +29,11 @@ def trainer(arguments: list[str]) -> None:
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
     command, *options = arguments
+    explain_fields(options)
     named = options_named(arguments)
     _require_no_mistake(command, options)
+    with without_functional_metrics():
+        import lightning.pytorch  # noqa: F401
     from refsam_zoo.training.cli import RefSAMCLI, run_trainer
     from refsam_zoo.training.plan import print_plan
     from refsam_zoo.training.samwise_cli import SamwiseCLI, require_training
