@@ -18,7 +18,6 @@ from warm_process import WarmProcess, as_torchrun
 
 from refsam_zoo.cli import COMMANDS, TRAINER_COMMANDS, main
 from refsam_zoo.commands.trainer import OPTIONS
-from refsam_zoo.options.source_names import nested_options
 from refsam_zoo.synthesis import SPLITS, SynthesisOptions, synthesize
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -152,8 +151,13 @@ class TestBadInput:
 import contextlib, io, sys
 from refsam_zoo.cli import main
 for command in {[*TRAINER_COMMANDS]}:
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert main([command, "--help"]) == 0
+    assert f"usage: refsam-zoo {{command}}" in shown.getvalue()
     for mistake in ("--cofig=a.yaml", "--trianer.max_epochs=3", "--trainer.max-epoch=3"):
         assert main([command, mistake]) == 2
+with contextlib.redirect_stdout(io.StringIO()):
+    assert main(["cache", "--help"]) == 0
 for command in {LIGHT}:
     with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
         main([command, "--help"])
@@ -167,16 +171,25 @@ for command in {LIGHT}:
         assert done.stderr.count("did you mean '--config'?") == len(TRAINER_COMMANDS)
         assert done.stderr.count("did you mean '--trainer.max_epochs'?") == 2 * len(TRAINER_COMMANDS)
 
-    def test_the_table_of_the_trainers_options_is_that_of_its_parsers(self, capsys: pytest.CaptureFixture[str]) -> None:
-        for arguments in (["plan"], ["predict"], ["validate", "--system=clipseg"], ["fit", "--samwise=1"]):
-            with contextlib.suppress(SystemExit):
-                main([arguments[0], "--help", *arguments[1:]])
-        shown = capsys.readouterr().out
-        found = set(re.findall(r"^  (?:-\w[A-Z ]*, )*--(\w+)", shown, flags=re.MULTILINE))
-        assert found - {*OPTIONS} == set()
-        assert {*OPTIONS} - found <= {"weights_only"}  # of Lightning 2.6 and later
-        for first in ("trainer", "model"):
-            assert set(re.findall(rf"^  --{first}\.(\w+)", shown, flags=re.MULTILINE)) == {*nested_options(first)}
+    @pytest.mark.parametrize(
+        "arguments", [["plan"], ["predict"], ["validate", "--system=clipseg"], ["fit", "--samwise=1"]], ids=" ".join
+    )
+    def test_help_from_sources_is_that_of_the_parsers(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "1000")
+        assert main([*arguments, "--help"]) == 0
+        told = shown_options(capsys.readouterr().out)
+        with contextlib.suppress(SystemExit):
+            main([arguments[0], "--help=all", *arguments[1:]])
+        found = shown_options(capsys.readouterr().out)
+        written_otherwise = {"model.predictor"}  # a class
+        wrong = {name for name, default in told.items() if default not in (None, found[name])}
+        assert wrong <= written_otherwise
+        left_out = {name for name in found.keys() - told.keys() if not name.endswith(".help")}
+        groups = {name for name in left_out if any(other.startswith(f"{name}.") for other in told)}
+        assert left_out - groups <= {"optimizer", "lr_scheduler"}  # which are refused
+        assert {name.split(".")[0] for name in found} <= {*OPTIONS}
 
     def test_help_of_serve_needs_no_server(self, warm_process: WarmProcess) -> None:
         code = (
@@ -280,6 +293,13 @@ for command in {LIGHT}:
         (tmp_path / "file").write_text("in the way")
         message = error_of(tiny_command("fit", tmp_path / "file" / "run"), capsys)
         assert str(tmp_path / "file" / "run") in message
+
+
+def shown_options(text: str) -> dict[str, str | None]:
+    """The options that a help shows, and the default of each where it says one."""
+    options = re.findall(r"^  (?:-\w[A-Z ]*, )?--([\w.]+)((?:.|\n(?!  -|\n))*)", text, flags=re.MULTILINE)
+    defaults = ((name, rest.rpartition(" default: ")[2] if ", default: " in rest else None) for name, rest in options)
+    return {name: default and re.split(r", known|, one of|\)$", default)[0] for name, default in defaults}
 
 
 def damage_data(data: Path, damage: str) -> str:

@@ -19,10 +19,10 @@ from refsam_zoo.data_modules.recognition import DATA_SETS
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {"refsam_zoo.data_modules": ROOT / "data_modules", "refsam_zoo": ROOT / "src" / "refsam_zoo"}
 
-GROUND = ["private_parts", "errors", "lightning_later", "number_types", "types", "former_names", "text_tables",
-          "file_names", "output_files", "precision", "recipes", "registry"]  # fmt: skip
+GROUND = ["private_parts", "errors", "lightning_later", "partial_imports", "number_types", "types", "former_names",
+          "text_tables", "file_names", "output_files", "precision", "recipes", "registry"]  # fmt: skip
 ROOMS: dict[str, set[str]] = {
-    **{room: {"errors", "file_names", "private_parts"} for room in GROUND},
+    **{room: {"errors", "file_names", "partial_imports", "private_parts"} for room in GROUND},
     "video": set(),
     "weights": set(),
     "options": set(),

@@ -40,6 +40,9 @@ COMMANDS = {
 """Name -> what it does. The function is `<name>` in `refsam_zoo.commands.<name>`, its signature the options."""
 
 
+_HELP_FROM_SOURCE = {"cache"}
+"""Commands whose options name classes of PyTorch."""
+
 _EXTRAS = {
     "lightning": "train",
     "torchmetrics": "train",
@@ -122,8 +125,15 @@ def _help() -> str:
 
 def _run_function(command: str, arguments: list[str]) -> None:
     """Parses by the signature: parameters before `*` without a default are positional, all others are options."""
-    from refsam_zoo.options.parser import OneLineParser
+    if command in _HELP_FROM_SOURCE and {"-h", "--help"} & {*arguments}:
+        from refsam_zoo.options.source_help import function_help
+        from refsam_zoo.options.source_options import Place
 
+        print(function_help(command, Place("refsam_zoo", f"commands/{command}.py", command)), end="")
+        return
+    from refsam_zoo.options.parser import OneLineParser, explain_fields
+
+    explain_fields(arguments)
     function = getattr(importlib.import_module(f"refsam_zoo.commands.{command}"), command)
     parser = OneLineParser(prog=f"refsam-zoo {command}", description=function.__doc__.splitlines()[0])
     positional = parser.add_positionals(function)

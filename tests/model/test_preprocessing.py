@@ -3,8 +3,9 @@ import pytest
 import torch
 from PIL import Image
 from torch.nn import functional as F
+from torchvision.transforms.v2 import functional as transforms
 
-from refsam_zoo.model.preprocessing import pad_to_square, preprocess, resized, restore, shrink_masks
+from refsam_zoo.model.preprocessing import pad_to_square, preprocess, resize_frames, resized, restore, shrink_masks
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -30,6 +31,13 @@ def test_resizing_is_that_of_pil() -> None:
     pixels = images[0, :, :36].permute(1, 2, 0).numpy() * STD + MEAN
     assert np.abs(pixels - reference).max() <= 1.001  # one grey level of rounding
     assert not images[0, :, 36:].any()
+
+
+@pytest.mark.parametrize("size", [(36, 64), (90, 160), (150, 200)])
+def test_resizing_is_that_of_torchvision(size: tuple[int, int]) -> None:
+    frames = torch.randint(0, 256, (2, 90, 160, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    expected = transforms.resize(frames, [*size], antialias=True).float()
+    assert torch.equal(resize_frames(frames, size), expected)
 
 
 @pytest.mark.parametrize("size", [(1, 900), (900, 2)])

@@ -10,6 +10,7 @@ import pytest
 TRIED = {
     "pytorch": ("torch", "2.6", "2.15.0"),
     "pytorch_lightning": ("lightning", "2.6", "2.6.6"),
+    "torchmetrics_package": ("torchmetrics", "1.4", "1.9.0"),
     "jsonargparse_parser": ("jsonargparse", "4.52", "4.53.0"),
 }
 """File of `private_parts` -> package, the first release tried (by `make test-lowest`) and the last one."""

@@ -6,8 +6,10 @@ import difflib
 from collections.abc import Sequence
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.options.parser import options_named
-from refsam_zoo.options.source_names import NESTED, nested_options
+from refsam_zoo.options.parser import explain_fields, options_named
+from refsam_zoo.options.source_help import trainer_help
+from refsam_zoo.options.trainer_options import GROUPS, nested_options
+from refsam_zoo.private_parts.torchmetrics_package import without_functional_metrics
 
 OPTIONS = (
     "best_checkpoint", "ckpt_path", "compile", "config", "data", "evaluation", "gpus", "help", "last_checkpoint",
@@ -27,9 +29,16 @@ def trainer(arguments: list[str]) -> None:
         InputError: Something the user gave is wrong.
         SystemExit: The command was ended by SIGINT or SIGTERM.
     """
-    command, *options = arguments
-    named = options_named(arguments)
-    _require_no_mistake(command, options)
+    command, *given = arguments
+    named = options_named(given)
+    _require_no_mistake(command, given)
+    if {"-h", "--help"} & {*given}:
+        print(trainer_help(command, named), end="")
+        return
+    explain_fields(given)
+    options = ["--help" if option == "--help=all" else option for option in given]
+    with without_functional_metrics():
+        import lightning.pytorch  # noqa: F401
     from refsam_zoo.training.cli import RefSAMCLI, run_trainer
     from refsam_zoo.training.plan import print_plan
     from refsam_zoo.training.samwise_cli import SamwiseCLI, require_training
@@ -39,12 +48,12 @@ def trainer(arguments: list[str]) -> None:
         print_plan(options, SamwiseCLI if "samwise" in named else RefSAMCLI)
     elif "samwise" in named:
         require_training(command, named)
-        run_trainer(arguments, SamwiseCLI)
+        run_trainer([command, *options], SamwiseCLI)
     elif "system" not in named:
-        run_trainer(arguments)
+        run_trainer([command, *options])
     else:
         require_evaluation(command, named)
-        run_trainer(arguments, SystemCLI)
+        run_trainer([command, *options], SystemCLI)
 
 
 def _require_no_mistake(command: str, options: Sequence[str]) -> None:
@@ -54,7 +63,7 @@ def _require_no_mistake(command: str, options: Sequence[str]) -> None:
             continue
         first, *rest = option[2:].partition("=")[0].replace("-", "_").split(".")
         meant = _close_to(first, OPTIONS)
-        if first in NESTED and rest:
+        if first in GROUPS and rest:
             part = _close_to(rest.pop(0).rstrip("+"), nested_options(first))
             meant = part and f"{first}.{part}"
         if meant is not None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as transforms
 
 from refsam_zoo.model.beit3 import Beit3
 from refsam_zoo.model.encoded_frames import EncodedFrames
@@ -18,7 +17,7 @@ from refsam_zoo.model.mask_decoders.base import MaskDecoder
 from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder, sam_decoder
 from refsam_zoo.model.mask_decoders.sam2 import sam2_decoder
 from refsam_zoo.model.pointing import mask_logits
-from refsam_zoo.model.preprocessing import Fitting, preprocess, resized, restore
+from refsam_zoo.model.preprocessing import Fitting, preprocess, resize_frames, resized, restore
 from refsam_zoo.model.trackers.base import Tracker
 from refsam_zoo.model.trackers.no_tracker import no_tracker
 from refsam_zoo.types import Tokens
@@ -183,9 +182,9 @@ class EvfSam2(EvfSam):
     def pixels(self, images: Tensor) -> Tensor:
         """Stretches frames to the square; see `EvfSam.pixels`."""
         encoder = self.image_encoder
-        stretched = transforms.resize(images, [encoder.image_size] * 2, antialias=True)
+        stretched = resize_frames(images, (encoder.image_size, encoder.image_size))
         mean, std = (_channels(values, images) for values in (encoder.pixel_mean, encoder.pixel_std))
-        return (stretched.float() - mean) / std
+        return (stretched - mean) / std
 
     def decode(self, frames: EncodedFrames, dense: Tensor, prompts: Tensor) -> Tensor:
         """Picks the mask of the highest quality, whatever SAM 2 says of the object's presence, as EVF-SAM does."""

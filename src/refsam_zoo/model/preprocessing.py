@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as transforms
 
 from refsam_zoo.types import to_device
 
@@ -51,9 +50,28 @@ def preprocess(
     for size in sorted(set(sizes)):
         rows = rows_of(size, sizes, frames.device)
         height, width = fitted(size, image_size)
-        small = transforms.resize(frames[rows, :, : size[0], : size[1]], [height, width], antialias=True)
-        images[rows, :, :height, :width] = (small.float() - mean_) / std_
+        small = resize_frames(frames[rows, :, : size[0], : size[1]], (height, width))
+        images[rows, :, :height, :width] = (small - mean_) / std_
     return images
+
+
+def resize_frames(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resizes frames bilinearly, antialiased, to whole numbers, as the 8-bit pictures that models were trained on.
+
+    Args:
+        frames: uint8 `[B, C, H, W]`.
+        size: Height h and width w of the result.
+
+    Returns:
+        float32 `[B, C, h, w]` in 0..255.
+    """
+    if frames.shape[-2:] == size:
+        return frames.float()
+    if (
+        frames.device.type == "cpu"
+    ):  # in 8 bits, which takes a fraction of the time; other devices have no kernel for it
+        return F.interpolate(frames, size, mode="bilinear", antialias=True).float()
+    return F.interpolate(frames.float(), size, mode="bilinear", antialias=True).round_()
 
 
 def rows_of(size: tuple[int, int], sizes: Sequence[tuple[int, int]], device: torch.device) -> slice | Tensor:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from segment_anything.modeling.mask_decoder import MLP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +17,7 @@ from refsam_zoo.model.encoded_frames import EncodedFrames
 from refsam_zoo.model.image_encoders.sam2 import Sam2ImageEncoder
 from refsam_zoo.model.mask_decoders.sam import build_prompt_encoder
 from refsam_zoo.model.preprocessing import preprocess, restore
+from refsam_zoo.model.sam_layers import MLP
 from refsam_zoo.model.samwise_adapter import CrossModalTemporalAdapter, Projected
 from refsam_zoo.model.samwise_decoder import SamwiseDecoded, SamwiseDecoder
 from refsam_zoo.model.samwise_memory import ConditionalMemoryEncoder, RecentMemory, believed, enlarged

@@ -34,8 +34,17 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
 )
 from refsam_zoo.registry import ROLES
 
-# the docstrings under the attributes of data classes become the help of their options
-set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+def explain_fields(arguments: Sequence[str]) -> None:
+    """Has the docstrings under the fields of data classes become the help of their options, where any is asked for.
+
+    They are found by parsing the source of every class that an option may name, which takes longer than all else here.
+
+    Args:
+        arguments: Those of the command.
+    """
+    asked = any(re.fullmatch(r"-h|--(.+\.)?help(=.*)?", argument) for argument in arguments)
+    set_parsing_settings(docstring_parse_attribute_docstrings=asked)
 
 
 class OneLineErrors(ArgumentParser):

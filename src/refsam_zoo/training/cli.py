@@ -29,6 +29,14 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.evaluation.expression_scores import mean_scores
 from refsam_zoo.evaluation.protocols import ExpressionProtocol, Protocol, get_protocol
 from refsam_zoo.options.parser import ConfigFile, OneLineErrors
+from refsam_zoo.options.trainer_options import (
+    CHECKPOINT_DEFAULTS,
+    CONFIG_TEXT,
+    MODEL_DEFAULTS,
+    OWN,
+    SEED,
+    TRAINER_DEFAULTS,
+)
 from refsam_zoo.output_files import NO_ROOM, require_empty, write_whole
 from refsam_zoo.precision import accelerator_device, default_precision
 from refsam_zoo.private_parts.pytorch import is_lost_worker
@@ -110,7 +118,7 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Makes a parser with one-line errors."""
         parser = _Parser(**kwargs)
-        parser.add_argument("-c", "--config", action=ConfigFile, help="YAML file; several are merged in order")
+        parser.add_argument("-c", "--config", action=ConfigFile, help=CONFIG_TEXT)
         return parser
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -124,54 +132,16 @@ class RefSAMCLI(CLIWithoutCheckpointOptions):
     def add_model_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds what is trained, with the defaults of RefSAM's parts."""
         parser.add_lightning_class_args(self.module, "model")
-        parser.set_defaults(
-            {
-                "model.tuner": "adapter",
-                "model.text_tuner": "frozen",
-                "model.cross_modal": "CrossModalMLP",
-                "model.sparse_prompt": "word_tokens",
-                "model.dense_prompt": "hierarchical_dense_attention",
-                "model.mask_decoder": "sam_decoder",
-                "model.tracker": "track_mlp",
-                "model.loss": "MaskLoss",
-                "model.alignment": "AlignmentLoss",
-            }
-        )
+        parser.set_defaults(MODEL_DEFAULTS)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the callbacks every run has and options of evaluation."""
-        parser.add_argument(
-            "--submission",
-            type=Path | None,
-            default=None,
-            help="zip to write for the server of the data set, with `predict`, or with `test` after the scores",
-        )
-        parser.add_argument(
-            "--protocol",
-            type=str | None,
-            default=None,
-            help="protocol to score by, with `test` and `validate`; None for the one that papers report",
-        )
-        parser.add_argument(
-            "--compile",
-            type=bool,
-            default=False,
-            help="compile the parts that take the time: the first steps take minutes, later ones less time",
-        )
+        for name, option in OWN.items():
+            parser.add_argument(f"--{name}", type=option.kind, default=option.default, help=option.text)
         parser.add_lightning_class_args(EvaluationCallback, "evaluation")
         parser.add_lightning_class_args(ModelCheckpoint, "best_checkpoint")
         parser.add_lightning_class_args(ModelCheckpoint, "last_checkpoint")
-        parser.set_defaults(
-            {
-                "best_checkpoint.filename": "best",
-                "best_checkpoint.monitor": "val/jf",
-                "best_checkpoint.mode": "max",
-                "best_checkpoint.auto_insert_metric_name": False,
-                "best_checkpoint.enable_version_counter": False,
-                "last_checkpoint.filename": "last",
-                "last_checkpoint.enable_version_counter": False,
-            }
-        )
+        parser.set_defaults(CHECKPOINT_DEFAULTS)
 
     def before_instantiate_classes(self) -> None:
         """Looks at options and checkpoint and chooses the run's folder before anything is loaded or computed."""
@@ -342,13 +312,8 @@ def run_trainer(arguments: list[str], cli: type[RefSAMCLI] = RefSAMCLI, callback
             LightningDataModule,
             subclass_mode_data=True,
             save_config_callback=_SaveConfig,
-            seed_everything_default=0,
-            trainer_defaults={
-                "default_root_dir": "runs/default",
-                "use_distributed_sampler": False,
-                "logger": True,
-                "callbacks": [signals, *callbacks],
-            },
+            seed_everything_default=SEED,
+            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [signals, *callbacks]},
             args=arguments,
         )
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from lightning.pytorch.cli import LightningArgumentParser
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.options.trainer_options import SAMWISE_DEFAULTS
 from refsam_zoo.training.cli import RefSAMCLI
 from refsam_zoo.training.samwise_module import SamwiseTraining
 
@@ -37,7 +38,7 @@ class SamwiseCLI(RefSAMCLI):
     def add_model_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds SAMWISE."""
         parser.add_lightning_class_args(self.module, "samwise")
-        parser.set_defaults({"samwise.loss": "MaskLoss"})
+        parser.set_defaults(SAMWISE_DEFAULTS)
 
     def made_module(self) -> SamwiseTraining:
         """Takes SAMWISE for what is trained."""

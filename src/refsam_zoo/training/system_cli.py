@@ -7,6 +7,7 @@ from typing import ClassVar
 from lightning.pytorch.cli import LightningArgumentParser
 
 from refsam_zoo.errors import InputError
+from refsam_zoo.options.trainer_options import SYSTEM_TEXT
 from refsam_zoo.systems.base import SystemOrMaker
 from refsam_zoo.training.cli import RefSAMCLI
 from refsam_zoo.training.system_module import SystemModule
@@ -39,7 +40,7 @@ class SystemCLI(RefSAMCLI):
             "--system",
             type=SystemOrMaker,
             required=True,
-            help="a system of the zoo by name, or a class by import path; --system.help NAME lists its options",
+            help=SYSTEM_TEXT,
         )
 
     def before_instantiate_classes(self) -> None:

@@ -6,9 +6,12 @@ import pytest
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import TextTransformer
+from torch import nn
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.text_encoders.clip import clip, clip_vit_b_32
+from refsam_zoo.model.text_encoders.clip_tower import ClipTower
 
 VISION = {"layers": 1, "width": 64, "patch_size": 32, "image_size": 32, "head_width": 32}
 TEXT = {"width": 512, "heads": 8, "layers": 2}
@@ -45,3 +48,13 @@ def test_towers_are_known_by_their_names_in_open_clip() -> None:
     for another_vocabulary in ("ViT-B-16-SigLIP", "roberta-ViT-B-32"):
         with pytest.raises(InputError, match="is not built like CLIP's"):
             clip(another_vocabulary)
+
+
+def test_random_weights_are_drawn_as_those_of_open_clip() -> None:
+    torch.manual_seed(0)
+    theirs = TextTransformer(context_length=8, vocab_size=10, width=16, heads=2, layers=3, output_dim=None)
+    torch.manual_seed(0)
+    ours = ClipTower(10, 8, 16, 2, 3, nn.GELU)
+    assert [*ours.state_dict()] == [*theirs.state_dict()]
+    for name, weights in theirs.state_dict().items():
+        assert torch.equal(ours.state_dict()[name], weights), name

@@ -8,10 +8,10 @@ numbers without it.
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling.common import MLPBlock
-from segment_anything.modeling.image_encoder import Attention, Block
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from refsam_zoo.model.sam_layers import EncoderAttention, EncoderBlock, MLPBlock
 
 TOKENS_AT_ONCE = 1024
 """Tokens whose projections and wide MLP activations are in a processor's memory together."""
@@ -20,7 +20,7 @@ BIAS_AT_ONCE = 2**22
 """Elements of the position bias computed at a time on a processor, 16 MB: glibc's allocator reuses blocks below 32."""
 
 
-def fuse(block: Block) -> None:
+def fuse(block: EncoderBlock) -> None:
     """Lets a block of SAM's ViT compute the same with less time and memory, in place and under the same key names.
 
     Windows are cut inside the attention, so that padding is never projected and hooks see the grid of tokens.
@@ -38,7 +38,7 @@ class GridAttention(nn.Module):
         window: Side of a window in tokens; 0 attends over the whole grid.
     """
 
-    def __init__(self, attention: Attention, window: int) -> None:
+    def __init__(self, attention: EncoderAttention, window: int) -> None:
         super().__init__()
         self.heads = attention.num_heads
         self.window = window

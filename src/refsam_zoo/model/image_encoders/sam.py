@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
@@ -15,6 +14,7 @@ from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders.base import IMAGE_ENCODERS, ImageEncoder
 from refsam_zoo.model.image_encoders.grid_attention import fuse
 from refsam_zoo.model.image_encoders.positions import resize_positions
+from refsam_zoo.model.sam_layers import ImageEncoderViT
 from refsam_zoo.number_types import ImageSize
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import ImageFeatures

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from segment_anything.modeling import MaskDecoder as SamMaskDecoder
-from segment_anything.modeling import TwoWayTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.embedding_width import FollowsEmbedding
 from refsam_zoo.model.mask_decoders.two_way import position_terms, strips, transform
+from refsam_zoo.model.sam_layers import MaskDecoder as SamMaskDecoder
+from refsam_zoo.model.sam_layers import TwoWayTransformer
 from refsam_zoo.number_types import Width
 from refsam_zoo.recipes import Made
 from refsam_zoo.registry import Registry

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from segment_anything.modeling import PromptEncoder
 from torch import Tensor, nn
 
 from refsam_zoo.model.mask_decoders.base import MASK_DECODERS, MaskDecoder
+from refsam_zoo.model.sam_layers import PromptEncoder
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.weights.files import load_into
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from segment_anything.modeling.mask_decoder import MLP
 from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.mask_decoders.base import MASK_DECODERS, Decoded, MaskDecoder
 from refsam_zoo.model.mask_decoders.variants import logit_of_both
+from refsam_zoo.model.sam_layers import MLP
 from refsam_zoo.number_types import Width
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.weights.files import StateDict

@@ -9,10 +9,10 @@ gradients a processor updates the pixels strip by strip in place, so that it wor
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling import TwoWayTransformer
-from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
 from torch import Tensor
 from torch.nn import functional as F
+
+from refsam_zoo.model.sam_layers import DecoderAttention, TwoWayAttentionBlock, TwoWayTransformer
 
 PIXELS_PER_THREAD = 1024
 """Cells of the image embedding that each thread of a processor works on at once."""
@@ -104,14 +104,14 @@ def _transform_once(
     return tokens, pixels
 
 
-def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+def _attend(attention: DecoderAttention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
     """Attends with what is projected already."""
     query, key, value = (_heads(attention, part) for part in (query, key, value))
     attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     return attention.out_proj(attended.transpose(1, 2).flatten(2))
 
 
-def _attend_to_pixels(attention: Attention, tokens: Tensor, pixels: Tensor, key_positions: Tensor) -> Tensor:
+def _attend_to_pixels(attention: DecoderAttention, tokens: Tensor, pixels: Tensor, key_positions: Tensor) -> Tensor:
     """Attends from few tokens without projecting the pixels: `q (W p)` is `(q W) p`, and `sum w (V p)` is `V sum w p`.
 
     Args:
@@ -131,5 +131,5 @@ def _attend_to_pixels(attention: Attention, tokens: Tensor, pixels: Tensor, key_
     return attention.out_proj(attended.transpose(1, 2).flatten(2) + attention.v_proj.bias)
 
 
-def _heads(attention: Attention, tokens: Tensor) -> Tensor:
+def _heads(attention: DecoderAttention, tokens: Tensor) -> Tensor:
     return tokens.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""CLIP's text towers (arXiv 2103.00020) from the open_clip package: OpenAI's, LAION's and a small one of our own."""
+"""CLIP's text towers (arXiv 2103.00020): OpenAI's and LAION's weights, in open_clip's format."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from torch import Tensor, nn
 
 from refsam_zoo.errors import InputError, nearest_name
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, TextEncoder
+from refsam_zoo.model.text_encoders.clip_tower import ClipTower, QuickGELU
 from refsam_zoo.number_types import Depth
+from refsam_zoo.partial_imports import without_init
 from refsam_zoo.registry import ModelCard
 from refsam_zoo.types import TextFeatures, Tokens
 from refsam_zoo.weights.files import StateDict, load_into, load_state_dict, select_prefix, warn_random_weights
 
 if TYPE_CHECKING:
     from open_clip.tokenizer import SimpleTokenizer
-    from open_clip.transformer import TextTransformer
 
 VOCABULARY = 49408
 
 
 @lru_cache(maxsize=1)
 def _tokenizer() -> SimpleTokenizer:
-    from open_clip.tokenizer import SimpleTokenizer
+    with without_init("open_clip"):
+        from open_clip.tokenizer import SimpleTokenizer
 
     return SimpleTokenizer()
 
 
 class ClipTextEncoder(TextEncoder):
-    """An open_clip text transformer without pooling and projection: the last layer's normalised token features.
+    """CLIP's text transformer without pooling and projection: the last layer's normalised token features.
 
     Args:
         checkpoint: A CLIP model in open_clip's format (`open_clip_pytorch_model.bin`, `.safetensors`, or LAION's
@@ -53,23 +55,14 @@ class ClipTextEncoder(TextEncoder):
         if checkpoint is None:
             warn_random_weights(f"text encoder {type(self).__name__}")
         else:
-            state = _text_tower(load_state_dict(checkpoint), len(self.tower.transformer.resblocks))
+            state = _text_tower(load_state_dict(checkpoint), len(self.tower.blocks))
             with TEXT_ENCODERS.suggesting("checkpoint", checkpoint):
                 load_into(self.tower, state, f"{checkpoint} (text tower)")
 
-    def build_tower(self, layers: int, quick_gelu: bool) -> TextTransformer:
+    def build_tower(self, layers: int, quick_gelu: bool) -> ClipTower:
         """Makes the transformer with random weights."""
-        from open_clip.transformer import QuickGELU, TextTransformer
-
-        return TextTransformer(
-            context_length=self.max_tokens,
-            vocab_size=VOCABULARY,
-            width=self.width,
-            heads=self.heads,
-            layers=layers,
-            output_dim=None,
-            act_layer=QuickGELU if quick_gelu else nn.GELU,
-        )
+        activation = QuickGELU if quick_gelu else nn.GELU
+        return ClipTower(VOCABULARY, self.max_tokens, self.width, self.heads, layers, activation)
 
     def token_ids(self, expression: str) -> list[int]:
         """Gives CLIP's byte-pair ids between its start and end tokens; case is ignored."""
@@ -78,14 +71,13 @@ class ClipTextEncoder(TextEncoder):
 
     def forward(self, tokens: Tokens) -> TextFeatures:
         """Encodes tokens; see `TextEncoder.forward`."""
-        tower = self.tower
-        words = tower.token_embedding(tokens.ids) + tower.positional_embedding[: tokens.ids.shape[1]]
-        words = tower.transformer(words, attn_mask=self.attention_bias(tokens.mask, words.dtype))
-        return TextFeatures(tower.ln_final(words), tokens.mask)
+        bias = self.attention_bias(tokens.mask, self.tower.positional_embedding.dtype)
+        return TextFeatures(self.tower(tokens.ids, bias), tokens.mask)
 
     def attention_bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor | None:
         """Makes CLIP's causal mask, `[L, L]`; with padding on the right it also keeps real tokens off padding."""
-        return self.tower.attn_mask[: mask.shape[1], : mask.shape[1]].to(dtype)
+        length = mask.shape[1]
+        return torch.full((length, length), float("-inf"), dtype=dtype, device=mask.device).triu(1)
 
 
 def _text_tower(state: StateDict, layers: int) -> StateDict:

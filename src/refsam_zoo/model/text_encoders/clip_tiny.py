@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from refsam_zoo.model.text_encoders.base import TEXT_ENCODERS, key_padding_bias, known_unpadded
 from refsam_zoo.model.text_encoders.clip import VOCABULARY, ClipTextEncoder
+from refsam_zoo.model.text_encoders.clip_tower import ClipTower
 from refsam_zoo.number_types import Depth
 from refsam_zoo.registry import ModelCard
-
-if TYPE_CHECKING:
-    from open_clip.transformer import TextTransformer
 
 _EMBEDDING_RANK = 32
 
 
 @TEXT_ENCODERS.register(ModelCard("CLIP text tower, small", "none: trained by the demo"))
 class clip_tiny(ClipTextEncoder):
-    """open_clip's text transformer with 2 layers of width 128 over CLIP's vocabulary, 2.0 M parameters.
+    """CLIP's text transformer with 2 layers of width 128 over CLIP's vocabulary, 2.0 M parameters.
 
     Two things differ from CLIP. Every word sees the whole sentence, since word features and not the last token's are
     used. And the embedding of the 49408 tokens is factorised through 32 channels (as in ALBERT, arXiv 1909.11942),
@@ -37,19 +34,9 @@ class clip_tiny(ClipTextEncoder):
     def __init__(self, checkpoint: str | Path | None = None, layers: Depth | None = None) -> None:
         super().__init__(checkpoint, layers, quick_gelu=False)
 
-    def build_tower(self, layers: int, quick_gelu: bool) -> TextTransformer:
-        """Makes the transformer, its token embedding factorised and its attention bidirectional."""
-        from open_clip.transformer import TextTransformer
-
-        tower = TextTransformer(
-            context_length=self.max_tokens,
-            vocab_size=1,
-            width=self.width,
-            heads=self.heads,
-            layers=layers,
-            output_dim=None,
-            no_causal_mask=True,
-        )
+    def build_tower(self, layers: int, quick_gelu: bool) -> ClipTower:
+        """Makes the transformer, its token embedding factorised."""
+        tower = ClipTower(1, self.max_tokens, self.width, self.heads, layers, nn.GELU)
         table, expand = nn.Embedding(VOCABULARY, _EMBEDDING_RANK), nn.Linear(_EMBEDDING_RANK, self.width, bias=False)
         nn.init.normal_(table.weight, std=0.02)
         nn.init.normal_(expand.weight, std=_EMBEDDING_RANK**-0.5)
