@@ -122,8 +122,9 @@ def _help() -> str:
 
 def _run_function(command: str, arguments: list[str]) -> None:
     """Parses by the signature: parameters before `*` without a default are positional, all others are options."""
-    from refsam_zoo.options.parser import OneLineParser
+    from refsam_zoo.options.parser import OneLineParser, explain_options
 
+    explain_options(arguments)
     function = getattr(importlib.import_module(f"refsam_zoo.commands.{command}"), command)
     parser = OneLineParser(prog=f"refsam-zoo {command}", description=function.__doc__.splitlines()[0])
     positional = parser.add_positionals(function)

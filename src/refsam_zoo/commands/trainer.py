@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from refsam_zoo.errors import InputError
-from refsam_zoo.options.parser import options_named
+from refsam_zoo.options.parser import explain_options, options_named
 from refsam_zoo.options.source_names import NESTED, nested_options
 
 OPTIONS = (
@@ -29,6 +29,7 @@ def trainer(arguments: list[str]) -> None:
     """
     command, *options = arguments
     named = options_named(arguments)
+    explain_options(options)
     _require_no_mistake(command, options)
     from refsam_zoo.training.cli import RefSAMCLI, run_trainer
     from refsam_zoo.training.plan import print_plan

@@ -34,8 +34,17 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
 )
 from refsam_zoo.registry import ROLES
 
-# the docstrings under the attributes of data classes become the help of their options
-set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+def explain_options(arguments: Sequence[str]) -> None:
+    """Lets the docstrings under the attributes of data classes become the help of their options, where it is shown.
+
+    Finding them takes longer than all else that a parser is made of: the sources of every class are parsed.
+
+    Args:
+        arguments: A command's; `--help`, `--data.help NAME` and `--print_config=comments` ask for explanations.
+    """
+    asked = any(given == "-h" or "help" in given or "comments" in given for given in arguments)
+    set_parsing_settings(docstring_parse_attribute_docstrings=asked)
 
 
 class OneLineErrors(ArgumentParser):
