@@ -43,7 +43,7 @@ def explain_fields(arguments: Sequence[str]) -> None:
     Args:
         arguments: Those of the command.
     """
-    asked = any(re.fullmatch(r"-h|--(.+\.)?help(=.*)?", argument) for argument in arguments)
+    asked = any(re.fullmatch(r"-h|--(.+\.)?help(=.*)?|--print_config=.*comments.*", argument) for argument in arguments)
     set_parsing_settings(docstring_parse_attribute_docstrings=asked)
 
 

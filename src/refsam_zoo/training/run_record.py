@@ -74,7 +74,8 @@ def loss_of(outputs: Any) -> float:
 
 def surroundings() -> dict[str, Any]:
     """Tells which programs run: Python, the packages with their versions, and the code that is under git."""
-    versions = {each.metadata["Name"]: each.version for each in distributions()}
+    packages = [each.metadata for each in distributions()]  # a distribution's every attribute parses its file again
+    versions = {each["Name"]: each["Version"] for each in packages}
     folders = dict.fromkeys(filter(None, map(_checkout, (Path(__file__).parent, Path.cwd()))))
     return {
         "folder": os.getcwd(),
