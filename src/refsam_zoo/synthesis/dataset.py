@@ -75,7 +75,9 @@ def _is_there(root: Path, options: SynthesisOptions) -> bool:
         raise InputError(f"{root}: holds RefShapes of version {version}, not {VERSION}; name another folder")
     for key, value in dataclasses.asdict(options).items():
         if options_found[key] != value:  # one that the data set is older than has its default
-            raise InputError(f"{root}: holds RefShapes with {key} {options_found[key]}, not {value}; name another folder")
+            raise InputError(
+                f"{root}: holds RefShapes with {key} {options_found[key]}, not {value}; name another folder"
+            )
     return True
 
 

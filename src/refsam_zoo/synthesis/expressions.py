@@ -173,9 +173,7 @@ def _absences(facts: SceneFacts) -> Iterator[Expression]:
             yield Expression(f"the {phrase}", "absent", (), phrase, 0)
 
 
-def choose_expressions(
-    split: str, facts: SceneFacts, rng: np.random.Generator, share: int = 1
-) -> list[Expression]:
+def choose_expressions(split: str, facts: SceneFacts, rng: np.random.Generator, share: int = 1) -> list[Expression]:
     """Chooses what is asked about a scene.
 
     Args:

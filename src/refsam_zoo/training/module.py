@@ -50,7 +50,7 @@ class ReferringSegmentation(SystemModule):
         predictor: Turns the model's logits into masks, in validation, test and prediction.
         feature_cache: Where features of frozen encoders are kept over epochs and runs. Training clips must not be
             augmented at random then: each would be a new image.
-        objects: Loss of a tracker that follows all objects, in the place of the two others; None means `ObjectLoss()`.
+        objects: Loss of a tracker that follows all objects, in the place of that of masks; None means `ObjectLoss()`.
         parts: What `model.composition.compose` puts together: `image_encoder`, `text_encoder`, `tuner` and so on.
     """
 
@@ -148,20 +148,44 @@ class ReferringSegmentation(SystemModule):
         if batch.masks is None:
             raise InputError(f"video '{batch.clips[0].referrals[0].video_id}' has no masks to train on")
         segmented = self.model(batch)
-        loss = self._object_loss(segmented, batch) if segmented.choices else self._mask_loss(segmented, batch)
+        if segmented.choices:
+            loss = self._object_loss(segmented, batch)
+        else:
+            loss = self._by_size(batch, lambda rows, size: self._mask_loss(segmented, batch, rows, size))
+        if self.alignment.weight > 0:
+            loss = loss + self._by_size(batch, lambda rows, size: self._alignment_loss(segmented, batch, rows, size))
         # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
-        rarely = (self.model.sparse_prompt, self.model.dense_prompt, self.model.tracker, self.alignment)
+        rarely = (self.model.sparse_prompt, self.model.dense_prompt, self.model.tracker)
         loss = loss + 0.0 * sum(one.sum() for part in rarely for one in part.parameters() if one.requires_grad)
         self.log(TRAINING_LOSS, loss, prog_bar=True, batch_size=len(batch.expressions), sync_dist=True)
         return loss
 
-    def _mask_loss(self, segmented: SegmentedClips, batch: ClipBatch) -> Tensor:
+    def _by_size(self, batch: ClipBatch, loss_of: Callable[[Tensor | slice, tuple[int, int]], Tensor]) -> Tensor:
+        """Averages a loss over expressions, those whose frames have the same size together."""
         sizes = batch.expression_sizes()
         loss = torch.zeros((), device=self.device)
         for size in sorted(set(sizes)):
-            rows = rows_of(size, sizes, self.device)
-            loss = loss + self._loss_of_size(segmented, batch, rows, size) * sizes.count(size) / len(sizes)
+            loss = loss + loss_of(rows_of(size, sizes, self.device), size) * sizes.count(size) / len(sizes)
         return loss
+
+    def _mask_loss(
+        self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor | slice, size: tuple[int, int]
+    ) -> Tensor:
+        assert batch.masks is not None
+        logits = segmented.low_res_logits[rows]
+        compared = (max(1, size[0] // self.loss.stride), max(1, size[1] // self.loss.stride))
+        restored = self.model.restore(logits.flatten(0, 1), compared).unflatten(0, logits.shape[:2])
+        return self.loss(restored, shrink_masks(batch.masks[rows, :, : size[0], : size[1]], compared))
+
+    def _alignment_loss(
+        self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor | slice, size: tuple[int, int]
+    ) -> Tensor:
+        assert batch.masks is not None
+        clips = batch.clip_index[rows]
+        frames = segmented.frames.image.unflatten(0, (-1, batch.masks.shape[1]))[clips]
+        masks = pad_to_square(batch.masks[rows, :, : size[0], : size[1]])
+        cells = shrink_masks(masks, (frames.shape[-2], frames.shape[-1]))
+        return self.alignment(frames, segmented.language.sentence[rows], cells, clips)
 
     def _object_loss(self, segmented: SegmentedClips, batch: ClipBatch) -> Tensor:
         if batch.objects is None:
@@ -172,23 +196,6 @@ class ReferringSegmentation(SystemModule):
         found = segmented.frames.seen
         objects, meant = objects_and_meant(batch, found.logits.shape[-1])
         return self.objects(found, segmented.choices, objects, meant, batch.clip_index)
-
-    def _loss_of_size(
-        self, segmented: SegmentedClips, batch: ClipBatch, rows: Tensor | slice, size: tuple[int, int]
-    ) -> Tensor:
-        """Loss of the expressions whose frames have the same size."""
-        assert batch.masks is not None
-        logits = segmented.low_res_logits[rows]
-        masks = batch.masks[rows, :, : size[0], : size[1]]
-        compared = (max(1, size[0] // self.loss.stride), max(1, size[1] // self.loss.stride))
-        restored = self.model.restore(logits.flatten(0, 1), compared).unflatten(0, logits.shape[:2])
-        loss = self.loss(restored, shrink_masks(masks, compared))
-        if self.alignment.weight > 0:
-            steps = logits.shape[1]
-            frames = segmented.frames.image.unflatten(0, (-1, steps))[batch.clip_index[rows]]
-            cells = shrink_masks(pad_to_square(masks), (frames.shape[-2], frames.shape[-1]))
-            loss = loss + self.alignment(frames, segmented.language.sentence[rows], cells, batch.clip_index[rows])
-        return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Makes AdamW with a group per part, and the schedule.

@@ -92,7 +92,9 @@ def _chosen(frame: Candidates, tracks: ObjectTracks, choice: Choice) -> Chosen:
     """Puts together the masks of the objects that are more probably meant than not, or of the one that was shown."""
     objects = torch.arange(choice.logits.shape[1], device=choice.logits.device)
     shown = tracks.pinned[:, None]
-    logits = torch.where(shown == NOBODY, choice.logits, torch.where(objects == shown, _SHOWN, -_SHOWN).to(choice.logits))
+    logits = torch.where(
+        shown == NOBODY, choice.logits, torch.where(objects == shown, _SHOWN, -_SHOWN).to(choice.logits)
+    )
     meant = (logits > 0) & (choice.candidates != NOBODY)
     index = choice.candidates.clamp(min=0)[..., None, None].expand(-1, -1, *frame.logits.shape[2:])
     masks = frame.logits.gather(1, index).masked_fill(~meant[..., None, None], _OUTSIDE)
