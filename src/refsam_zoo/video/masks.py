@@ -138,8 +138,8 @@ def read_masks(sources: Sequence[MaskSource], positions: Sequence[int], size: tu
 def read_objects(referrals: Sequence[Referral], positions: Sequence[int], size: tuple[int, int]) -> np.ndarray:
     """Reads the masks of every annotated object of a video.
 
-    Pictures of object ids have all objects, also those that no sentence is about; of other masks those count whose
-    sentence is about one object.
+    Pictures of several object ids have all objects, also those that no sentence is about; of other masks those count
+    whose sentence is about one object.
 
     Args:
         referrals: All referrals to the frames of a video.
@@ -149,20 +149,21 @@ def read_objects(referrals: Sequence[Referral], positions: Sequence[int], size: 
     Returns:
         bool `[O, T, H, W]`, without objects that are in none of the frames.
     """
-    pictures: dict[tuple[object, ...], IndexedMasks] = {}
-    single: dict[tuple[int, ...], MaskSource] = {}
+    pictures: dict[tuple[object, ...], tuple[IndexedMasks, bool]] = {}
+    masks = []
     for referral in referrals:
-        source = referral.masks
+        source, single = referral.masks, len(referral.object_ids) == 1
         if isinstance(source, IndexedMasks):
-            pictures.setdefault(source.shared, source)
-        elif source is not None and len(referral.object_ids) == 1:
-            single.setdefault(referral.object_ids, source)
-    masks = [source.read(positions, size) for source in single.values()]
-    for picture in pictures.values():
-        ids = picture.read_ids(positions, size)
-        masks += [ids == number for number in np.unique(ids).tolist() if number]
-    shown = [mask for mask in masks if mask.any()]
-    return np.array(shown, bool).reshape(len(shown), len(positions), *size)
+            pictures[source.shared] = source, single or pictures.get(source.shared, (source, False))[1]
+        elif source is not None and single:
+            masks.append(source.read(positions, size))
+    for source, single in pictures.values():
+        ids = source.read_ids(positions, size)
+        numbers = [number for number in np.unique(ids).tolist() if number]
+        masks += [ids == number for number in numbers] if single or len(numbers) > 1 else []
+    # several sentences may be about an object, each with masks of its own
+    distinct = {mask.tobytes(): mask for mask in masks if mask.any()}
+    return np.array([*distinct.values()], bool).reshape(len(distinct), len(positions), *size)
 
 
 def read_indexed(path: Path, size: tuple[int, int]) -> np.ndarray:
