@@ -84,7 +84,7 @@ def _clip(seed: int) -> Clip:
     masks[0, 0, 8:20, 8:20] = masks[0, 1, 8:20, 12:24] = True
     frames = np.random.default_rng(seed).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
     referral = Referral(f"video {seed}", "0", "the red circle", (1,), ("0", "1"), VideoSource(Path("video.mp4")))
-    return Clip(frames, referral.frames, (referral,), (referral.expression,), masks)
+    return Clip(frames, referral.frames, (referral,), (referral.expression,), masks, objects=masks)
 
 
 def in_small(path: Path) -> list[Path | dict[str, Any]]:

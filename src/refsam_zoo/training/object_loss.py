@@ -53,7 +53,7 @@ class ObjectLoss(Made, nn.Module):
     def forward(
         self, found: Candidates, choices: Sequence[Choice], objects: Tensor, meant: Tensor, clip_index: Tensor
     ) -> Tensor:
-        """Averages over objects and over sentences and frames.
+        """Averages over objects and then frames, and over sentences: several processes do what one does with all clips.
 
         Args:
             found: Candidates of B clips of T frames, clip by clip.
@@ -76,7 +76,7 @@ class ObjectLoss(Made, nn.Module):
         matched = object_of != NOBODY
         wanted = masks.gather(1, object_of.clamp(min=0)[..., None, None].expand(-1, -1, *masks.shape[2:]))
         loss = dice_loss(logits, wanted) + self.focal_weight * focal_loss(logits, wanted)
-        return (loss * matched).sum() / matched.sum().clamp(min=1)
+        return ((loss * matched).sum(1) / matched.sum(1).clamp(min=1)).mean()
 
 
 def objects_and_meant(batch: ClipBatch, side: int) -> tuple[Tensor, Tensor]:
@@ -132,7 +132,7 @@ def assigned(found: Candidates, boxes: Tensor, there: Tensor) -> Tensor:
 
 
 def finding_loss(heat: Tensor, boxes: Tensor, there: Tensor) -> Tensor:
-    """CenterNet's focal loss per object.
+    """CenterNet's focal loss per object of a frame, averaged over frames.
 
     Args:
         heat: Logits, float `[F, h, w]`.
@@ -150,7 +150,7 @@ def finding_loss(heat: Tensor, boxes: Tensor, there: Tensor) -> Tensor:
     probability = heat.sigmoid().clamp(1e-4, 1 - 1e-4)
     missed = (1 - probability) ** 2 * probability.log()
     wrong = (1 - hills.amax(1)) ** 4 * probability**2 * (1 - probability).log()
-    return -torch.where(middle, missed, wrong).sum() / middle.sum().clamp(min=1)
+    return -(torch.where(middle, missed, wrong).sum((1, 2)) / middle.sum((1, 2)).clamp(min=1)).mean()
 
 
 def choice_loss(choices: Sequence[Choice], object_of: Tensor, meant: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ def choice_loss(choices: Sequence[Choice], object_of: Tensor, meant: Tensor) -> 
         single = (rest - (share * logits).sum(1)).masked_fill(several, 0.0)
         binary = F.binary_cross_entropy_with_logits(logits, right.to(logits), reduction="none")
         loss = single + _HALF * (binary * there).sum(1)
-        total = total + (loss * known).sum() / known.sum().clamp(min=1)
+        total = total + (loss * known).mean()
     return total / len(choices)
 
 
