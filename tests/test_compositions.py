@@ -6,6 +6,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from compositions import (
@@ -29,9 +30,10 @@ from torch.utils.data import DataLoader
 from refsam_zoo.ablations.runs import read_table
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+from refsam_zoo.model.trackers.candidate_tracks import candidate_tracks
 from refsam_zoo.registry import ROLES
 from refsam_zoo.training.module import ReferringSegmentation
-from refsam_zoo.types import ClipBatch
+from refsam_zoo.types import Clip, ClipBatch
 
 LARGE = [*sorted(CONFIGS.glob("ablations/image_encoder/*.yaml")), *sorted(CONFIGS.glob("vit_*.yaml"))]
 PARTS = ("cross_modal", *(role for role in ROLES if role in signature(compose).parameters and "tuner" not in role))
@@ -62,7 +64,8 @@ def unused_in_one_frame(module: ReferringSegmentation) -> list[str]:
         expressions=["the red circle"],
         clip_index=torch.zeros(1, dtype=torch.long),
         masks=torch.ones(1, 1, 48, 64, dtype=torch.bool),
-        clips=[],
+        clips=[Clip(np.zeros((0, 0, 0, 3), np.uint8), ("0",), (), ("the red circle",), None)],
+        objects=[torch.ones(1, 1, 48, 64, dtype=torch.bool)],
     )
     module.zero_grad()
     module.training_step(batch, 0).backward()
@@ -92,12 +95,14 @@ def test_strips_are_trained_on(parser: ArgumentParser, size: tuple[int, int]) ->
 def test_small_compositions_segment(path: Path, parser: ArgumentParser) -> None:
     module = build(parser, *small_base(path), path).train()
     model = module.model
+    if isinstance(model.tracker, candidate_tracks):
+        torch.nn.init.constant_(model.tracker.finder.heat.bias, 3.0)  # finds objects anywhere
     assert {part: type(getattr(model, part)).__name__ for part in named(path)} == named(path)
     language = model.encode_text(["the red circle", "the small blue square"])
     frames = model.encode_images(torch.zeros(1, 3, 48, 64, dtype=torch.uint8)).select(torch.tensor([0, 0]))
     first = model.segment(frames, language)
     second = model.segment(frames, language, first.track_token)
-    second.low_res_logits.square().mean().backward()
+    (second.low_res_logits.square().mean() + second.iou.sum()).backward()
     trained = [part for part in PARTS if any(p.grad is not None for p in getattr(model, part).parameters())]
     assert {"cross_modal", "mask_decoder"} <= set(trained)
     assert not unused_in_one_frame(module)

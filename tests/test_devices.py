@@ -106,7 +106,10 @@ def test_every_composition_segments_on_a_gpu_without_waiting(part: dict[str, Any
     with FakeTensorMode(allow_non_fake_inputs=True):
         # on another device without numbers: before autograd goes back on a GPU, it asks for the driver
         learner = learner.to("meta").train()
-        learner(clip_batch(SIZES[1]).to(torch.device("meta"))).low_res_logits.sum().backward()
+        segmented = learner(clip_batch(SIZES[1]).to(torch.device("meta")))
+        compared = [segmented.low_res_logits, *(choice.logits for choice in segmented.choices)]
+        compared += [] if segmented.frames.seen is None else [segmented.frames.seen.heat]
+        sum(part.sum() for part in compared).backward()
     assert without_gradient(learner, "meta") == []
 
 

@@ -66,5 +66,6 @@ def compose(
     if weights is not None:
         load_components(model, select_prefix(load_state_dict(weights), "model."), str(weights))
     mask_decoder.freeze_unused()
+    tracker.freeze_unused(mask_decoder)
     model.composition = {name: recipes({name: part}).get(name) for name, part in parts.items()}
     return model

@@ -22,6 +22,7 @@ _SMALLEST = 0.002
 _SPREAD, _SHARE = 0.8, 0.15
 """How far from its middle cells are no mistake: in cells at least, and as a share of the object's size."""
 _HALF = 0.5
+"""Above this share a pixel, or an object, belongs to a mask."""
 
 
 class ObjectLoss(Made, nn.Module):
@@ -30,7 +31,7 @@ class ObjectLoss(Made, nn.Module):
     - Finding: the penalty-reduced focal loss of CenterNet (arXiv 1904.07850) of the cells' heat.
     - Masks: dice plus focal loss of each candidate that lies at an object's middle.
     - Choice: cross-entropy over the objects followed and "nobody", in every frame; a sentence about several objects
-      has a binary one alone, which all have too.
+      means each of them alike.
 
     Args:
         finding_weight: Weight of the first.
@@ -162,23 +163,17 @@ def choice_loss(choices: Sequence[Choice], object_of: Tensor, meant: Tensor) -> 
         meant: bool `[N, M]`.
     """
     followed = torch.full_like(choices[0].candidates, NOBODY)
-    absent, several = ~meant.any(1), meant.sum(1) > 1
+    absent = ~meant.any(1)
     total = at_least_float32(choices[0].logits).new_zeros(())
     for choice, of_frame in zip(choices, object_of.unbind(1), strict=True):
         latest = of_frame.gather(1, choice.candidates.clamp(min=0))
         followed = torch.where(choice.candidates == NOBODY, followed, latest)
         logits = at_least_float32(choice.logits)
-        there = logits > NO_OBJECT / 2
-        right = meant.gather(1, followed.clamp(min=0)) & (followed != NOBODY) & there
-        known = right.any(1) | absent
+        right = meant.gather(1, followed.clamp(min=0)) & (followed != NOBODY) & (logits > NO_OBJECT / 2)
         share = right / right.sum(1, keepdim=True).clamp(min=1)
-        logits = logits.masked_fill(~there, 0.0)
         # nobody has the logit 0
-        rest = F.pad(logits.masked_fill(~there, NO_OBJECT), (0, 1)).logsumexp(1)
-        single = (rest - (share * logits).sum(1)).masked_fill(several, 0.0)
-        binary = F.binary_cross_entropy_with_logits(logits, right.to(logits), reduction="none")
-        loss = single + _HALF * (binary * there).sum(1)
-        total = total + (loss * known).mean()
+        loss = F.pad(logits, (0, 1)).logsumexp(1) - (share * logits).sum(1)
+        total = total + (loss * (right.any(1) | absent)).mean()
     return total / len(choices)
 
 

@@ -72,7 +72,7 @@ class ClipTower(nn.Module):
 
     def _initialise(self, width: int) -> None:
         """Draws random weights as CLIP does: smaller where one of `2 * layers` summands is made."""
-        added = width**-0.5 * (2 * len(self.blocks)) ** -0.5
+        added = width**-0.5 * (2 * max(1, len(self.blocks))) ** -0.5
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
         for block in self.blocks:

@@ -81,6 +81,9 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
     def connect(self, grid: tuple[int, int]) -> None:
         """Learns height and width of the image embedding in cells; nothing depends on them by default."""
 
+    def freeze_unused(self, mask_decoder: MaskDecoder) -> None:
+        """Freezes what is not trained with this tracker, of itself and of the mask decoder; nothing by default."""
+
     def look(self, frames: EncodedFrames, decoder: MaskDecoder, prompt_encoder: Any) -> Any:
         """Sees in frames what does not depend on sentences, once for all of them; nothing by default.
 

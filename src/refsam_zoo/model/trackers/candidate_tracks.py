@@ -20,6 +20,9 @@ from refsam_zoo.registry import ModelCard
 _OUTSIDE = -20.0
 """Logit of a pixel where no object that is meant was found."""
 _SHOWN = 20.0
+"""Logit of an object that somebody has shown."""
+_ALIKE = 1.0
+"""By how much the logit of an object that is meant too may be lower than that of the first."""
 
 
 @TRACKERS.register(ModelCard("refsam-zoo"))
@@ -37,6 +40,8 @@ class candidate_tracks(Tracker):
         candidates: Most objects found in a frame.
         objects: Most objects followed; the place of the one unseen for longest goes to a new one.
         memory: Frames over which motion is told.
+        learn_finding: Whether finding objects and their masks is trained, the mask decoder with it; where it has been,
+            choosing alone takes less time.
     """
 
     shows_target = True
@@ -48,8 +53,10 @@ class candidate_tracks(Tracker):
         candidates: PositiveInt = 8,
         objects: PositiveInt = 10,
         memory: PositiveInt = 24,
+        learn_finding: bool = True,
     ) -> None:
         super().__init__()
+        self.learn_finding = learn_finding
         self.candidates, self.objects, self.memory = candidates, objects, memory
         self.take_width(width)
 
@@ -57,6 +64,13 @@ class candidate_tracks(Tracker):
         """Makes what finds and what chooses; see `FollowsEmbedding.make_layers`."""
         self.finder = CandidateFinder(width, self.candidates)
         self.chooser = Chooser(width)
+
+    def freeze_unused(self, mask_decoder: MaskDecoder) -> None:
+        """See `Tracker.freeze_unused`."""
+        if not self.learn_finding:
+            self.finder.requires_grad_(False)
+            self.finder.look.requires_grad_(True)
+            mask_decoder.requires_grad_(False)
 
     def look(self, frames: EncodedFrames, decoder: MaskDecoder, prompt_encoder: Any) -> Candidates:
         """Finds all objects; see `Tracker.look`."""
@@ -89,13 +103,18 @@ class candidate_tracks(Tracker):
 
 
 def _chosen(frame: Candidates, tracks: ObjectTracks, choice: Choice) -> Chosen:
-    """Puts together the masks of the objects that are more probably meant than not, or of the one that was shown."""
+    """Puts together the masks of the objects that are meant, or of the one that was shown.
+
+    That is the most probable one, if it is more so than nobody, and those hardly less probable: where a sentence is
+    about several, they share its probability.
+    """
     objects = torch.arange(choice.logits.shape[1], device=choice.logits.device)
     shown = tracks.pinned[:, None]
     logits = torch.where(
         shown == NOBODY, choice.logits, torch.where(objects == shown, _SHOWN, -_SHOWN).to(choice.logits)
     )
-    meant = (logits > 0) & (choice.candidates != NOBODY)
+    best = logits.amax(1, keepdim=True)
+    meant = (logits > 0) & (logits > best - _ALIKE) & (choice.candidates != NOBODY)
     index = choice.candidates.clamp(min=0)[..., None, None].expand(-1, -1, *frame.logits.shape[2:])
     masks = frame.logits.gather(1, index).masked_fill(~meant[..., None, None], _OUTSIDE)
-    return Chosen(masks.amax(1), logits.amax(1), tracks, choice)
+    return Chosen(masks.amax(1), best[:, 0], tracks, choice)
