@@ -85,7 +85,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "data"
         synthesize(data, DATA)
-        rounds = [{label: train(way, data, options.steps) for label, way in WAYS.items()} for _ in range(options.rounds)]
+        rounds = [
+            {label: train(way, data, options.steps) for label, way in WAYS.items()} for _ in range(options.rounds)
+        ]
     rows = []
     for label, way in WAYS.items():
         seconds, processors = (statistics.median(each[label][clock] for each in rounds) for clock in range(2))

@@ -32,9 +32,7 @@ class Batch:
     def make(self) -> ClipBatch:
         generator = torch.Generator().manual_seed(0)
         side, count = self.image_size, self.clips * self.sentences
-        frames = torch.randint(
-            0, 256, (self.clips, self.frames, 3, side, side), dtype=torch.uint8, generator=generator
-        )
+        frames = torch.randint(0, 256, (self.clips, self.frames, 3, side, side), dtype=torch.uint8, generator=generator)
         masks = torch.rand(count, self.frames, side, side, generator=generator) > 0.8
         index = torch.arange(self.clips).repeat_interleave(self.sentences)
         return ClipBatch(frames, [(side, side)] * self.clips, [SENTENCE] * count, index, masks, clips=[])
