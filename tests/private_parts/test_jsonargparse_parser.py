@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import pytest
@@ -20,6 +21,7 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     UnknownClass,
     UnknownClassOption,
     before_class_changes,
+    causes,
     option_names,
     refusals,
 )
@@ -82,6 +84,32 @@ def test_refusals_are_understood(arguments: list[str], expected: Refusal, parser
 
 def test_other_words_mean_nothing() -> None:
     assert [*refusals("the disk is full")] == []
+
+
+class Thing:
+    """Takes no colour."""
+
+    def __init__(self, colour: str = "none") -> None:
+        if colour != "none":
+            raise ArithmeticError(f"{colour} is a colour")
+
+
+@pytest.mark.parametrize("kind", [Thing | Iterable[Thing], Iterable[Thing] | Thing], ids=["list last", "list first"])
+@pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
+def test_what_a_constructor_said_is_among_the_causes(kind: Any, several: bool) -> None:
+    parser = ArgumentParser()
+    parser.add_argument("--things", type=kind)
+    thing = {"class_path": f"{__name__}.Thing", "init_args": {"colour": "red"}}
+    parsed = parser.parse_object({"things": [thing] if several else thing})
+    with pytest.raises(Exception, match="red is a colour") as error:
+        parser.instantiate(parsed)
+    assert "red is a colour" in [str(cause) for cause in causes(error.value)]
+
+
+def test_an_error_that_is_its_own_cause_is_gone_through_once() -> None:
+    error = ValueError("itself")
+    error.__cause__ = error
+    assert [*causes(error)] == [error]
 
 
 def test_options_of_a_parser(parser: Parser) -> None:

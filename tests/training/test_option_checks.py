@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from refsam_zoo.cli import main
 from refsam_zoo.errors import InputError
 from refsam_zoo.model.image_encoders import ImageEncoder
-from refsam_zoo.options.parser import ConfigFile, OneLineParser
+from refsam_zoo.options.parser import ConfigFile, OneLineErrors, OneLineParser
 from refsam_zoo.training.option_checks import check_monitors, check_options, lightning_refusals
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -144,6 +144,16 @@ def test_metrics_are_known_before_training() -> None:
 def test_what_lightning_says_is_translated(options: dict[str, Any], expected: str) -> None:
     with pytest.raises(InputError, match=expected), lightning_refusals():
         Trainer(**{"accelerator": "cpu", "logger": False, **options})
+
+
+def test_a_logger_among_several_that_refuses_is_translated() -> None:
+    """jsonargparse says only that the list of them is no logger."""
+    parser = OneLineErrors()
+    parser.add_class_arguments(Trainer, "trainer")
+    refused = {"class_path": "WandbLogger", "init_args": {"offline": True, "log_model": "all"}}
+    parsed = parser.parse_object({"trainer": {"logger": [refused]}})
+    with pytest.raises(InputError, match="log_model=all and offline=True"), lightning_refusals():
+        parser.instantiate(parsed)
 
 
 def test_a_defect_is_no_refusal() -> None:

@@ -29,6 +29,7 @@ from refsam_zoo.private_parts.jsonargparse_parser import (
     UnknownArgument,
     UnknownClass,
     UnknownClassOption,
+    causes,
     option_names,
     refusals,
 )
@@ -67,7 +68,10 @@ class OneLineErrors(ArgumentParser):
         try:
             return super().instantiate(*args, **options)
         except ValueError as error:
-            raise _own_words(error) or error from error
+            own_words = next((cause for cause in causes(error) if isinstance(cause, InputError)), None)
+            if own_words is None:
+                raise
+            raise own_words from None  # it is itself among the causes of the error
 
     def _explain(self, message: str) -> str:
         explanations = (self._explanation(refusal) for refusal in refusals(message))
@@ -242,13 +246,6 @@ class OneLineParser(OneLineErrors):
             default = inspect.signature(function).parameters[name].default
             self.add_argument(f"--{name}", action=ActionYesNo, nargs="?", default=default, help=help_texts.get(name))
         return set(names)
-
-
-def _own_words(error: BaseException | None) -> InputError | None:
-    """Finds the `InputError` that an error of jsonargparse, which catches every `ValueError`, was made of."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _close_to(name: str, valid: Iterable[str]) -> str:

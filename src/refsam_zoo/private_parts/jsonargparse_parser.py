@@ -141,6 +141,32 @@ def option_names(parser: ArgumentParser) -> list[str]:
     return [option for option in parser._option_string_actions if option.startswith("--")]
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Goes through what an error was made of.
+
+    Args:
+        error: Of making what was parsed.
+
+    Yields:
+        The error, what it was raised for, and of a value that fits none of several types what each of them said of
+        it: jsonargparse hands on what the first one said, which of a list of loggers is only that it is no logger.
+    """
+    ahead, seen = [error], set[int]()
+    while ahead:
+        found = ahead.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        step = found.__traceback__
+        while step is not None:
+            if step.tb_frame.f_code is _typehints.raise_union_unexpected_value.__code__:
+                ahead += reversed(step.tb_frame.f_locals["exceptions"])
+            step = step.tb_next
+        if (earlier := found.__cause__ or found.__context__) is not None:
+            ahead.append(earlier)
+
+
 @contextmanager
 def before_class_changes(prepare: Callable[[Any, Any], None]) -> Iterator[None]:
     """Inside, a function sees every class that takes the place of another one, before options are handed on.

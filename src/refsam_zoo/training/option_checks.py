@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import LearningRateFinder, StochasticWeightAver
 
 from refsam_zoo.callbacks.scores import validation_metrics
 from refsam_zoo.errors import InputError, nearest_name
+from refsam_zoo.private_parts.jsonargparse_parser import causes
 from refsam_zoo.private_parts.pytorch_lightning import mentioned_option
 from refsam_zoo.training.module import TRAINING_LOSS
 from refsam_zoo.training.optimizer import LearningRates
@@ -129,13 +130,11 @@ def _what_refuses(error: BaseException, message: str) -> str:
 
 def _raised_by_lightning(error: BaseException) -> BaseException | None:
     """Finds the error of which Lightning's code is the origin, also where others are wrapped around it."""
-    found: BaseException | None = error
-    while found is not None:
+    for found in causes(error):
         frame = _origin(found)
         origin = "" if frame is None else frame.f_globals.get("__name__", "")
         if isinstance(found, MisconfigurationException) or origin.startswith(("lightning.", "lightning_fabric.")):
             return found
-        found = found.__cause__
     return None
 
 
