@@ -68,18 +68,24 @@ class ClipTower(nn.Module):
     @property
     def blocks(self) -> nn.ModuleList:
         """The layers."""
-        return self.transformer["resblocks"]
+        blocks = self.transformer["resblocks"]
+        assert isinstance(blocks, nn.ModuleList)
+        return blocks
 
     def _initialise(self, width: int) -> None:
         """Draws random weights as CLIP does: smaller where one of `2 * layers` summands is made."""
-        added = width**-0.5 * (2 * max(1, len(self.blocks))) ** -0.5
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        nn.init.normal_(self.get_parameter("token_embedding.weight"), std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
+        added = width**-0.5 * (2 * max(1, len(self.blocks))) ** -0.5
+        spreads = {
+            "attn.in_proj_weight": width**-0.5,
+            "attn.out_proj.weight": added,
+            "mlp.c_fc.weight": (2 * width) ** -0.5,
+            "mlp.c_proj.weight": added,
+        }
         for block in self.blocks:
-            nn.init.normal_(block.attn.in_proj_weight, std=width**-0.5)
-            nn.init.normal_(block.attn.out_proj.weight, std=added)
-            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * width) ** -0.5)
-            nn.init.normal_(block.mlp.c_proj.weight, std=added)
+            for name, spread in spreads.items():
+                nn.init.normal_(block.get_parameter(name), std=spread)
 
     def forward(self, ids: Tensor, bias: Tensor | None) -> Tensor:
         """Encodes tokens.
