@@ -89,11 +89,14 @@ def _clip(seed: int) -> Clip:
 
 def in_small(path: Path) -> list[Path | dict[str, Any]]:
     """What a composition that can be trained is made of, on the smallest encoders."""
-    small: dict[str, Any] = {"image_encoder": {"class_path": "vit_tiny"}, "text_encoder": "clip_tiny"}
+    small: dict[str, Any] = {
+        "image_encoder": {"class_path": "vit_tiny", "init_args": {"image_size": 32, "embedding_width": 64}},
+        "text_encoder": "clip_tiny",
+    }
     if path.stem.startswith("sam2"):
         decoder = {"class_path": "sam2_decoder", "init_args": {"width": SmallSam2.embedding_width, "mlp_width": 64}}
-        small |= {"image_encoder": {"class_path": "small_sam2.SmallSam2"}, "mask_decoder": decoder}
-    small["image_encoder"]["init_args"] = {"image_size": 64 if "mask_decoder" in small else 32}
+        small |= {"mask_decoder": decoder}
+        small["image_encoder"] = {"class_path": "small_sam2.SmallSam2", "init_args": {"image_size": 64}}
     return [*(() if path.parent == CONFIGS else small_base(path)), path, {"model": small}]
 
 

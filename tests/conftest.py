@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,16 @@ TINY = SynthesisOptions(
     frames=6,
     mp4="tests",
 )
+
+
+def pytest_collection_finish() -> None:
+    """Lets the garbage collector pass over all that the tests import, again and again, which is never garbage."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Gives back what extensions complain about when it is still there at the end of the process."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -50,11 +50,12 @@ def test_a_table_names_its_rows(tmp_path: Path) -> None:
 
 
 def small_bases(folder: Path) -> list[Path]:
-    """The usual configurations, without making the data, and with encoders and features in a folder."""
+    """The usual configurations, without making the data, with encoders and features in a folder, on few videos."""
     small = folder / "small.yaml"
     small.write_text(
         f"model:\n  weights: {folder / 'encoders.safetensors'}\n  feature_cache:\n    folder: {folder / 'features'}\n"
         "data:\n  class_path: RefShapes\n  init_args:\n    synthesis: null\n    workers: 0\n"
+        "trainer:\n  limit_val_batches: 1\n  limit_test_batches: 1\n"
     )
     return [*(ROOT / base for base in BASES), small]
 

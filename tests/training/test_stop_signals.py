@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from warm_process import WarmProcess
 
 from refsam_zoo.callbacks.scores import EvaluationCallback
 from refsam_zoo.cli import main
@@ -145,7 +146,7 @@ def test_all_processes_of_a_run_stop_together(
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] > 0
 
 
-def test_the_second_interruption_ends_at_once() -> None:
+def test_the_second_interruption_ends_at_once(warm_process: WarmProcess) -> None:
     program = (
         "import os, signal\n"
         "from refsam_zoo.training.stop_signals import StopSignals\n"
@@ -156,5 +157,5 @@ def test_the_second_interruption_ends_at_once() -> None:
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    print('went on', flush=True)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    done = warm_process.run("-c", program)
     assert (done.returncode, done.stdout) == (130, "goes on\n")
