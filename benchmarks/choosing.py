@@ -16,6 +16,7 @@ from measure import parser, report
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refsam_zoo.model.choosing import GEOMETRY, OFFSETS, geometry, offsets
 from refsam_zoo.synthesis import SynthesisOptions
 from refsam_zoo.synthesis.shapes import COLOURS, SHAPES
 from refsam_zoo.synthesis.videos import Video
@@ -78,45 +79,22 @@ def gather(split: str, videos: int, synthesis: SynthesisOptions, vocabulary: dic
     return Questions(*(torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)))
 
 
-def geometry(boxes: Tensor, seen: Tensor) -> Tensor:
-    """Describes how each object moves and where and how big it is, float `[N, 8, 13]`."""
-    centres, steps = boxes[..., :2], torch.arange(seen.shape[-1])
-    last, count = (steps * seen).amax(-1), seen.shape[-1]
-    first = torch.where(seen, steps, count - 1).amin(-1)
-    moved = _at(centres, last) - _at(centres, first)
-    shown = seen[..., None]
-    extent = centres.masked_fill(~shown, -1).amax(2) - centres.masked_fill(~shown, 2).amin(2)
-    strides = centres.diff(dim=2) * (shown[:, :, 1:] & shown[:, :, :-1])
-    length, span = strides.norm(dim=-1).sum(2, keepdim=True), (last - first)[..., None].float()
-    mean = (centres * shown).sum(2) / shown.sum(2).clamp(min=1)
-    pace = length / span.clamp(min=1)
-    parts = (moved * 8, (moved * 40).tanh(), extent.clamp(0, 1) * 8, length * 5, pace * 60)
-    return torch.cat([*parts, boxes[..., 2:].amax(2) * 6, mean * 2 - 1, span / count], dim=-1)
-
-
-def offsets(boxes: Tensor, seen: Tensor) -> Tensor:
-    """Says where each object lies from each other one, over the frames that show both, float `[N, 8, 8, 4]`."""
-    centres, both = boxes[..., :2], (seen[:, :, None] & seen[:, None])[..., None]
-    mean = ((centres[:, None] - centres[:, :, None]) * both).sum(3) / both.sum(3).clamp(min=1)
-    return torch.cat([mean * 5, (mean * 20).tanh()], dim=-1)
-
-
-def _at(centres: Tensor, frame: Tensor) -> Tensor:
-    return centres.gather(2, frame[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
-
-
 class Chooser(nn.Module):
     """Scores each object by itself and beside each other object, both in the light of the sentence."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
-        half, facts = WIDTH // 2, len(LOOKS) + 13
+        half, facts = WIDTH // 2, len(LOOKS) + GEOMETRY
         self.words = nn.Embedding(vocabulary + 1, half)
         self.places = nn.Parameter(torch.randn(WORDS, half) * 0.02)
         convolutions = [nn.Conv1d(half, half, 3, padding=1) for _ in range(2)]
         self.mix = nn.Sequential(convolutions[0], nn.GELU(), convolutions[1], nn.GELU())
         self.attention, self.sentence = nn.Linear(half, 4), nn.Linear(4 * half, WIDTH)
-        self.subject, self.other, self.offset = nn.Linear(facts, WIDTH), nn.Linear(facts, WIDTH), nn.Linear(4, WIDTH)
+        self.subject, self.other, self.offset = (
+            nn.Linear(facts, WIDTH),
+            nn.Linear(facts, WIDTH),
+            nn.Linear(OFFSETS, WIDTH),
+        )
         self.gates = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(2))
         self.scores = nn.ModuleList(
             nn.Sequential(nn.GELU(), nn.Linear(WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, 1)) for _ in range(2)

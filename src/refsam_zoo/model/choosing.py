@@ -62,9 +62,11 @@ class Chooser(nn.Module):
         """
         there, sentence = tracks.there, self.read(language)
         looks = tracks.looks / tracks.counts.clamp(min=1)[..., None].to(tracks.looks)
-        facts = torch.cat([looks, geometry(tracks).to(looks)], -1)
+        facts = torch.cat([looks, geometry(tracks.boxes, tracks.seen).to(looks)], -1)
         alone = self.subject(facts)
-        pairs = alone[:, :, None] + self.other(facts)[:, None] + self.offset(offsets(tracks).to(looks))
+        pairs = (
+            alone[:, :, None] + self.other(facts)[:, None] + self.offset(offsets(tracks.boxes, tracks.seen).to(looks))
+        )
         gates = [2 * gate(sentence).sigmoid() for gate in self.gates]
         own = self.scores[0](alone * gates[0][:, None] + sentence[:, None])[..., 0]
         # what `AlignmentLoss` teaches: pixels of an object are like the sentences about it
@@ -77,9 +79,16 @@ class Chooser(nn.Module):
         return own.masked_fill(~there, NO_OBJECT)
 
 
-def geometry(tracks: ObjectTracks) -> Tensor:
-    """Describes how each object moves and where and how big it is, float `[N, S, 13]`, each about -3 to 3."""
-    boxes, seen = tracks.boxes, tracks.seen
+def geometry(boxes: Tensor, seen: Tensor) -> Tensor:
+    """Describes how each object moves and where and how big it is.
+
+    Args:
+        boxes: As of `ObjectTracks`.
+        seen: As of `ObjectTracks`.
+
+    Returns:
+        float `[N, S, 13]`, each about -3 to 3.
+    """
     centres, shown, count = boxes[..., :2], seen[..., None], seen.shape[-1]
     steps = torch.arange(count, device=seen.device)
     last, first = (steps * seen).amax(-1), torch.where(seen, steps, count - 1).amin(-1)
@@ -93,9 +102,16 @@ def geometry(tracks: ObjectTracks) -> Tensor:
     return torch.cat([*parts, boxes[..., 2:].amax(2) * 6, mean * 2 - 1, span / count], dim=-1)
 
 
-def offsets(tracks: ObjectTracks) -> Tensor:
-    """Says where each other object lies from each, over the frames that show both, float `[N, S, S, 4]`."""
-    centres, seen = tracks.boxes[..., :2], tracks.seen
-    both = (seen[:, :, None] & seen[:, None])[..., None]
+def offsets(boxes: Tensor, seen: Tensor) -> Tensor:
+    """Says where each other object lies from each, over the frames that show both.
+
+    Args:
+        boxes: As of `ObjectTracks`.
+        seen: As of `ObjectTracks`.
+
+    Returns:
+        float `[N, S, S, 4]`.
+    """
+    centres, both = boxes[..., :2], (seen[:, :, None] & seen[:, None])[..., None]
     mean = ((centres[:, None] - centres[:, :, None]) * both).sum(3) / both.sum(3).clamp(min=1)
     return torch.cat([mean * 5, (mean * 20).tanh()], dim=-1)
