@@ -175,10 +175,17 @@ def test_what_says_how_the_parts_go_together(onnx_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", GRAPHS)
-@pytest.mark.parametrize("tracker", ["no_tracker", "frame_memory"])
-def test_a_tracker_without_a_token_is_named(tmp_path: Path, kind: str, tracker: str) -> None:
+@pytest.mark.parametrize(
+    ("tracker", "reason"),
+    [
+        ("no_tracker", "does not hand the same number of tokens"),
+        ("frame_memory", "does not hand the same number of tokens"),
+        ("candidate_tracks", "chooses among objects"),
+    ],
+)
+def test_a_tracker_without_a_token_is_named(tmp_path: Path, kind: str, tracker: str, reason: str) -> None:
     model = create_model(image_encoder=vit_tiny(image_size=48), text_encoder=clip_tiny(layers=1), tracker=tracker)
-    with pytest.raises(InputError, match=f"tracker {tracker} does not hand the same number of tokens"):
+    with pytest.raises(InputError, match=f"tracker {tracker} {reason}"):
         write_graphs(tmp_path / "graphs", model, kind)
     assert list(tmp_path.iterdir()) == []
 

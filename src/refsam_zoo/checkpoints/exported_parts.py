@@ -114,11 +114,17 @@ def exported_parts(model: RefSAM) -> dict[str, ExportedPart]:
         Name of a part -> its graph: `image_encoder`, `text_encoder`, `first_frame`, `next_frame`.
 
     Raises:
-        InputError: The tracker carries no token, or something else than tokens, or the encoder is SAM 2's.
+        InputError: The tracker carries no token, or something else than tokens, or chooses among objects, or the encoder is
+            SAM 2's.
     """
     if not model.image_encoder.unit_length:
         raise InputError(
             f"image encoder {type(model.image_encoder).__name__} hands the decoder more than the graphs hold; "
+            "--format folder takes any model"
+        )
+    if model.tracker.chooses:
+        raise InputError(
+            f"tracker {type(model.tracker).__name__} chooses among objects, which the graphs do not hold; "
             "--format folder takes any model"
         )
     model = _traceable(model)

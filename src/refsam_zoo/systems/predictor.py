@@ -232,7 +232,7 @@ def square_points(
 
 def tells_presence(model: RefSAM) -> bool:
     """Whether training teaches a model to tell if a sentence's target is there."""
-    return model.mask_decoder.tells_presence or model.tracker.tells_presence
+    return model.mask_decoder.tells_presence or model.tracker.chooses
 
 
 def scores_of(segmentation: Segmentation, logits: Tensor, masks: Tensor) -> Tensor:

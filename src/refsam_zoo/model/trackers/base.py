@@ -72,11 +72,11 @@ class Tracker(FollowsEmbedding, Made, nn.Module):
 
     Attributes:
         shows_target: Whether what is carried of a frame shows later ones the target, so that a correction holds by it.
-        tells_presence: Whether training teaches it to tell if the target is there: `Chosen.object_score`.
+        chooses: Whether it finds the target by `choose`, so that no prompts are made of words.
     """
 
     shows_target: bool = False
-    tells_presence: bool = False
+    chooses: bool = False
 
     def connect(self, grid: tuple[int, int]) -> None:
         """Learns height and width of the image embedding in cells; nothing depends on them by default."""

@@ -45,7 +45,7 @@ class candidate_tracks(Tracker):
     """
 
     shows_target = True
-    tells_presence = True
+    chooses = True
 
     def __init__(
         self,
