@@ -114,8 +114,8 @@ def exported_parts(model: RefSAM) -> dict[str, ExportedPart]:
         Name of a part -> its graph: `image_encoder`, `text_encoder`, `first_frame`, `next_frame`.
 
     Raises:
-        InputError: The tracker carries no token, or something else than tokens, or chooses among objects, or the encoder is
-            SAM 2's.
+        InputError: The tracker carries no token, or something else than tokens, or chooses among objects, or the
+            encoder is SAM 2's.
     """
     if not model.image_encoder.unit_length:
         raise InputError(

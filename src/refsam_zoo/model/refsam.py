@@ -161,21 +161,21 @@ class RefSAM(nn.Module):
         features = self.features.images(self.image_encoder, frames, sizes)
         if positions is None:
             positions = self.mask_decoder.position_terms(self.prompt_encoder.get_dense_pe())
-        return self.prepare(features, positions)
+        encoded = self.prepare(features, positions)
+        encoded.seen = self.tracker.look(encoded, self.mask_decoder, self.prompt_encoder)
+        return encoded
 
     def prepare(self, features: ImageFeatures, positions: list[Tensor]) -> EncodedFrames:
         """Makes what the decoder sees of an image encoder's features of B frames."""
         # channels last, so that the decoder need not turn the pixels of every prompt into tokens
         final = F.normalize(features.final, dim=1).contiguous(memory_format=torch.channels_last)
-        frames = EncodedFrames(
+        return EncodedFrames(
             final,
             self.dense_prompt.maps(ImageFeatures(final, features.intermediate)),
             positions,
             None if self.image_encoder.unit_length else features.final,
             self.mask_decoder.fine_maps(features.fine) if features.fine else (),
         )
-        frames.seen = self.tracker.look(frames, self.mask_decoder, self.prompt_encoder)
-        return frames
 
     def encode_text(self, expressions: Sequence[str]) -> Language:
         """Encodes sentences, identical ones once.
