@@ -1,4 +1,4 @@
-"""Draws one chart per claim into docs/, and writes tables into docs/performance.md, from what other benchmarks left."""
+"""Draws one chart per claim into docs/, and writes tables into the pages there, from what other benchmarks left."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import matplotlib.pyplot as plt
 from measure import RESULTS
 
 DOCS = Path("docs")
+PAGES = ("performance.md", "scaling.md")
+"""Pages with tables between marks."""
 BLUE, ORANGE, GREY = "#2f6db5", "#d9822b", "#8a8f98"
 
 
@@ -88,7 +90,8 @@ def main() -> None:
         result = json.loads(path.read_text(encoding="utf-8"))
         if "claim" in result:
             draw(result)
-            write_table(result, DOCS / "performance.md")
+            for page in PAGES:
+                write_table(result, DOCS / page)
 
 
 if __name__ == "__main__":

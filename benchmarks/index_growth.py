@@ -111,7 +111,7 @@ def main() -> None:
     arguments = parser(__doc__, rounds=3)
     arguments.add_argument("--videos", type=int, default=10_000)
     options = arguments.parse_args()
-    counts = [options.videos // 10, options.videos // 2, options.videos]
+    counts = [options.videos // 100, options.videos // 10, options.videos]
     claim = "from the start to the first clip to read: processor time and peak memory"
     report("index_growth", claim, options, list(growth(counts, options.rounds)))
     orders = {
