@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from refsam_zoo.inference.background import BackgroundTasks
 from refsam_zoo.output_files import output_path, write_whole
 
 BLACK_AND_WHITE = (0, 0, 0, 255, 255, 255)
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PALETTE = 3
+"""Colour type of a PNG whose pixels are indices into a palette."""
 
 
 class MaskFolder(BackgroundTasks):
@@ -39,13 +42,21 @@ class MaskFolder(BackgroundTasks):
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """Makes an indexed PNG of a mask, bool `[H, W]`: index 0 is background and black, 1 the object and white."""
-    image = Image.fromarray(mask.astype(np.uint8))
-    image.putpalette(BLACK_AND_WHITE)
-    content = io.BytesIO()
-    # One bit per pixel; a higher compression level costs half as much time again for a third less bytes.
-    image.save(content, "PNG", bits=1, compress_level=1)
-    return content.getvalue()
+    """Makes an indexed PNG of a mask, bool `[H, W]`: index 0 is background and black, 1 the object and white.
+
+    One bit per pixel, in rows without a filter: written here, it takes a third of Pillow's time.
+    """
+    height, width = mask.shape
+    rows = np.zeros((height, 1 + -(-width // 8)), np.uint8)  # the byte before each row names its filter: none
+    rows[:, 1:] = np.packbits(mask, axis=1)
+    header = struct.pack(">IIBBBBB", width, height, 1, _PALETTE, 0, 0, 0)
+    chunks = {b"IHDR": header, b"PLTE": bytes(BLACK_AND_WHITE), b"IDAT": zlib.compress(rows.tobytes()), b"IEND": b""}
+    return _SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks.items())
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
 def _write(path: Path, mask: np.ndarray) -> None:
