@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from measure import parser, report
 
 from refsam_zoo import Predictor
@@ -53,7 +54,7 @@ def other_words(sentence: str) -> str:
     return sentence
 
 
-def variants(longest: int) -> Mapping[str, tuple[dict[str, Any], Sentence]]:
+def variants(longest: int, photographs: str | None) -> Mapping[str, tuple[dict[str, Any], Sentence]]:
     """What each row changes: options of the data set, and sentences."""
     rows: dict[str, tuple[dict[str, Any], Sentence]] = {
         "as in training": ({}, str),
@@ -66,7 +67,8 @@ def variants(longest: int) -> Mapping[str, tuple[dict[str, Any], Sentence]]:
         "another order of words": ({}, other_order),
         "other words": ({}, other_words),
     }
-    return rows | ({"60 frames": ({"frames": longest}, str)} if longest else {})
+    rows |= {f"{longest} frames": ({"frames": longest}, str)} if longest else {}
+    return rows | ({"photographs behind": ({"photographs": photographs}, str)} if photographs else {})
 
 
 def quality(system: Predictor, video: Video, said: Sentence) -> list[float]:
@@ -86,14 +88,13 @@ def main() -> None:
     options.add_argument("checkpoint", help="of refsam-zoo fit")
     options.add_argument("--videos", type=int, default=24, help="of each test")
     options.add_argument("--longest", type=int, default=60, help="frames of the longest videos; 0 leaves them out")
+    options.add_argument("--photographs", help="folder of pictures to take backgrounds from")
     chosen = options.parse_args()
-    import torch
-
     torch.set_num_threads(chosen.threads)
     system = Predictor.from_pretrained(chosen.checkpoint)
     system.model.eval()
     rows, known = [], {}
-    for label, (changes, said) in variants(chosen.longest).items():
+    for label, (changes, said) in variants(chosen.longest, chosen.photographs).items():
         synthesis = replace(SynthesisOptions(), **changes)
         found = {}
         for split in SPLITS:

@@ -13,6 +13,7 @@ from refsam_zoo.synthesis import SynthesisOptions
     [
         ("seed", -1),
         ("unseen_videos", -1),
+        ("train_expressions", 0),
         ("image_size", 255),
         ("image_size", 32),
         ("frames", 5),

@@ -48,6 +48,9 @@ class SynthesisOptions:
     """Most objects in a scene, at most 8."""
     pan_probability: Probability = 0.25
     """Share of the videos in which the camera pans, 0 to 1."""
+    photographs: str | None = None
+    """Folder of pictures that backgrounds are cut from, made dull so that every colour word stays clear; null draws
+    them. Equal data sets need equal pictures."""
     noise: NonNegativeFloat = 5.0
     """Largest standard deviation of the sensor noise in grey levels; each video draws its own."""
     jpeg_quality_min: PositiveInt = 80
@@ -69,6 +72,7 @@ class SynthesisOptions:
         counts = {f"{split}_videos": (self.videos(split) >= 0, "0 or more") for split in SPLITS}
         return counts | {
             "seed": (self.seed >= 0, "0 or more"),
+            "train_expressions": (self.train_expressions >= 1, "at least 1"),
             "image_size": (self.image_size >= 64 and self.image_size % 2 == 0, "even and at least 64"),
             "frames": (self.frames >= 6, "at least 6"),
             "objects_min": (2 <= self.objects_min <= self.objects_max, "between 2 and objects_max"),

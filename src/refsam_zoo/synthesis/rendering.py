@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from refsam_zoo.errors import InputError
+from refsam_zoo.file_names import FRAMES, find_files
 from refsam_zoo.synthesis.scenes import Scene, SceneObject
 from refsam_zoo.synthesis.shapes import COLOURS, silhouette
+
+_COLOUR_KEPT = 0.4
+"""Share of a photograph's colour that is left, so that it is no colour that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,9 @@ def render_labels(scene: Scene, sprites: list[Sprite]) -> np.ndarray:
     return labels
 
 
-def render_pictures(scene: Scene, sprites: list[Sprite], noise: float, rng: np.random.Generator) -> np.ndarray:
+def render_pictures(
+    scene: Scene, sprites: list[Sprite], noise: float, rng: np.random.Generator, photographs: str | None = None
+) -> np.ndarray:
     """Renders the frames.
 
     Args:
@@ -73,13 +81,21 @@ def render_pictures(scene: Scene, sprites: list[Sprite], noise: float, rng: np.r
         sprites: Of `make_sprites`.
         noise: Standard deviation of the sensor noise in grey levels.
         rng: Draws textures and noise.
+        photographs: See `SynthesisOptions`.
 
     Returns:
         RGB, uint8 `[T, H, W, 3]`.
+
+    Raises:
+        InputError: There are no photographs, or one cannot be read.
     """
     size = scene.image_size
     shifts = np.round(scene.pan - scene.pan.max(axis=0)).astype(int)
-    background = _background(size, int(-shifts.min()), rng)
+    margin = int(-shifts.min())
+    if photographs is None:
+        background = _background(size, margin, rng)
+    else:
+        background = photograph(Path(photographs), size + margin, rng)
     coats = [_coat(thing, sprite, rng) for thing, sprite in zip(scene.objects, sprites, strict=True)]
     grain = (rng.standard_normal((size + 32, size + 32, 3), dtype=np.float32) * noise).astype(np.int8)
     pictures = np.empty((len(shifts), size, size, 3), np.uint8)
@@ -100,6 +116,27 @@ def _smooth_field(shape: tuple[int, int], cells: int, rng: np.random.Generator) 
     """Draws a field of smooth hills, float32 `[H, W]` around 0, most of it between -1 and 1."""
     grid = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
     return cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def photograph(folder: Path, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Cuts a square of half a picture's shorter side or more out of one, uint8 `[side, side, 3]`, greyer and darker.
+
+    Raises:
+        InputError: The folder has no pictures, or one cannot be read.
+    """
+    files = [*find_files(folder).values()] if folder.is_dir() else []
+    if not files:
+        raise InputError(f"{folder}: photographs: no pictures ({', '.join(FRAMES)}) are in the folder")
+    file = files[int(rng.integers(len(files)))]
+    read = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if read is None:
+        raise InputError(f"{file}: photographs: the picture cannot be read")
+    shorter = min(read.shape[:2])
+    cut = int(rng.integers(max(1, shorter // 2), shorter + 1))
+    row, column = (int(rng.integers(length - cut + 1)) for length in read.shape[:2])
+    window = cv2.resize(read[row : row + cut, column : column + cut, ::-1], (side, side), interpolation=cv2.INTER_AREA)
+    grey = window.mean(axis=2, keepdims=True)
+    return np.clip(0.5 * (grey + _COLOUR_KEPT * (window - grey)) + 25, 0, 255).astype(np.uint8)
 
 
 def _background(size: int, margin: int, rng: np.random.Generator) -> np.ndarray:

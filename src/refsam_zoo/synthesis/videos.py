@@ -41,6 +41,7 @@ def make_video(split: str, index: int, options: SynthesisOptions) -> Video:
 
     Raises:
         RuntimeError: No scene of 10,000 could be spoken of; the options leave no room.
+        InputError: There are no photographs, or one cannot be read.
     """
     rng = np.random.default_rng(np.random.SeedSequence([options.seed, SPLITS.index(split), index]))
     for _ in range(_MOST_SCENES):
@@ -55,7 +56,7 @@ def make_video(split: str, index: int, options: SynthesisOptions) -> Video:
             break
     else:
         raise RuntimeError(f"no scene for video {index} of split {split} in {_MOST_SCENES} attempts with {options}")
-    pictures = render_pictures(scene, sprites, float(rng.uniform(0, options.noise)), rng)
+    pictures = render_pictures(scene, sprites, float(rng.uniform(0, options.noise)), rng, options.photographs)
     quality = int(rng.integers(options.jpeg_quality_min, options.jpeg_quality_max + 1))
     looks = tuple(thing.look for thing in scene.objects)
     return Video(f"{split}_{index:05d}", pictures, labels, looks, tuple(expressions), quality)
