@@ -107,24 +107,27 @@ def quality(draws: Sequence[int]) -> tuple[float, float]:
     return float(apart), float(np.mean([len(np.unique(row)) for row in rows]))
 
 
+def shuffles(videos: int) -> Iterator[dict[str, object]]:
+    """Says of each way to shuffle how near it comes to chance."""
+    orders = {
+        "all samples (here)": [draw.item for draw in TrainingSampler(videos, videos, seed=0)],
+        "shards, then a buffer of 1 000": streamed(videos, 1_000),
+        "shards, then a buffer of 10 000": streamed(videos, 10_000),
+    }
+    for label, draws in orders.items():
+        apart, shards = quality(draws)
+        yield {"label": label, "ratio": apart, "shards_in_64_draws": shards}
+
+
 def main() -> None:
     arguments = parser(__doc__, rounds=3)
     arguments.add_argument("--videos", type=int, default=10_000)
     options = arguments.parse_args()
+    claim = f"{options.videos} videos in shards of {IN_A_SHARD}: how far apart neighbours are drawn, 1 is chance"
+    report("shuffle_quality", claim, options, list(shuffles(options.videos)))
     counts = [options.videos // 100, options.videos // 10, options.videos]
     claim = "from the start to the first clip to read: processor time and peak memory"
     report("index_growth", claim, options, list(growth(counts, options.rounds)))
-    orders = {
-        "all samples (here)": [draw.item for draw in TrainingSampler(options.videos, options.videos, seed=0)],
-        "shards, then a buffer of 1 000": streamed(options.videos, 1_000),
-        "shards, then a buffer of 10 000": streamed(options.videos, 10_000),
-    }
-    rows = []
-    for label, draws in orders.items():
-        apart, shards = quality(draws)
-        rows.append({"label": label, "ratio": apart, "shards_in_64_draws": shards})
-    claim = f"{options.videos} videos in shards of {IN_A_SHARD}: how far apart neighbours are drawn, 1 is chance"
-    report("shuffle_quality", claim, options, rows)
 
 
 if __name__ == "__main__":
