@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from refsam_zoo.evaluation.breakdowns import break_down
 from refsam_zoo.evaluation.examples import Example
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_DOTS_PER_INCH = 110
 _BAR_COLOUR = "#5b8db8"
 _PREDICTION_COLOUR = "#ff7f0e"
 _TRUTH_COLOUR = "#00e5ff"
@@ -40,7 +42,7 @@ def draw_examples(groups: Sequence[tuple[str, Sequence[Example]]], path: Path) -
             _draw_example(axes, name, example)
     handles = [Line2D([], [], color=_PREDICTION_COLOUR, lw=2), Line2D([], [], color=_TRUTH_COLOUR, lw=2, ls="--")]
     figure.legend(handles, ["prediction", "ground truth"], loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path, dpi=110)
+    _save(figure, path)
 
 
 def draw_worst(examples: Sequence[Example], path: Path, columns: int = 4) -> None:
@@ -64,7 +66,7 @@ def draw_breakdowns(results: Sequence[ExpressionResult], path: Path) -> None:
         axes.grid(axis="y", alpha=0.3)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
+    _save(figure, path)
 
 
 def draw_curves(metrics_csv: Path, path: Path) -> bool:
@@ -93,7 +95,7 @@ def draw_curves(metrics_csv: Path, path: Path) -> bool:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize="small")
-    figure.savefig(path, dpi=110)
+    _save(figure, path)
     return True
 
 
@@ -122,17 +124,23 @@ def draw_reliability(kinds: Mapping[str, ScoredFrames], path: Path) -> None:
         for axes in (upper, lower):
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
+    _save(figure, path)
 
 
 def _new_figure(width: float, height: float) -> Figure:
     """Makes a figure, sizes in inches, that knows nothing of windows or of other figures."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Writes a PNG file. `savefig` draws a figure with a layout twice."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(path, "PNG", dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
 
 
 def _draw_example(axes: Axes, group: str, example: Example) -> None:
@@ -140,7 +148,8 @@ def _draw_example(axes: Axes, group: str, example: Example) -> None:
     _outline(axes, example.prediction, _PREDICTION_COLOUR, "-")
     _outline(axes, example.mask, _TRUTH_COLOUR, "--")
     sentence = textwrap.shorten(example.expression.replace("$", r"\$"), 90, placeholder="…")
-    axes.set_title("\n".join(textwrap.wrap(f"“{sentence}”", 48)), fontsize=9.5)
+    # its height said, no ticks are laid out that it might run into: there are none
+    axes.set_title("\n".join(textwrap.wrap(f"“{sentence}”", 48)), fontsize=9.5, y=1.0)
     label = f"{group} · J&F {100 * example.jf:.1f}"
     axes.text(0.015, 0.97, label, transform=axes.transAxes, va="top", fontsize=8.5, color="white", bbox=_LABEL_BOX)
     source = f"{example.video_id} / {example.frame_name}".replace("$", r"\$")
