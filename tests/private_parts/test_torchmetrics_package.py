@@ -14,9 +14,8 @@ print(*sorted({"scipy", "torchvision", "transformers", "torchmetrics.functional"
 
 
 def said(program: str) -> list[str]:
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return ran.stdout.splitlines()
 
 
 def test_lightning_is_imported_without_the_functional_metrics() -> None:

@@ -206,7 +206,7 @@ class MaskDecoder(FollowsEmbedding, Made, SamMaskDecoder):
             children = activation(F.layer_norm(children, norm.weight.shape, norm.weight, norm.bias, norm.eps))
             grandchildren = last_activation(F.linear(children, *to_grandchildren).unflatten(-1, (4, -1)))
             products = grandchildren.flatten(1, -2) @ kernels.transpose(1, 2)
-            logits.append(products.transpose(1, 2).reshape(len(strip), kernels.shape[1], -1, 16))
+            logits.append(products.transpose(1, 2).unflatten(2, (-1, 16)))
         return torch.cat(logits, dim=2)
 
     def own_tokens(self, sparse: Tensor, mask: Tensor | None) -> Tensor:
