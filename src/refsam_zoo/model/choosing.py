@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from refsam_zoo.model.candidates import NO_OBJECT
 from refsam_zoo.model.cross_modal import Language
-from refsam_zoo.model.object_tracks import ObjectTracks, at
+from refsam_zoo.model.object_tracks import ObjectTracks, at, unit
 
 GEOMETRY, OFFSETS = 13, 4
 """Features of `geometry` and `offsets`."""
@@ -70,7 +70,7 @@ class Chooser(nn.Module):
         gates = [2 * gate(sentence).sigmoid() for gate in self.gates]
         own = self.scores[0](alone * gates[0][:, None] + sentence[:, None])[..., 0]
         # what `AlignmentLoss` teaches: pixels of an object are like the sentences about it
-        pixels = F.normalize(looks[..., -language.sentence.shape[-1] :], dim=-1)
+        pixels = unit(looks[..., -language.sentence.shape[-1] :])
         own = own + self.likeness * torch.einsum("nsc,nc->ns", pixels, language.sentence)
         beside = self.scores[1](pairs * gates[1][:, None, None] + sentence[:, None, None])[..., 0]
         others = there[:, None] & ~torch.eye(there.shape[1], dtype=torch.bool, device=there.device)

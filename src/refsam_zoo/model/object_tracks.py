@@ -12,6 +12,8 @@ from refsam_zoo.model.candidates import Candidates
 
 NOBODY = -1
 """In the place of a candidate or a track where there is none."""
+_LEAST = 1e-4
+"""Length that a look has at least; half precision knows no much smaller number."""
 _GATE, _DISTANCE = 1.0, 4.0
 """Cost from which on a candidate is another object; what an image side costs beside the cosine of the looks."""
 _LONGEST = 2
@@ -91,7 +93,7 @@ def matched(tracks: ObjectTracks, frame: Candidates) -> Tensor:
     if not tracks.boxes.shape[2]:
         return found
     far = _DISTANCE * torch.cdist(expected(tracks), frame.boxes[..., :2].to(tracks.boxes.dtype))
-    looks = F.normalize(tracks.looks.detach(), dim=-1) @ F.normalize(frame.looks.detach(), dim=-1).transpose(1, 2)
+    looks = unit(tracks.looks.detach()) @ unit(frame.looks.detach()).transpose(1, 2)
     possible = tracks.there[..., None] & frame.found[:, None]
     cost = (far + 1 - looks).masked_fill(~possible, torch.inf).flatten(1)
     rows = torch.arange(count, device=cost.device)
@@ -135,6 +137,11 @@ def expected(tracks: ObjectTracks) -> Tensor:
     here, there = at(centres, last.clamp(min=0)), at(centres, before.clamp(min=0))
     pace = (here - there) / (last - before).clamp(min=1)[..., None] * (before >= 0)[..., None]
     return here + pace * (len(steps) - last).clamp(max=_LONGEST)[..., None]
+
+
+def unit(looks: Tensor) -> Tensor:
+    """Brings looks to length one; those of nobody stay zero."""
+    return F.normalize(looks, dim=-1, eps=_LEAST)
 
 
 def at(centres: Tensor, frame: Tensor) -> Tensor:
