@@ -54,6 +54,15 @@ _EXTRAS = {
 """Package that a base install lacks -> the extra that brings it."""
 
 
+def program() -> None:
+    """Runs the command line and ends the process with its exit code.
+
+    That is noted by W&B in a `sys.exit` of its own, which is in the place of Python's when the run has begun.
+    """
+    code = main()
+    sys.exit(code)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
