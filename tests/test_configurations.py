@@ -89,7 +89,8 @@ def sweep_combinations(sweep: dict[str, Any]) -> list[dict[str, Any]]:
 VALUES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data/configuration_values.json").read_text())
 """What every file parsed to before files had bases; each by what tells it from another one, its `like`.
 
-Recorded at 188e6c4; only the mask decoder that was called `MaskDecoder` then is called `sam_decoder`."""
+Recorded at 188e6c4; only the mask decoder that was called `MaskDecoder` then is called `sam_decoder`, and options that
+are newer stand at their defaults."""
 
 
 def named_values(value: Any, key: str = "") -> dict[str, Any]:

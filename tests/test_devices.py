@@ -81,10 +81,12 @@ def clip_batch(sizes: list[tuple[int, int]]) -> ClipBatch:
     return ClipBatch(frames, sizes, sentences, torch.tensor([0, 1]), masks, clips)
 
 
+PROMPTLESS = {"sparse_prompt": "no_words", "dense_prompt": "no_dense"}
 PARTS = [
     *({"dense_prompt": name} for name in DENSE_PROMPTS),
     *({"sparse_prompt": name} for name in SPARSE_PROMPTS),
-    *({"tracker": name} for name in TRACKERS),
+    *({"tracker": name} for name in TRACKERS if not TRACKERS.get(name).chooses),
+    *({"tracker": name} | PROMPTLESS for name in TRACKERS if TRACKERS.get(name).chooses),
     *({"mask_decoder": name} for name in MASK_DECODERS),
     *({"tuner": name} for name in ("full", "frozen", "lora")),
 ]
