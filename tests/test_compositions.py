@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader
 from refsam_zoo.ablations.runs import read_table
 from refsam_zoo.model.composition import compose
 from refsam_zoo.model.image_encoders import IMAGE_ENCODERS
+from refsam_zoo.model.mask_decoders import MASK_DECODERS
 from refsam_zoo.model.trackers.candidate_tracks import candidate_tracks
 from refsam_zoo.registry import ROLES
 from refsam_zoo.training.module import ReferringSegmentation
@@ -106,6 +107,19 @@ def test_small_compositions_segment(path: Path, parser: ArgumentParser) -> None:
     trained = [part for part in PARTS if any(p.grad is not None for p in getattr(model, part).parameters())]
     assert {"cross_modal", "mask_decoder"} <= set(trained)
     assert not unused_in_one_frame(module)
+
+
+@pytest.mark.parametrize("decoder", list(MASK_DECODERS))
+def test_every_mask_decoder_makes_masks_of_objects(decoder: str, parser: ArgumentParser) -> None:
+    plus = model_of(CONFIGS / "refsam_plus.yaml")
+    if decoder == "sam2_decoder":
+        module = build(parser, *in_small(CONFIGS / "sam2_base_plus.yaml"), plus)
+    else:
+        module = build(parser, *in_small(CONFIGS / "refsam_plus.yaml"), {"model": {"mask_decoder": decoder}})
+    assert type(module.model.mask_decoder).__name__ == decoder
+    assert unused_in_one_frame(module) == []
+    kernels = module.model.mask_decoder.output_hypernetworks_mlps[0]
+    assert all(part.grad is not None and part.grad.any() for part in kernels.parameters())
 
 
 @pytest.mark.parametrize("path", [*LARGE, *PRESETS], ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -67,9 +67,8 @@ def resize_frames(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if frames.shape[-2:] == size:
         return frames.float()
-    if (
-        frames.device.type == "cpu"
-    ):  # in 8 bits, which takes a fraction of the time; other devices have no kernel for it
+    if frames.device.type == "cpu":
+        # in 8 bits, which takes a fraction of the time; other devices have no kernel for it
         return F.interpolate(frames, size, mode="bilinear", antialias=True).float()
     return F.interpolate(frames.float(), size, mode="bilinear", antialias=True).round_()
 

@@ -154,8 +154,9 @@ class ReferringSegmentation(SystemModule):
             loss = self._by_size(batch, lambda rows, size: self._mask_loss(segmented, batch, rows, size))
         if self.alignment.weight > 0:
             loss = loss + self._by_size(batch, lambda rows, size: self._alignment_loss(segmented, batch, rows, size))
-        # DDP wants every parameter in the graph, the tracker's too where a clip has one frame
-        rarely = (self.model.sparse_prompt, self.model.dense_prompt, self.model.tracker)
+        # DDP wants every parameter in the graph: the tracker's where a clip has one frame, those of prompts and of the
+        # decoder's scores where a tracker chooses
+        rarely = (self.model.sparse_prompt, self.model.dense_prompt, self.model.mask_decoder, self.model.tracker)
         loss = loss + 0.0 * sum(one.sum() for part in rarely for one in part.parameters() if one.requires_grad)
         self.log(TRAINING_LOSS, loss, prog_bar=True, batch_size=len(batch.expressions), sync_dist=True)
         return loss
